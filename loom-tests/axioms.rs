@@ -86,25 +86,14 @@ use self::axioms::scenario::Scenario;
 use self::axioms::{classics, scenarios, sites, sync};
 use self::shipped::layout;
 use crate::harness::runner::{Check, run};
-use crate::harness::sites::Source;
+use crate::harness::sites::{CURSOR, Source};
 
 const SOURCES: &[Source] = &[
     Source {
         file: "src/cursor.rs",
         text: include_str!("../src/cursor.rs"),
         edges: sync::EDGES,
-        sites: Some(&[
-            "ReadCursor::inline_copy: fence CHECK (Acquire)",
-            "ReadCursor::look: load READY (Acquire)",
-            "ReadCursor::move_to: store RECLAIM (Release)",
-            "ReadCursor::resume: load READY (Acquire)",
-            "WriteCursor::look: fence REUSE (Release)",
-            "WriteCursor::look: load FREE (Acquire)",
-            "WriteCursor::move_to: store PUBLISH (Release)",
-            "WriteCursor::publish_inline: fence RIDE (Release)",
-            "WriteCursor::resume: fence REUSE (Release)",
-            "WriteCursor::resume: load FREE (Acquire)",
-        ]),
+        sites: Some(CURSOR),
     },
     Source {
         file: "src/parker.rs",

@@ -46,7 +46,7 @@ mod sync;
 use std::process::ExitCode;
 
 use crate::harness::runner::{Check, run};
-use crate::harness::sites::Source;
+use crate::harness::sites::{CURSOR, Source};
 use crate::harness::{mutants as by_hand, sites};
 use crate::steps::SHIPPED;
 
@@ -55,18 +55,7 @@ const SOURCES: &[Source] = &[
         file: "src/cursor.rs",
         text: include_str!("../src/cursor.rs"),
         edges: sync::EDGES,
-        sites: Some(&[
-            "ReadCursor::inline_copy: fence CHECK (Acquire)",
-            "ReadCursor::look: load READY (Acquire)",
-            "ReadCursor::move_to: store RECLAIM (Release)",
-            "ReadCursor::resume: load READY (Acquire)",
-            "WriteCursor::look: fence REUSE (Release)",
-            "WriteCursor::look: load FREE (Acquire)",
-            "WriteCursor::move_to: store PUBLISH (Release)",
-            "WriteCursor::publish_inline: fence RIDE (Release)",
-            "WriteCursor::resume: fence REUSE (Release)",
-            "WriteCursor::resume: load FREE (Acquire)",
-        ]),
+        sites: Some(CURSOR),
     },
     Source {
         file: "src/observer/view.rs",

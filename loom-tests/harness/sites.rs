@@ -14,6 +14,21 @@ use super::model::Model;
 use super::report::shortened;
 use super::verdicts::Trial;
 
+/// The sites of src/cursor.rs, which two suites compile.
+#[allow(dead_code, reason = "the suites without the cursor")]
+pub(crate) const CURSOR: &[&str] = &[
+    "ReadCursor::inline_copy: fence CHECK (Acquire)",
+    "ReadCursor::look: load READY (Acquire)",
+    "ReadCursor::move_to: store RECLAIM (Release)",
+    "ReadCursor::resume: load READY (Acquire)",
+    "WriteCursor::look: fence REUSE (Release)",
+    "WriteCursor::look: load FREE (Acquire)",
+    "WriteCursor::move_to: store PUBLISH (Release)",
+    "WriteCursor::publish_inline: fence RIDE (Release)",
+    "WriteCursor::resume: fence REUSE (Release)",
+    "WriteCursor::resume: load FREE (Acquire)",
+];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Operation {
     Load,

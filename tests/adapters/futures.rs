@@ -4,6 +4,7 @@
 //! Every wait here must end by a wake of the peer. Each test of a named ring checks the
 //! rings' counters of rescues at its end, which count lost wake-ups.
 
+mod calls;
 pub(crate) mod cancelling;
 pub(crate) mod dropped;
 pub(crate) mod endings;
@@ -25,19 +26,13 @@ use std::thread;
 
 use crate::common::PATIENCE;
 use crate::common::names::RingName;
-use crate::common::sample::{Words, bytes, mix};
+use crate::common::positions::peer;
+use crate::common::sample::bytes;
 use crate::common::sleep_state::assert_no_rescues;
 use tokio::runtime::Builder;
 
-use endings::idle_consumer;
-
 crate::common::suite::tests! {
-    ; parts: idle_consumer
-}
-
-/// The record for `number`.
-fn record(number: u64) -> Words<2> {
-    Words([number, mix(number)])
+    ; parts: peer
 }
 
 /// The frame for `number`.

@@ -9,16 +9,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::common::PATIENCE;
 use crate::common::child::Child;
+use crate::common::clock::until;
 use crate::common::dice::Dice;
-use crate::common::fork::{done, fork};
+use crate::common::fork::{done, ending, fork};
 use crate::common::names::{RingName, file_directory};
-use crate::common::rings::ends;
+use crate::common::positions::{peer, start};
+use crate::common::process::set_limit;
+use crate::common::refused::refused;
+use crate::common::rings::{ends, named};
 use crate::common::sample::mix;
 use crate::common::segment_file::{CAPACITY, DOORBELL, SLOT_SIZE, SUPERSEDED, SegmentFile};
+use crate::common::threads::while_repeating;
 use quoit::observer::{Message, ShapeKind};
-use quoit::{
-    DoorbellKind, Error, FrameConsumer, FrameProducer, Observer, Producer, Ring, RingOptions, Role,
-};
+use quoit::{DoorbellKind, Error, FrameConsumer, FrameProducer, Observer, Ring, RingOptions, Role};
+use rustix::process::Resource;
 
 crate::common::suite::tests! {
     it_knows_the_header,
@@ -36,13 +40,11 @@ crate::common::suite::tests! {
     it_reports_errors,
     a_record_that_does_not_fit_into_memory_is_an_error,
     it_sees_that_a_ring_is_superseded;
-    parts: idler, sender
+    parts: peer, sender
 }
 
 fn ring<T: quoit::Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, RingName) {
-    let name = RingName::new(test);
-    let ring = RingOptions::new(capacity).create(&name).expect("a ring");
-    (ring, name)
+    named(test, &RingOptions::new(capacity))
 }
 
 /// The messages that an observer sees.
@@ -187,14 +189,6 @@ fn it_sees_what_each_role_counts_as_dropped() {
     assert_eq!(dropped(), [(6, 0), (1, 0)], "it wraps");
 }
 
-/// Takes the producer's role, reports it, and waits until it is killed.
-fn idler(arguments: &[String]) {
-    let producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
-    println!("here");
-    let _ = std::io::stdin().read_line(&mut String::new());
-    drop(producer);
-}
-
 fn it_sees_the_holders_of_the_roles() {
     let (ring, name) = ring::<u64>("holders", 8);
     let observer = Observer::open(&name).expect("a ring");
@@ -209,8 +203,7 @@ fn it_sees_the_holders_of_the_roles() {
     drop(consumer);
     assert!(!alive(Role::Consumer) && observer.endpoint(Role::Consumer).is_closed);
 
-    let idler = Child::start("idler", &[name.as_str()]);
-    assert_eq!(idler.says(), "here");
+    let idler = start(Role::Producer, &name, "0");
     assert!(alive(Role::Producer));
     assert_eq!(observer.endpoint(Role::Producer).pid, idler.pid());
     drop(idler); // kill -9
@@ -259,17 +252,8 @@ fn it_sees_which_endpoint_sleeps() {
         let observer = Observer::open(&name).expect("a ring");
         let asleep =
             || [Role::Producer, Role::Consumer].map(|role| observer.endpoint(role).is_asleep);
-        let until = |wanted| {
-            let begun = Instant::now();
-            while asleep() != wanted {
-                assert!(begun.elapsed() < PATIENCE, "{:?}", asleep());
-                std::thread::yield_now();
-            }
-        };
-        let (mut producer, mut consumer) = (
-            ring.producer().expect("the role is free"),
-            ring.consumer().expect("the role is free"),
-        );
+        let until = |wanted| until("they sleep and wake", || asleep() == wanted);
+        let (mut producer, mut consumer) = ends(&ring);
         assert_eq!(asleep(), [false, false]);
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| consumer.pop());
@@ -311,13 +295,10 @@ fn at_full_load_it_sees_only_what_was_sent() {
     let mut consumer: FrameConsumer = ring.consumer().expect("the role is free");
     let _sender = Child::start("sender", &[name.as_str()]);
     let observer = Observer::open(&name).expect("a ring");
-    let (over, is_over) = std::sync::mpsc::channel::<()>();
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            while is_over.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
-                let _ = consumer.try_pop(&mut [0; 100]);
-            }
-        });
+    let reads = || {
+        let _ = consumer.try_pop(&mut [0; 100]);
+    };
+    while_repeating(reads, || {
         let (mut seen, mut before, begun) = (0, observer.positions(), Instant::now());
         while seen < 20_000 {
             assert!(begun.elapsed() < PATIENCE, "only {seen} frames were seen");
@@ -332,7 +313,6 @@ fn at_full_load_it_sees_only_what_was_sent() {
             });
             looked.expect("a sound ring");
         }
-        drop(over);
     });
 }
 
@@ -358,10 +338,7 @@ fn read_permission_suffices() {
         assert!(Ring::<u64>::open(&path).is_err(), "no write permission");
         done();
     };
-    let mut status = 0;
-    // SAFETY: the status outlives the call.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(status, 0, "the child succeeded");
+    assert_eq!(ending(child), 0, "the child succeeded");
 }
 
 fn its_memory_cannot_be_written() {
@@ -469,24 +446,13 @@ fn a_record_that_does_not_fit_into_memory_is_an_error() {
         let pages = std::fs::read_to_string("/proc/self/statm").expect("its memory");
         let pages = pages.split(' ').next().map(str::parse::<u64>);
         let limit = pages.expect("a size").expect("a number") * 4096 + (2 << 20);
-        let limit = libc::rlimit {
-            rlim_cur: limit,
-            rlim_max: limit,
-        };
-        // SAFETY: the limit outlives the call.
-        let set = unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) };
-        assert_eq!(set, 0);
+        set_limit(Resource::As, limit);
         let seen = observer.unread(1, |_| panic!("it was copied"));
-        let Err(Error::Io { source, .. }) = seen else {
-            panic!("the wrong error: {seen:?}");
-        };
+        refused!(seen is Err(Error::Io { source, .. }));
         assert_eq!(source.kind(), ErrorKind::OutOfMemory);
         done();
     };
-    let mut status = 0;
-    // SAFETY: the status outlives the call.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(status, 0, "the child succeeded");
+    assert_eq!(ending(child), 0, "the child succeeded");
     assert_eq!(observer.unread(1, drop).expect("there is memory"), 1);
 }
 

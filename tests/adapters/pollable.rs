@@ -5,17 +5,18 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use crate::common::PATIENCE;
-use crate::common::child::{Child, hold, say};
+use crate::common::child::{Child, say};
 use crate::common::descriptors::{becomes_readable, readable};
 use crate::common::fork::{done, ending, fork};
 use crate::common::names::RingName;
 use crate::common::positions::{peer, start};
+use crate::common::process::set_limit;
 use crate::common::rings::{ends, named};
 use crate::common::sample::{bytes, mix};
 use crate::common::segment_file::{SegmentFile, TAIL};
@@ -23,8 +24,11 @@ use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 use crate::common::tracer::Halted;
 use quoit::{
     AsyncError, ClaimError, Consumer, DoorbellKind, FrameConsumer, FrameProducer, Pollable,
-    PopError, Producer, PushError, Ready, RingOptions, Role,
+    PopError, Producer, PushError, Ready, Ring, RingOptions, Role,
 };
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::process::Resource;
 use tokio::io::unix::AsyncFd;
 
 crate::common::suite::tests! {
@@ -53,7 +57,7 @@ crate::common::suite::tests! {
     endpoints_can_be_swapped_and_sent,
     a_child_of_fork_neither_waits_nor_takes_messages,
     a_hundred_endpoints_share_a_loop;
-    parts: writer, reader, crashing_writer, peer
+    parts: writer, reader, peer
 }
 
 /// Longer than two liveness checks.
@@ -63,40 +67,28 @@ fn is_readable(end: &impl AsRawFd) -> bool {
     readable(end, Duration::ZERO)
 }
 
-/// An epoll instance.
 struct Epoll(OwnedFd);
 
 impl Epoll {
     fn new() -> Self {
-        // SAFETY: the call has no pointers.
-        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        assert_ne!(fd, -1, "an epoll instance");
-        // SAFETY: the descriptor is new, and has no other owner.
-        Self(unsafe { OwnedFd::from_raw_fd(fd) })
+        Self(epoll::create(CreateFlags::CLOEXEC).expect("an epoll instance"))
     }
 
-    fn add(&self, end: &impl AsRawFd, token: u64, mode: libc::c_int) {
-        let mut event = libc::epoll_event {
-            events: (libc::EPOLLIN | mode) as u32,
-            u64: token,
-        };
-        let (epoll, end) = (self.0.as_raw_fd(), end.as_raw_fd());
-        // SAFETY: the event outlives the call.
-        let added = unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, end, &raw mut event) };
-        assert_eq!(added, 0, "epoll accepts the descriptor");
+    fn add(&self, end: &impl AsFd, token: u64, mode: EventFlags) {
+        let token = EventData::new_u64(token);
+        let added = epoll::add(&self.0, end, token, EventFlags::IN | mode);
+        added.expect("epoll accepts the descriptor");
     }
 
     /// Waits; returns the tokens of the ready descriptors.
     fn wait(&self) -> Vec<u64> {
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 16];
-        let timeout = PATIENCE.as_millis() as libc::c_int;
-        let (epoll, most) = (self.0.as_raw_fd(), events.len() as libc::c_int);
-        // SAFETY: the events outlive the call.
-        let count = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), most, timeout) };
-        assert!(count > 0, "nothing is ready in time");
-        events[..count as usize]
+        let mut events = Vec::with_capacity(16);
+        let patience = PATIENCE.try_into().ok();
+        let waited = epoll::wait(&self.0, spare_capacity(&mut events), patience.as_ref());
+        assert!(waited.expect("it can wait") > 0, "nothing is ready in time");
+        events
             .iter()
-            .map(|event| event.u64)
+            .map(|event: &Event| event.data.u64())
             .collect()
     }
 }
@@ -105,15 +97,29 @@ fn heap() -> (Producer<u64>, Consumer<u64>) {
     RingOptions::new(4).heap::<u64>().expect("a ring")
 }
 
-fn attached(name: &RingName) -> (Producer<u64>, Consumer<u64>) {
-    let ring = RingOptions::new(8).create::<u64>(name).expect("a ring");
+/// A pollable consumer on the heap.
+fn pollable() -> (Producer<u64>, Pollable<Consumer<u64>>) {
+    let (producer, consumer) = heap();
+    (producer, consumer.into_pollable().expect("a pollable end"))
+}
+
+/// A pollable consumer of a new ring of this capacity.
+fn alone(test: &str, capacity: u64) -> (Ring<u64>, RingName, Pollable<Consumer<u64>>) {
+    let (ring, name) = named::<u64>(test, &RingOptions::new(capacity));
+    let consumer = ring.consumer().expect("the role is free");
+    let consumer = consumer.into_pollable().expect("a pollable end");
+    (ring, name, consumer)
+}
+
+/// The same with a producer.
+fn attached(test: &str) -> (RingName, Producer<u64>, Pollable<Consumer<u64>>) {
+    let (ring, name, consumer) = alone(test, 8);
     let producer = ring.producer().expect("the role is free");
-    (producer, ring.consumer().expect("the role is free"))
+    (name, producer, consumer)
 }
 
 fn the_descriptor_is_readable_while_there_is_a_record() {
-    let (mut producer, consumer) = heap();
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
+    let (mut producer, mut consumer) = pollable();
     for number in 0..1000 {
         assert!(!is_readable(&consumer), "{number}");
         producer.try_push(number).expect("there is room");
@@ -178,8 +184,7 @@ fn a_frame_needs_its_own_room() {
 }
 
 fn unread_records_keep_it_readable() {
-    let (mut producer, consumer) = heap();
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
+    let (mut producer, mut consumer) = pollable();
     producer.try_push_slice(&[1, 2, 3]).expect("there is room");
     for number in 1..=3 {
         becomes_readable(&consumer);
@@ -191,8 +196,7 @@ fn unread_records_keep_it_readable() {
 }
 
 fn a_peeked_record_keeps_it_readable() {
-    let (mut producer, consumer) = heap();
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
+    let (mut producer, mut consumer) = pollable();
     producer.try_push(1).expect("there is room");
     for _ in 0..3 {
         becomes_readable(&consumer);
@@ -224,7 +228,7 @@ fn a_level_triggered_loop_reads_two_processes() {
         let ring = RingOptions::new(64).create::<u64>(name).expect("a ring");
         let consumer = ring.consumer().expect("the role is free");
         let consumer = consumer.into_pollable().expect("a pollable end");
-        epoll.add(&consumer, token as u64, 0);
+        epoll.add(&consumer, token as u64, EventFlags::empty());
         consumers.push(consumer);
         let count = COUNTS[token].to_string();
         children.push(Child::start("writer", &[name.as_str(), &count]));
@@ -257,11 +261,9 @@ fn a_level_triggered_loop_reads_two_processes() {
 
 fn an_edge_triggered_loop_may_leave_records_unread() {
     const COUNT: u64 = 5_000;
-    let (ring, name) = named::<u64>("et", &RingOptions::new(64));
-    let consumer = ring.consumer().expect("the role is free");
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
+    let (_ring, name, mut consumer) = alone("et", 64);
     let epoll = Epoll::new();
-    epoll.add(&consumer, 0, libc::EPOLLET);
+    epoll.add(&consumer, 0, EventFlags::ET);
     let child = Child::start("writer", &[name.as_str(), &COUNT.to_string()]);
     let mut taken = 0;
     while taken < COUNT {
@@ -300,7 +302,7 @@ fn a_loop_writes_to_a_slow_process() {
     let child = Child::start("reader", &[name.as_str()]);
     child.expect("ready");
     let epoll = Epoll::new();
-    epoll.add(&producer, 0, 0);
+    epoll.add(&producer, 0, EventFlags::empty());
     let (mut count, mut full) = (0, 0);
     while count < COUNT {
         epoll.wait();
@@ -325,8 +327,7 @@ fn a_loop_writes_to_a_slow_process() {
 
 fn pollable_endpoints_exchange_messages() {
     const COUNT: u64 = 50_000;
-    let name = RingName::new("both");
-    let (producer, consumer) = attached(&name);
+    let (name, producer, mut consumer) = attached("both");
     let writer = thread::spawn(move || {
         let mut producer = producer.into_pollable().expect("a pollable end");
         let mut next = 0;
@@ -338,7 +339,6 @@ fn pollable_endpoints_exchange_messages() {
             }
         }
     });
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
     let mut next = 0;
     while next < COUNT {
         becomes_readable(&consumer);
@@ -392,8 +392,7 @@ fn python_waits_for_the_descriptor() {
     const PROGRAM: &str = "import select\n\
         print(len(select.select([0], [], [], 0)[0]), flush=True)\n\
         print(len(select.select([0], [], [], 60)[0]), flush=True)";
-    let (mut producer, consumer) = heap();
-    let consumer = consumer.into_pollable().expect("a pollable end");
+    let (mut producer, consumer) = pollable();
     let descriptor = consumer.as_fd().try_clone_to_owned().expect("a descriptor");
     let mut python = Command::new("python3")
         .args(["-c", PROGRAM])
@@ -412,9 +411,7 @@ fn python_waits_for_the_descriptor() {
 }
 
 fn a_close_of_the_peer_is_reported_once() {
-    let name = RingName::new("closes");
-    let (mut producer, consumer) = attached(&name);
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
+    let (_name, mut producer, mut consumer) = attached("closes");
     producer.try_push(1).expect("there is room");
     drop(producer);
     becomes_readable(&consumer);
@@ -435,25 +432,15 @@ fn a_close_of_the_peer_is_reported_once() {
     assert!(!readable(&producer, QUIET), "it was seen");
 }
 
-/// Pushes a number, and runs until it is killed.
-fn crashing_writer(arguments: &[String]) {
-    let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
-    producer.push(7).expect("there is room");
-    hold();
-}
-
 fn a_crash_of_the_peer_is_reported_once_after_its_messages() {
-    let (ring, name) = named::<u64>("crashes", &RingOptions::new(8));
-    let consumer = ring.consumer().expect("the role is free");
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
-    for _ in 0..2 {
-        let mut child = Child::start("crashing_writer", &[name.as_str()]);
-        child.expect("ready");
+    let (_ring, name, mut consumer) = alone("crashes", 8);
+    for position in 0..2 {
+        let mut child = start(Role::Producer, &name, "1");
         becomes_readable(&consumer);
         drop(consumer.get());
         child.kill();
         assert!(is_readable(&consumer), "there is a record");
-        assert_eq!(consumer.get().try_pop(), Ok(7));
+        assert_eq!(consumer.get().try_pop(), Ok(position));
         becomes_readable(&consumer);
         {
             let mut consumer = consumer.get();
@@ -466,9 +453,7 @@ fn a_crash_of_the_peer_is_reported_once_after_its_messages() {
 }
 
 fn a_restarted_peer_and_its_close_are_reported() {
-    let name = RingName::new("next-peer");
-    let (producer, consumer) = attached(&name);
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
+    let (name, producer, mut consumer) = attached("next-peer");
     drop(producer);
     becomes_readable(&consumer);
     drop(consumer.get());
@@ -516,9 +501,7 @@ fn an_anonymous_ring_works() {
 }
 
 fn a_producer_stopped_before_its_wake_is_noticed() {
-    let (ring, name) = named::<u64>("stopped", &RingOptions::new(8));
-    let consumer = ring.consumer().expect("the role is free");
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
+    let (_ring, name, mut consumer) = alone("stopped", 8);
     for position in 0..5 {
         let mut child = start(Role::Producer, &name, "on request");
         becomes_readable(&consumer);
@@ -543,9 +526,7 @@ fn a_producer_stopped_before_its_wake_is_noticed() {
 
 /// The test publishes by writing to the segment while a producer is attached, and wakes no one.
 fn a_message_without_a_wake_is_noticed() {
-    let name = RingName::new("no-wake");
-    let (_producer, consumer) = attached(&name);
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
+    let (name, _producer, mut consumer) = attached("no-wake");
     let segment = SegmentFile::open(&name.file());
     for position in 0..5 {
         segment.write(TAIL, position + 1);
@@ -556,8 +537,7 @@ fn a_message_without_a_wake_is_noticed() {
 }
 
 fn a_closed_endpoint_is_not_readable() {
-    let (mut producer, consumer) = heap();
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
+    let (mut producer, mut consumer) = pollable();
     producer.try_push(1).expect("there is room");
     becomes_readable(&consumer);
     consumer.get().close();
@@ -572,9 +552,7 @@ fn a_closed_endpoint_is_not_readable() {
 }
 
 fn a_superseded_ring_is_reported_once() {
-    let (ring, name) = named::<u64>("superseded", &RingOptions::new(8));
-    let consumer = ring.consumer().expect("the role is free");
-    let mut consumer = consumer.into_pollable().expect("a pollable end");
+    let (_ring, name, mut consumer) = alone("superseded", 8);
     assert!(!readable(&consumer, QUIET), "a producer may attach");
     std::fs::remove_file(name.file()).expect("it can be removed");
     becomes_readable(&consumer);
@@ -583,8 +561,7 @@ fn a_superseded_ring_is_reported_once() {
 }
 
 fn the_plain_endpoint_is_returned() {
-    let (mut producer, consumer) = heap();
-    let consumer = consumer.into_pollable().expect("a pollable end");
+    let (mut producer, consumer) = pollable();
     let mut plain = consumer.into_inner();
     producer.try_push(1).expect("there is room");
     assert_eq!(plain.pop(), Ok(1));
@@ -611,23 +588,13 @@ fn a_semaphore_ring_is_refused() {
 fn without_a_descriptor_the_endpoint_is_returned() {
     let (_producer, consumer) = heap();
     let mut files = Vec::new();
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the limit outlives the call.
-    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    let before = limit;
-    limit.rlim_cur = 64.min(limit.rlim_max);
-    // SAFETY: the limit outlives the call.
-    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    let before = set_limit(Resource::Nofile, 64);
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
     }
     let refused = consumer.into_pollable();
     drop(files);
-    // SAFETY: the limit outlives the call.
-    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const before) };
+    set_limit(Resource::Nofile, before);
     let refused = refused.expect_err("no descriptor is left");
     assert!(matches!(refused.reason(), AsyncError::NoDescriptor(_)));
     assert!(refused.to_string().contains("ulimit -n"), "{refused}");
@@ -670,11 +637,8 @@ fn endpoints_can_be_swapped_and_sent() {
 }
 
 fn a_child_of_fork_neither_waits_nor_takes_messages() {
-    let name = RingName::new("forked");
-    let (mut producer, consumer) = attached(&name);
-    let mut consumer: Pollable<Consumer<u64>> = consumer.into_pollable().expect("a pollable end");
-    let (mut heap_in, heap) = heap();
-    let mut heap = heap.into_pollable().expect("a pollable end");
+    let (_name, mut producer, mut consumer) = attached("forked");
+    let (mut heap_in, mut heap) = pollable();
     producer.try_push(1).expect("there is room");
     heap_in.try_push(1).expect("there is room");
     becomes_readable(&consumer);
@@ -713,9 +677,8 @@ fn a_hundred_endpoints_share_a_loop() {
     let epoll = Epoll::new();
     let (mut producers, mut consumers) = (Vec::new(), Vec::new());
     for token in 0..ENDS {
-        let (producer, consumer) = heap();
-        let consumer = consumer.into_pollable().expect("a pollable end");
-        epoll.add(&consumer, token as u64, 0);
+        let (producer, consumer) = pollable();
+        epoll.add(&consumer, token as u64, EventFlags::empty());
         producers.push(producer);
         consumers.push(consumer);
     }

@@ -14,13 +14,16 @@ use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, say};
+use crate::common::clock::until;
 use crate::common::descriptors::becomes_readable;
 use crate::common::forbid::forbid_in_all_threads;
 use crate::common::fork::{done, ending, fork};
 use crate::common::names::RingName;
 use crate::common::sleep_state::assert_no_rescues;
+use crate::common::threads::threads_named;
 use futures_util::{SinkExt, StreamExt};
 use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, Producer, PushError, RingOptions};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 crate::common::suite::tests! {
     no_signal_is_handled_on_the_thread,
@@ -42,18 +45,9 @@ fn ends() -> (Producer<u64>, AsyncConsumer<u64>) {
 
 /// The directory of the thread in `/proc`.
 fn reactor() -> PathBuf {
-    let start = Instant::now();
-    loop {
-        for task in fs::read_dir("/proc/self/task").expect("a list of threads") {
-            let task = task.expect("a thread").path();
-            let name = fs::read_to_string(task.join("comm"));
-            if name.is_ok_and(|name| name == "quoit-reactor\n") {
-                return task;
-            }
-        }
-        assert!(start.elapsed() < PATIENCE, "the thread never sets its name");
-        thread::sleep(Duration::from_millis(1));
-    }
+    let found = || threads_named("quoit-reactor").pop();
+    until("the thread sets its name", || found().is_some());
+    found().expect("it has set its name")
 }
 
 /// A field of the thread's status.
@@ -75,11 +69,9 @@ fn call_of(task: &Path) -> Option<(libc::c_long, u64)> {
 
 /// Waits until a thread sleeps in a call with this second argument.
 fn until_it_sleeps(task: &Path, number: libc::c_long, second: u64) {
-    let start = Instant::now();
-    while call_of(task) != Some((number, second)) {
-        assert!(start.elapsed() < PATIENCE, "the thread never sleeps there");
-        thread::sleep(Duration::from_micros(100));
-    }
+    until("the thread sleeps there", || {
+        call_of(task) == Some((number, second))
+    });
 }
 
 /// The thread still sleeps on the word of an endpoint that was in use since. The kernel wakes
@@ -174,35 +166,20 @@ fn no_signal_is_handled_on_the_thread() {
 
 /// Pins its thread to one processor and starts the reactor from it.
 fn pinned(_: &[String]) {
-    // SAFETY: all zero bytes are a valid mask.
-    let mut all: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the mask outlives the call and has the given length.
-    unsafe { libc::sched_getaffinity(0, size_of_val(&all), &raw mut all) };
-    // SAFETY: the numbers are below the mask's size.
-    let mine = |number: usize| unsafe { libc::CPU_ISSET(number, &all) };
-    let first = (0..1024).find(|&number| mine(number)).expect("a processor");
-    // SAFETY: all zero bytes are a valid mask.
-    let mut one: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the number is below the mask's size.
-    unsafe { libc::CPU_SET(first, &mut one) };
-    // SAFETY: the mask outlives the call and has the given length.
-    let pinned = unsafe { libc::sched_setaffinity(0, size_of_val(&one), &raw const one) };
-    assert_eq!(pinned, 0, "a thread can be pinned");
+    let all = sched_getaffinity(None).expect("its processors");
+    let first = (0..1024).find(|&number| all.is_set(number));
+    let mut one = CpuSet::new();
+    one.set(first.expect("a processor"));
+    sched_setaffinity(None, &one).expect("a thread can be pinned");
     let (_producer, _consumer) = ends();
-    let count = (0..1024).filter(|&number| mine(number)).count();
-    let start = Instant::now();
-    loop {
-        let found: u32 = field("Cpus_allowed")
-            .split(',')
-            .map(|word| u32::from_str_radix(word, 16).expect("a mask").count_ones())
-            .sum();
-        if found as usize >= count {
-            break;
-        }
-        // It sets its name before its affinity.
-        assert!(start.elapsed() < PATIENCE, "{found} of {count} processors");
-        thread::sleep(Duration::from_millis(1));
-    }
+    let count = all.count();
+    // It sets its name before its affinity.
+    until("it may use all processors", || {
+        let allowed = field("Cpus_allowed");
+        let words = allowed.split(',');
+        let word = |word| u32::from_str_radix(word, 16).expect("a mask").count_ones();
+        words.map(word).sum::<u32>() >= count
+    });
 }
 
 fn the_thread_does_not_inherit_a_pin() {
@@ -231,12 +208,11 @@ fn classed(arguments: &[String]) {
     let (_producer, _consumer) = ends();
     let id = reactor().file_name().expect("its id").to_owned();
     let id = id.to_str().expect("digits").parse().expect("a number");
-    let start = Instant::now();
-    // It sets its name before its class. SAFETY: the call has no pointers.
-    while unsafe { libc::sched_getscheduler(id) } != libc::SCHED_OTHER {
-        assert!(start.elapsed() < PATIENCE, "it stays in the class {class}");
-        thread::sleep(Duration::from_millis(1));
-    }
+    // It sets its name before its class.
+    until("it is in the ordinary class", || {
+        // SAFETY: the call has no pointers.
+        unsafe { libc::sched_getscheduler(id) == libc::SCHED_OTHER }
+    });
     say("ordinary");
 }
 

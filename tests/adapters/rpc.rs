@@ -3,15 +3,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
-use std::sync::mpsc::{self, TryRecvError};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hear, say};
+use crate::common::flood::{FLOOD, flooded};
 use crate::common::names::RingName;
-use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
-use quoit::rpc::{CallError, Client, Server};
+use crate::common::rings::named;
+use quoit::rpc::{Call, CallError, Client, Server};
 use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
 
 crate::common::suite::tests! {
@@ -63,6 +64,20 @@ fn echo(request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
     }
     reply.extend_from_slice(request);
     Ok(())
+}
+
+/// Echoes this many requests.
+fn answer(server: &mut Server, requests: usize) {
+    for _ in 0..requests {
+        server.answer(PATIENCE, echo).expect("a request");
+    }
+}
+
+/// The reply to a call.
+fn reply_to(client: &mut Client, call: &Call) -> Vec<u8> {
+    let mut reply = Vec::new();
+    client.finish(call, &mut reply).expect("a reply");
+    reply
 }
 
 /// Names of two rings that a server and a client share.
@@ -166,9 +181,7 @@ fn a_handlers_error_is_returned_as_text() {
     let (mut client, mut server) = pair();
     let bad = client.start(b"bad", PATIENCE).expect("room");
     let good = client.start(b"good", PATIENCE).expect("room");
-    for _ in 0..2 {
-        server.answer(PATIENCE, echo).expect("a request");
-    }
+    answer(&mut server, 2);
     let mut reply = b"before".to_vec();
     let refused = client.finish(&bad, &mut reply);
     assert_eq!(refused, Err(CallError::Refused("this is bad".to_owned())));
@@ -185,9 +198,7 @@ fn a_request_stays_if_its_handler_panics() {
     }));
     assert!(panicked.is_err());
     server.answer(PATIENCE, echo).expect("the request");
-    let mut reply = Vec::new();
-    client.finish(&call, &mut reply).expect("the reply");
-    assert_eq!(reply, b"again");
+    assert_eq!(reply_to(&mut client, &call), b"again");
 }
 
 fn replies_in_another_order_find_their_calls() {
@@ -244,12 +255,8 @@ fn a_reply_to_an_earlier_client_is_dropped() {
     let (requests, replies) = client.into_inner();
     let mut client = Client::new(requests, replies);
     let call = client.start(b"later", PATIENCE).expect("room");
-    for _ in 0..2 {
-        server.answer(PATIENCE, echo).expect("a request");
-    }
-    let mut reply = Vec::new();
-    client.finish(&call, &mut reply).expect("a reply");
-    assert_eq!(reply, b"later");
+    answer(&mut server, 2);
+    assert_eq!(reply_to(&mut client, &call), b"later");
 }
 
 fn an_expired_request_is_not_handled() {
@@ -276,12 +283,8 @@ fn a_call_that_was_cancelled_is_forgotten() {
     client.cancel(cancelled);
     assert_eq!(client.in_flight(), 0);
     let call = client.start(b"next", PATIENCE).expect("room");
-    for _ in 0..2 {
-        server.answer(PATIENCE, echo).expect("a request");
-    }
-    let mut reply = Vec::new();
-    client.finish(&call, &mut reply).expect("a reply");
-    assert_eq!(reply, b"next");
+    answer(&mut server, 2);
+    assert_eq!(reply_to(&mut client, &call), b"next");
     assert_eq!(client.in_flight(), 0);
 }
 
@@ -306,9 +309,7 @@ fn frames_that_are_not_calls_are_ignored() {
         answered.expect("a frame");
     }
     assert_eq!(handled, 1);
-    let mut reply = Vec::new();
-    client.finish(&call, &mut reply).expect("a reply");
-    assert_eq!(reply, b"hello");
+    assert_eq!(reply_to(&mut client, &call), b"hello");
 }
 
 fn requests_and_replies_that_do_not_fit_are_refused() {
@@ -373,40 +374,17 @@ fn a_full_ring_of_requests_times_out() {
     client.finish(&call, &mut Vec::new()).expect("a reply");
 }
 
-/// With zeroed memory a ring holds empty frames up to its tail. So a read never runs out of
-/// them.
 fn endless_replies_of_other_calls_do_not_extend_a_deadline() {
-    const CAPACITY: u64 = 1 << 22;
-    let name = RingName::new("flood");
-    let ring = RingOptions::new(CAPACITY).create::<[u8]>(&name);
-    let replies = ring.and_then(|ring| ring.consumer()).expect("a ring");
-    let file = SegmentFile::open(&name.file());
+    let (ring, name) = named::<[u8]>("flood", &RingOptions::new(FLOOD));
+    let replies = ring.consumer().expect("the role is free");
     let (requests, _requests_in) = RingOptions::new(1024).heap::<[u8]>().expect("a ring");
-    let (end, ended) = mpsc::channel::<()>();
-    let flood = thread::spawn(move || {
-        while ended.try_recv() == Err(TryRecvError::Empty) {
-            file.write(TAIL, file.read(HEAD) + CAPACITY);
-        }
-    });
-    let (answer, answered) = mpsc::channel();
-    let calling = thread::spawn(move || {
-        let mut client = Client::new(requests, replies);
+    let mut client = Client::new(requests, replies);
+    flooded(&name, move || {
         for timeout in [Duration::ZERO, SHORT] {
             let called = client.call(b"hello", &mut Vec::new(), timeout);
-            answer
-                .send((called, client.in_flight()))
-                .expect("the test receives");
+            assert_eq!((called, client.in_flight()), (Err(CallError::TimedOut), 0));
         }
     });
-    for _ in 0..2 {
-        let (called, in_flight) = answered
-            .recv_timeout(PATIENCE)
-            .expect("the deadline passes");
-        assert_eq!((called, in_flight), (Err(CallError::TimedOut), 0));
-    }
-    calling.join().expect("no panic");
-    drop(end);
-    flood.join().expect("no panic");
 }
 
 fn a_reply_that_has_arrived_is_taken_after_the_deadline() {
@@ -548,12 +526,8 @@ fn a_kept_reply_is_dropped_when_it_has_expired() {
     let (requests, replies) = server.into_inner();
     let mut server = Server::new(requests, replies);
     read_replies(&mut client);
-    for _ in 0..2 {
-        server.answer(PATIENCE, echo).expect("a request");
-    }
-    let mut reply = Vec::new();
-    client.finish(&call, &mut reply).expect("the reply");
-    assert_eq!(reply, b"again");
+    answer(&mut server, 2);
+    assert_eq!(reply_to(&mut client, &call), b"again");
 }
 
 fn a_server_can_be_stopped_while_there_is_no_room() {
@@ -632,9 +606,7 @@ fn a_request_that_kills_its_server_can_be_passed_over() {
     assert_eq!(requests.skip(1), Ok(1));
     let mut server = Server::new(requests, replies);
     server.answer(PATIENCE, echo).expect("the next request");
-    let mut reply = Vec::new();
-    client.finish(&good, &mut reply).expect("the reply");
-    assert_eq!(reply, b"good");
+    assert_eq!(reply_to(&mut client, &good), b"good");
     client.cancel(bad);
 }
 

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use crate::common::child::{Child, say};
 use crate::common::forbid::forbid;
+use crate::common::positions::peer;
+use crate::common::refused::is;
 use quoit::{
     Consumer, DoorbellKind, FrameConsumer, FrameProducer, Producer, RingOptions, Select,
     SelectError, Selected,
 };
-
-use departures::holding;
 
 crate::common::suite::tests! {
     each_of_the_most_rings_can_end_the_wait,
@@ -24,7 +24,7 @@ crate::common::suite::tests! {
     a_wait_without_work_ends_at_the_deadline,
     invalid_sets_of_endpoints_are_refused,
     a_kernel_without_it_is_an_error;
-    parts: holding, waiting_without_a_call
+    parts: peer, waiting_without_a_call
 }
 
 /// Parks immediately, so that each wait is a sleep.
@@ -111,19 +111,13 @@ fn invalid_sets_of_endpoints_are_refused() {
 
     let (_producers, mut consumers) = heap_pairs(Select::MAX_ENDS + 1);
     let many = select.wait(&mut consumers, None);
-    assert!(
-        matches!(many, Err(SelectError::TooManyEnds { given: 128 })),
-        "{many:?}"
-    );
+    is!(many => Err(SelectError::TooManyEnds { given: 128 }));
 
     let semaphore = options().doorbell(DoorbellKind::Semaphore);
     let (_producer, mut consumer) = semaphore.heap::<u64>().expect("a ring");
     let mut both = [consumers[0].interest(), consumer.interest()];
     let other = select.wait(&mut both, None);
-    assert!(
-        matches!(other, Err(SelectError::NotAFutex { index: 1 })),
-        "{other:?}"
-    );
+    is!(other => Err(SelectError::NotAFutex { index: 1 }));
 }
 
 fn waiting_without_a_call(_words: &[String]) {

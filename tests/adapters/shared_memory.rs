@@ -4,16 +4,19 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use crate::common::PATIENCE;
+use crate::common::calls::Calls;
 use crate::common::child::{Child, hear, say};
+use crate::common::exchange::{answers, asks};
 use crate::common::mounts::mount_a_megabyte;
 use crate::common::names::RingName;
-use crate::common::sample::{Words, bytes, record};
+use crate::common::refused::refused;
+use crate::common::sample::Words;
 use ::shared_memory::{Shmem, ShmemConf};
 use quoit::{Error, PopError, Ring, RingOptions, Shape, shared_memory};
 
 crate::common::suite::tests! {
     records_are_sent_to_another_process_and_back,
-    frames_are_sent_to_another_process,
+    frames_are_sent_to_another_process_and_back,
     a_new_consumer_continues_after_a_kill,
     a_ring_has_the_requested_capacity_or_the_largest_that_fits,
     a_ring_that_does_not_fit_is_an_error,
@@ -23,11 +26,10 @@ crate::common::suite::tests! {
     a_name_that_refers_to_another_file_is_noticed,
     a_shmem_without_a_ring_is_not_opened,
     the_owner_removes_the_name;
-    parts: echo, frames_reader, holder, with_a_megabyte
+    parts: record_answerer, frame_answerer, holder, with_a_megabyte
 }
 
 const SIZE: usize = 1 << 16;
-const MESSAGES: u64 = 100_000;
 
 /// A new `Shmem` of this size, whose name is always removed.
 fn shmem_of(test: &str, size: usize) -> (RingName, Shmem) {
@@ -60,74 +62,39 @@ fn create<T: Shape + ?Sized>(
     shared_memory::create(shmem, &options)
 }
 
-fn records_are_sent_to_another_process_and_back() {
+/// A child answers in a second `Shmem`.
+fn are_sent_and_back<T: Calls + ?Sized, U: Calls + ?Sized>(part: &str, capacity: u64) {
     let (there_name, there) = shmem("there");
     let (back_name, back) = shmem("back");
-    let there = create::<Words<4>>(&there, 64).expect("a ring");
-    let back = create::<Words<6>>(&back, 64).expect("a ring");
-    let child = Child::start("echo", &[there_name.as_str(), back_name.as_str()]);
-    let mut producer = there.producer().expect("the role is free");
-    let mut consumer = back.consumer().expect("the role is free");
-    for number in 0..MESSAGES {
-        let sent = record(number);
-        producer.push_timeout(sent, PATIENCE).expect("it is taken");
-        if number % 64 == 63 {
-            for number in number - 63..=number {
-                let back = consumer.pop_timeout(PATIENCE).expect("an answer");
-                assert_eq!(back, record(!number));
-            }
-        }
-    }
-    drop(producer);
-    for number in MESSAGES / 64 * 64..MESSAGES {
-        let back = consumer.pop_timeout(PATIENCE).expect("an answer");
-        assert_eq!(back, record(!number));
-    }
-    assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
+    let there = create::<T>(&there, capacity).expect("a ring");
+    let back = create::<U>(&back, capacity).expect("a ring");
+    let child = Child::start(part, &[there_name.as_str(), back_name.as_str()]);
+    let producer = there.producer().expect("the role is free");
+    asks::<T, U>(producer, back.consumer().expect("the role is free"));
     child.succeeds();
 }
 
-/// Answers each record until there are no more.
-fn echo(arguments: &[String]) {
-    let (_there, there) = open::<Words<4>>(&arguments[0]);
-    let (_back, back) = open::<Words<6>>(&arguments[1]);
-    let mut consumer = there.consumer().expect("the role is free");
-    let mut producer = back.producer().expect("the role is free");
-    for number in 0.. {
-        match consumer.pop_timeout(PATIENCE) {
-            Ok(came) => assert_eq!(came, record(number)),
-            Err(end) => return assert_eq!((end, number), (PopError::Abandoned, MESSAGES)),
-        }
-        let back = record(!number);
-        producer.push_timeout(back, PATIENCE).expect("it is taken");
-    }
+fn answer<T: Calls + ?Sized, U: Calls + ?Sized>(arguments: &[String]) {
+    let (_there, there) = open::<T>(&arguments[0]);
+    let (_back, back) = open::<U>(&arguments[1]);
+    let consumer = there.consumer().expect("the role is free");
+    answers::<T, U>(consumer, back.producer().expect("the role is free"));
 }
 
-fn frames_are_sent_to_another_process() {
-    let (name, shmem) = shmem("frames");
-    let ring = create::<[u8]>(&shmem, 4096).expect("a ring");
-    let child = Child::start("frames_reader", &[name.as_str()]);
-    let mut producer = ring.producer().expect("the role is free");
-    for number in 0..MESSAGES {
-        let frame = bytes(number, (number % 200) as usize);
-        producer
-            .push_timeout(&frame, PATIENCE)
-            .expect("it is taken");
-    }
-    drop(producer);
-    child.succeeds();
+fn records_are_sent_to_another_process_and_back() {
+    are_sent_and_back::<Words<4>, Words<6>>("record_answerer", 64);
 }
 
-fn frames_reader(arguments: &[String]) {
-    let (_shmem, ring) = open::<[u8]>(&arguments[0]);
-    let mut consumer = ring.consumer().expect("the role is free");
-    for number in 0..MESSAGES {
-        let frame = consumer.peek_timeout(PATIENCE).expect("a frame");
-        assert_eq!(frame.to_vec(), bytes(number, (number % 200) as usize));
-        frame.release();
-    }
-    let end = consumer.peek_timeout(PATIENCE).map(drop);
-    assert_eq!(end, Err(PopError::Abandoned));
+fn record_answerer(arguments: &[String]) {
+    answer::<Words<4>, Words<6>>(arguments);
+}
+
+fn frames_are_sent_to_another_process_and_back() {
+    are_sent_and_back::<[u8], [u8]>("frame_answerer", 4096);
+}
+
+fn frame_answerer(arguments: &[String]) {
+    answer::<[u8], [u8]>(arguments);
 }
 
 fn a_new_consumer_continues_after_a_kill() {
@@ -188,14 +155,7 @@ fn a_ring_that_does_not_fit_is_an_error() {
     ] {
         let (name, shmem) = shmem_of("too-large", size);
         let refusal = create::<u64>(&shmem, asked).err();
-        let Some(Error::NotEnoughMemory {
-            wanted,
-            available,
-            hint,
-        }) = refusal
-        else {
-            panic!("the wrong error: {refusal:?}");
-        };
+        refused!(refusal => Error::NotEnoughMemory { wanted, available, hint });
         assert_eq!(available, size as u64);
         assert!(wanted > available && hint.contains("larger"));
         let bytes = fs::read(name.file()).expect("it exists");
@@ -231,12 +191,7 @@ fn with_a_megabyte(_: &[String]) {
     }
     let (large_name, large) = shmem_of("large", 2 << 20);
     let refusal = create::<u64>(&large, 64).err();
-    let Some(Error::NotEnoughMemory {
-        wanted, available, ..
-    }) = refusal
-    else {
-        panic!("the wrong error: {refusal:?}");
-    };
+    refused!(refusal => Error::NotEnoughMemory { wanted, available, .. });
     assert_eq!((wanted, available), (2 << 20, 1 << 20));
     // Its creator has mapped it.
     let metadata = fs::metadata(large_name.file()).expect("it exists");

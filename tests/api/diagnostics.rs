@@ -6,53 +6,35 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A name, the body of `main`, and parts of the compiler's message.
+#[rustfmt::skip]
 const CASES: [(&str, &str, &[&str]); 7] = [
-    (
-        "bool_record",
-        "let _ = quoit::RingOptions::new(8).heap::<bool>();",
-        &["`bool` is no record of a ring", "use u8"],
-    ),
-    (
-        "char_end",
-        "let _ = quoit::Producer::<char>::open(\"ticks\");",
-        &["`char` is no record of a ring", "u32 for a char"],
-    ),
-    (
-        "enum_record",
+    ("bool_record", "let _ = quoit::RingOptions::new(8).heap::<bool>();",
+        &["`bool` is no record of a ring", "use u8"]),
+    ("char_end", "let _ = quoit::Producer::<char>::open(\"ticks\");",
+        &["`char` is no record of a ring", "u32 for a char"]),
+    ("enum_record",
         "#[derive(Clone, Copy)] enum Side { Buy, Sell } \
          let _ = quoit::Consumer::<Side>::open(\"ticks\").map(|_| (Side::Buy, Side::Sell));",
-        &["`Side` is no record of a ring", "enums are no records"],
-    ),
-    (
-        "struct_without_derives",
+        &["`Side` is no record of a ring", "enums are no records"]),
+    ("struct_without_derives",
         "#[derive(Clone, Copy)] #[repr(C)] struct Order { price: u64 } \
          let _ = quoit::Ring::<Order>::open(\"orders\").map(|_| Order { price: 1 }.price);",
-        &[
-            "Order` is neither",
-            "derives `FromBytes`, `IntoBytes` and `Immutable`",
-        ],
-    ),
-    (
-        "frame_as_bytes",
+        &["Order` is neither", "derives `FromBytes`, `IntoBytes` and `Immutable`"]),
+    ("frame_as_bytes",
         "let (_, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>().unwrap(); \
          let frame = consumer.try_peek().unwrap(); \
          let bytes: &[u8] = &*frame; println!(\"{bytes:?}\");",
-        &["type `Frame<'_>` cannot be dereferenced"],
-    ),
-    (
-        "text_of_a_frame",
+        &["type `Frame<'_>` cannot be dereferenced"]),
+    ("text_of_a_frame",
         "let (_, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>().unwrap(); \
          let frame = consumer.try_peek().unwrap(); \
          println!(\"{:?}\", std::str::from_utf8(&frame));",
-        &["expected `&[u8]`, found `&Frame<'_>`"],
-    ),
-    (
-        "reference_without_unsafe",
+        &["expected `&[u8]`, found `&Frame<'_>`"]),
+    ("reference_without_unsafe",
         "let (_, mut consumer) = quoit::RingOptions::new(8).heap::<u64>().unwrap(); \
          let peek = consumer.try_peek().unwrap(); \
          println!(\"{}\", peek.as_ref());",
-        &["call to unsafe function `Peek::<'_, T>::as_ref` is unsafe"],
-    ),
+        &["call to unsafe function `Peek::<'_, T>::as_ref` is unsafe"]),
 ];
 
 /// The crate with all programs.

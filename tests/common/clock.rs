@@ -1,6 +1,9 @@
 //! The clock that all processes share, and time limits that a loaded machine may exceed sometimes.
 
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::PATIENCE;
 
 /// Nanoseconds on the monotonic clock, which the endpoints of a ring use.
 pub(crate) fn now() -> u64 {
@@ -26,4 +29,13 @@ pub(crate) fn once_within(most: Duration, mut attempt: impl FnMut() -> Duration)
         times.push(time);
     }
     panic!("never within {most:?}: {times:?}");
+}
+
+/// Waits until something is so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        sleep(Duration::from_micros(50));
+    }
 }

@@ -7,6 +7,7 @@
     reason = "each suite uses its own part of this"
 )]
 
+pub(crate) mod calls;
 pub(crate) mod child;
 pub(crate) mod clock;
 #[path = "../../examples/common/cores.rs"]
@@ -14,6 +15,9 @@ pub(crate) mod cores;
 pub(crate) mod deep_sleep;
 pub(crate) mod descriptors;
 pub(crate) mod dice;
+pub(crate) mod ends;
+pub(crate) mod exchange;
+pub(crate) mod flood;
 pub(crate) mod forbid;
 pub(crate) mod fork;
 pub(crate) mod mappings;
@@ -21,6 +25,8 @@ pub(crate) mod mounts;
 pub(crate) mod names;
 pub(crate) mod naps;
 pub(crate) mod positions;
+pub(crate) mod process;
+pub(crate) mod refused;
 pub(crate) mod rings;
 pub(crate) mod sample;
 pub(crate) mod segment_file;

@@ -1,7 +1,10 @@
 //! How often an idle process wakes.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Instant;
+
+use super::threads::tasks;
 
 /// The most wake-ups per second of a waiting process.
 const MOST: f64 = 11.0;
@@ -37,11 +40,8 @@ impl Naps {
 
 /// How often the threads of a process have slept.
 fn sleeps(pid: u32) -> u64 {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives");
-    let statuses = threads.map(|thread| {
-        let status = thread.expect("a thread").path().join("status");
-        fs::read_to_string(status).expect("its status")
-    });
+    let status = |task: PathBuf| fs::read_to_string(task.join("status")).expect("its status");
+    let statuses = tasks(pid).into_iter().map(status);
     statuses.map(|status| voluntary(&status)).sum()
 }
 

@@ -1,12 +1,12 @@
-//! Peers whose records are their positions: as fast as they can, slowly, or one for each line
-//! that they read.
+//! Peers whose records are their positions: as fast as they can, slowly, one for each line
+//! that they read, or a few, and then none.
 
 use std::thread::sleep;
 use std::time::Duration;
 
 use quoit::{Consumer, Deadline, Interest, PopError, Producer, PushError, Ring, RingOptions, Role};
 
-use super::child::{Child, hear, say};
+use super::child::{Child, hear, hold, say};
 use super::names::RingName;
 
 pub(crate) const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
@@ -73,7 +73,8 @@ pub(crate) fn other(role: Role) -> Role {
     }
 }
 
-/// Starts the part `peer` in a child: at the pace `fast`, `slow` or `on request`.
+/// Starts the part `peer` in a child: at the pace `fast`, `slow` or `on request`, or for this
+/// many records before it returns.
 pub(crate) fn start(role: Role, name: &RingName, pace: &str) -> Child {
     let child = Child::start("peer", &[name.as_str(), &role.to_string(), pace]);
     child.expect("ready");
@@ -86,6 +87,10 @@ pub(crate) fn peer(words: &[String]) {
     let ring = options.open(&words[0]).expect("the ring");
     let role = ROLES.into_iter().find(|role| role.to_string() == words[1]);
     let mut end = End::of(&ring, role.expect("a role"));
+    if let Ok(few) = words[2].parse() {
+        (0..few).for_each(|_: u64| end.moves(Deadline::NEVER).expect("its peer is attached"));
+        return hold();
+    }
     say("ready");
     let closed = loop {
         match &*words[2] {

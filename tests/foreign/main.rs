@@ -15,11 +15,8 @@ mod takeovers;
 #[path = "../../examples/common/traffic.rs"]
 mod traffic;
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use client::{rust_consumes, rust_produces};
-use common::PATIENCE;
+use common::clock::until;
 use quoit::FrameProducer;
 use traffic::{Traffic, frame};
 
@@ -28,15 +25,6 @@ fn push(producer: &mut FrameProducer, traffic: &mut Traffic, number: u64) {
     let frame = frame(number);
     producer.push(&frame).expect("a consumer");
     traffic.count(&frame);
-}
-
-/// Waits until another process has done something.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "{what}");
-        thread::sleep(Duration::from_micros(100));
-    }
 }
 
 common::suite::tests! {

@@ -1,27 +1,8 @@
-//! Executions of `tests/memory/hostile/body` with libFuzzer's bytes: another thread overwrites the
-//! segment between two calls.
+//! The fuzzer, where another thread overwrites the segment between two calls.
 #![no_main]
 
-#[allow(dead_code, reason = "only the other target uses it")]
-#[path = "../memory/hostile/body/mod.rs"]
-mod body;
-/// The parts that need no harness.
-#[path = "../common"]
-mod common {
-    #[allow(dead_code, reason = "the tests use more")]
-    pub(crate) mod names;
-    #[allow(dead_code, reason = "the tests use more")]
-    pub(crate) mod sample;
-}
+mod hostile;
 
-use std::cell::RefCell;
+use hostile::{StrayWrites, common};
 
-use body::{Hostile, StrayWrites};
-
-thread_local! {
-    static HOSTILE: RefCell<Hostile> = RefCell::default();
-}
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    HOSTILE.with_borrow_mut(|hostile| hostile.run(bytes, StrayWrites::Between));
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hostile::run(bytes, StrayWrites::Between));

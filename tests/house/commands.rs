@@ -10,14 +10,9 @@ use super::pages::{Page, names_in, pages, read};
 use super::sources::expect_none;
 
 /// What a command in a sentence begins with.
+#[rustfmt::skip]
 const PROGRAMS: [&str; 7] = [
-    "bash",
-    "cargo",
-    "cc",
-    "pip",
-    "python3",
-    "quoit",
-    "quoit-nats",
+    "bash", "cargo", "cc", "pip", "python3", "quoit", "quoit-nats",
 ];
 
 /// The gate runs a command of a page word for word if it has the line `documented 'COMMAND'`.
@@ -25,140 +20,58 @@ const GATE: &str = ".ci/run";
 
 /// A command that is run in another form, and the test or the script that does it: a file, and
 /// a text of that file. Of the tool, the bridge and the examples [`proof_by_rule`] knows the tests.
+#[rustfmt::skip]
 const RUN_BY: [(&str, &str, &str); 32] = [
     // The gate itself, and parts of what it runs.
     ("bash .ci/run", GATE, "# The gate: bash .ci/run\n"),
-    (
-        "bash bridges/nats/test.sh",
-        GATE,
-        "  bash bridges/nats/test.sh | tee",
-    ),
+    ("bash bridges/nats/test.sh", GATE, "  bash bridges/nats/test.sh | tee"),
     ("cargo deny", GATE, "\nsuite 'cargo deny' deny\n"),
-    (
-        "cargo test",
-        GATE,
-        "documented 'cargo test --features loom'\n",
-    ),
-    (
-        "cargo test --test house",
-        GATE,
-        "documented 'cargo test --features loom'\n",
-    ),
-    (
-        "cargo test --features loom --test loom_cursor",
-        GATE,
-        "documented 'cargo test --features loom'\n",
-    ),
-    (
-        "LOOM_LOCATION=1 cargo test --features loom --test loom_cursor -- slots_of_one --exact",
-        "loom-tests/models/slots.rs",
-        "name: \"slots_of_one\",",
-    ),
-    (
-        "cargo doc --open",
-        GATE,
-        "cargo doc --locked --quiet --no-deps --all-features\n",
-    ),
-    (
-        "cargo install --path . --features cli --locked",
-        GATE,
-        "cargo install --path . --features cli --locked --debug",
-    ),
-    (
-        "cargo install gungraun-runner --version 0.20.0 --locked",
-        GATE,
-        "--version \"$version\" gungraun-runner\n",
-    ),
-    (
-        "cargo install cargo-fuzz",
-        GATE,
-        "cargo install --locked --quiet --root \"$target/fuzz\" cargo-fuzz\n",
-    ),
+    ("cargo test", GATE, "documented 'cargo test --features loom'\n"),
+    ("cargo test --test house", GATE, "documented 'cargo test --features loom'\n"),
+    ("cargo test --features loom --test loom_cursor", GATE,
+        "documented 'cargo test --features loom'\n"),
+    ("LOOM_LOCATION=1 cargo test --features loom --test loom_cursor -- slots_of_one --exact",
+        "loom-tests/models/slots.rs", "name: \"slots_of_one\","),
+    ("cargo doc --open", GATE, "cargo doc --locked --quiet --no-deps --all-features\n"),
+    ("cargo install --path . --features cli --locked", GATE,
+        "cargo install --path . --features cli --locked --debug"),
+    ("cargo install gungraun-runner --version 0.20.0 --locked", GATE,
+        "--version \"$version\" gungraun-runner\n"),
+    ("cargo install cargo-fuzz", GATE,
+        "cargo install --locked --quiet --root \"$target/fuzz\" cargo-fuzz\n"),
     // Each bench by itself is a part of all.
-    (
-        "cargo bench --bench parked",
-        GATE,
-        "documented 'cargo bench'\n",
-    ),
-    (
-        "cargo bench --bench parked -- --only periodic",
-        GATE,
-        "documented 'cargo bench'\n",
-    ),
-    (
-        "cargo bench --bench round_trip",
-        GATE,
-        "documented 'cargo bench'\n",
-    ),
-    (
-        "cargo bench --bench throughput",
-        GATE,
-        "documented 'cargo bench'\n",
-    ),
-    (
-        "cargo bench --bench transports",
-        GATE,
-        "documented 'cargo bench'\n",
-    ),
-    (
-        "cargo bench --bench transports -- --all",
-        GATE,
-        "documented 'cargo bench --bench transports -- --all'\n",
-    ),
-    (
-        "cargo bench --bench verdict -- --numbers src/docs/numbers.md",
-        GATE,
-        "cargo bench --bench verdict -- --numbers \"$scratch/numbers.md\"\n",
-    ),
+    ("cargo bench --bench parked", GATE, "documented 'cargo bench'\n"),
+    ("cargo bench --bench parked -- --only periodic", GATE, "documented 'cargo bench'\n"),
+    ("cargo bench --bench round_trip", GATE, "documented 'cargo bench'\n"),
+    ("cargo bench --bench throughput", GATE, "documented 'cargo bench'\n"),
+    ("cargo bench --bench transports", GATE, "documented 'cargo bench'\n"),
+    ("cargo bench --bench transports -- --all", GATE,
+        "documented 'cargo bench --bench transports -- --all'\n"),
+    ("cargo bench --bench verdict -- --numbers src/docs/numbers.md", GATE,
+        "cargo bench --bench verdict -- --numbers \"$scratch/numbers.md\"\n"),
     // README's two programs.
-    (
-        "cargo run -- write",
-        "tests/examples/readme.rs",
-        "\"write\"",
-    ),
+    ("cargo run -- write", "tests/examples/readme.rs", "\"write\""),
     ("cargo run -- read", "tests/examples/readme.rs", "\"read\""),
     // Other languages.
-    (
-        "cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && target/consume quoit-frames",
-        "tests/foreign/c.rs",
-        "/examples/c/consume.c",
-    ),
-    (
-        "python3 examples/python/quoit.py consume quoit-frames",
-        "tests/foreign/python.rs",
-        "/examples/python/quoit.py",
-    ),
-    (
-        "bindings/c/build.sh --prefix /usr/local",
-        "bindings/c/tests/bindings/install.rs",
-        "Command::new(root().join(\"build.sh\"))",
-    ),
-    (
-        "cc app.c $(pkg-config --cflags --libs quoit)",
-        "bindings/c/tests/bindings/install.rs",
-        "pub(crate) fn pkg_config_finds_it()",
-    ),
-    (
-        "cargo build --lib --examples && cargo test",
-        GATE,
-        "cargo build --locked --quiet --lib --examples",
-    ),
+    ("cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && target/consume quoit-frames",
+        "tests/foreign/c.rs", "/examples/c/consume.c"),
+    ("python3 examples/python/quoit.py consume quoit-frames", "tests/foreign/python.rs",
+        "/examples/python/quoit.py"),
+    ("bindings/c/build.sh --prefix /usr/local", "bindings/c/tests/bindings/install.rs",
+        "Command::new(root().join(\"build.sh\"))"),
+    ("cc app.c $(pkg-config --cflags --libs quoit)", "bindings/c/tests/bindings/install.rs",
+        "pub(crate) fn pkg_config_finds_it()"),
+    ("cargo build --lib --examples && cargo test", GATE,
+        "cargo build --locked --quiet --lib --examples"),
     ("pip wheel bindings/python", WHEEL, BUILDS_IT),
     ("pip wheel --no-deps", WHEEL, BUILDS_IT),
     ("pip wheel --no-deps bindings/python", WHEEL, BUILDS_IT),
     ("pip install quoit-*.whl", WHEEL, INSTALLS_IT),
     ("pip install quoit-*.whl numpy", WHEEL, INSTALLS_IT),
     // The bridge, optimised.
-    (
-        "cargo build --release",
-        GATE,
-        "(cd bridges/nats && cargo build --release",
-    ),
-    (
-        "cargo bench --bench figures",
-        GATE,
-        "(cd bridges/nats && cargo build --release && cargo bench --bench figures)",
-    ),
+    ("cargo build --release", GATE, "(cd bridges/nats && cargo build --release"),
+    ("cargo bench --bench figures", GATE,
+        "(cd bridges/nats && cargo build --release && cargo bench --bench figures)"),
 ];
 
 const WHEEL: &str = "bindings/python/test.sh";

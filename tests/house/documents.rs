@@ -7,42 +7,20 @@ use syn::{Type, Visibility};
 use super::sources::{Source, library, sources};
 
 /// The files of the four endpoints, and the file of their common methods.
+#[rustfmt::skip]
 const OF_THE_ENDS: [&str; 5] = [
-    "endpoint/methods.rs",
-    "producer.rs",
-    "consumer.rs",
-    "frame_producer.rs",
-    "frame_consumer.rs",
+    "endpoint/methods.rs", "producer.rs", "consumer.rs", "frame_producer.rs", "frame_consumer.rs",
 ];
 
 /// The interface for `bindings/`, which is not part of the API.
 const HIDDEN: &str = "adapters/raw.rs";
 
 /// Functions that only construct, read, set or copy a value, and need no Real-time section.
+#[rustfmt::skip]
 const TRIVIAL: [&str; 23] = [
-    "new",
-    "len",
-    "is_empty",
-    "kind",
-    "set_kind",
-    "set_timeout",
-    "view",
-    "write",
-    "write_at",
-    "copy_from_slice",
-    "read",
-    "read_at",
-    "copy_to",
-    "copy_to_slice",
-    "as_ptr",
-    "as_mut_ptr",
-    "as_ref",
-    "as_mut",
-    "as_bytes",
-    "as_mut_bytes",
-    "slices",
-    "slices_mut",
-    "reason",
+    "new", "len", "is_empty", "kind", "set_kind", "set_timeout", "view", "write", "write_at",
+    "copy_from_slice", "read", "read_at", "copy_to", "copy_to_slice", "as_ptr", "as_mut_ptr",
+    "as_ref", "as_mut", "as_bytes", "as_mut_bytes", "slices", "slices_mut", "reason",
 ];
 
 /// A public function and its declaration.
@@ -238,23 +216,10 @@ fn the_list_of_trivial_functions_is_not_out_of_date() {
 }
 
 /// The waiting functions whose names do not end in `_timeout`.
+#[rustfmt::skip]
 const WAITING: [&str; 16] = [
-    "push",
-    "push_kind",
-    "push_parts",
-    "push_slice",
-    "push_all",
-    "extend",
-    "pop",
-    "pop_into",
-    "pop_slice",
-    "pop_exact",
-    "claim",
-    "claim_many",
-    "peek",
-    "peek_many",
-    "iter",
-    "wait_for_peer",
+    "push", "push_kind", "push_parts", "push_slice", "push_all", "extend", "pop", "pop_into",
+    "pop_slice", "pop_exact", "claim", "claim_many", "peek", "peek_many", "iter", "wait_for_peer",
 ];
 
 /// It never waits, but makes a syscall.
@@ -294,14 +259,9 @@ fn real_time_sections_of_calls_that_move_a_position_mention_the_wake() {
 }
 
 /// Enums that programs match on; src/docs/api.md says why they are complete.
+#[rustfmt::skip]
 const COMPLETE: [&str; 7] = [
-    "ClaimError",
-    "PeerError",
-    "PopError",
-    "PushError",
-    "Role",
-    "Selected",
-    "ShapeKind",
+    "ClaimError", "PeerError", "PopError", "PushError", "Role", "Selected", "ShapeKind",
 ];
 
 #[test]
@@ -398,13 +358,9 @@ fn every_call_with_a_timeout_has_a_row_in_deadlines() {
 }
 
 /// Calls that wait for locks of the segment.
+#[rustfmt::skip]
 const LOCKING: [&str; 6] = [
-    "create",
-    "open",
-    "open_or_create",
-    "producer",
-    "consumer",
-    "unlink",
+    "create", "open", "open_or_create", "producer", "consumer", "unlink",
 ];
 
 #[test]
@@ -426,17 +382,10 @@ fn calls_that_wait_for_a_lock_state_the_limit() {
 /// The types with a `Drop`. `Ready` and `Registration` may wait for the reactor's table,
 /// and `RoleGuard` for the locks of a ring with `unlink_on_drop`: see the table of drops in
 /// `src/docs/api.md`. Add a new type that may wait to that table too.
+#[rustfmt::skip]
 const DROPS: [&str; 10] = [
-    "Death",
-    "Entry",
-    "LockFile",
-    "Ready",
-    "Registration",
-    "RoleGuard",
-    "Segment",
-    "SignalMask",
-    "Temporary",
-    "TryIter",
+    "Death", "Entry", "LockFile", "Ready", "Registration", "RoleGuard", "Segment", "SignalMask",
+    "Temporary", "TryIter",
 ];
 
 #[test]

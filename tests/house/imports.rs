@@ -11,25 +11,17 @@ use syn::{Item, ItemUse, Macro, Path, UseTree, Visibility};
 use super::sources::{Source, expect_none, flat, library, sources};
 
 /// The rows from the lowest up, with their files; `ring/` stands for all files in it.
+#[rustfmt::skip]
 const ROWS: [(&str, &str); 10] = [
     ("ground", "sync.rs error.rs error/"),
     ("contract", "layout.rs layout/ payload.rs"),
     ("protocol", "cursor.rs parker.rs peer.rs"),
-    (
-        "platform",
-        "segment.rs segment/ doorbell.rs doorbell/ header.rs deadline.rs",
-    ),
+    ("platform", "segment.rs segment/ doorbell.rs doorbell/ header.rs deadline.rs"),
     ("wait", "wait.rs wait/"),
     ("ring", "ring.rs ring/"),
     // The parts that the four endpoints share.
-    (
-        "endpoint",
-        "endpoint.rs endpoint/ slots.rs frames.rs frames/",
-    ),
-    (
-        "ends",
-        "producer.rs consumer.rs frame_producer.rs frame_consumer.rs observer.rs observer/",
-    ),
+    ("endpoint", "endpoint.rs endpoint/ slots.rs frames.rs frames/"),
+    ("ends", "producer.rs consumer.rs frame_producer.rs frame_consumer.rs observer.rs observer/"),
     ("front", "ends.rs"),
     ("adapters", "adapters.rs adapters/"),
 ];

@@ -12,15 +12,10 @@ pub(crate) struct Page {
 }
 
 /// Single pages, and folders with pages.
+#[rustfmt::skip]
 const PLACES: [&str; 8] = [
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "README.md",
-    "RELEASING.md",
-    "SECURITY.md",
-    "examples/README.md",
-    "src",
-    "src/docs",
+    "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "RELEASING.md", "SECURITY.md",
+    "examples/README.md", "src", "src/docs",
 ];
 
 /// Folders of packages, each with a README.

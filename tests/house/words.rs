@@ -16,16 +16,11 @@ const RIDE: &str = "ride|rides|rode|riding|ride-along";
 const ASLEEP: &str = "asleep|awake|rival|rivals";
 
 /// A phrase, with `|` between the forms of a word, and what to write instead.
+#[rustfmt::skip]
 const PHRASES: [(&str, &str); 69] = [
     // A process is a thing with a name.
-    (
-        "whoever|whomever|whom",
-        "the process, the program, the endpoint",
-    ),
-    (
-        "somebody|someone|anybody|everybody",
-        "another process, any process",
-    ),
+    ("whoever|whomever|whom", "the process, the program, the endpoint"),
+    ("somebody|someone|anybody|everybody", "another process, any process"),
     ("nobody", "no process, no endpoint, not"),
     ("who", "that, which; or turn the sentence round"),
     ("one|ones who", "a process that"),
@@ -35,10 +30,7 @@ const PHRASES: [(&str, &str); 69] = [
     ("will|may|can|cannot|could|would come", "attach, arrive"),
     ("newcomer|newcomers", "a process that attaches"),
     ("leaver|leavers", "the closing endpoint"),
-    (
-        "successor|successors",
-        "the next holder, the restarted process",
-    ),
+    ("successor|successors", "the next holder, the restarted process"),
     ("predecessor|predecessors", "the previous holder"),
     ("survivor|survivors", "the peer"),
     ("goodbye|farewell", "close"),
@@ -49,14 +41,8 @@ const PHRASES: [(&str, &str); 69] = [
     ("lies|lie down", "sleeps"),
     ("stands|stood still", "is stopped"),
     // They are endpoints.
-    (
-        "the|both|two|four|own|any|all|its|such|async|pollable ends",
-        "endpoints",
-    ),
-    (
-        "an|each|either|every|this|that|waiting|sleeping|dead end",
-        "endpoint",
-    ),
+    ("the|both|two|four|own|any|all|its|such|async|pollable ends", "endpoints"),
+    ("an|each|either|every|this|that|waiting|sleeping|dead end", "endpoint"),
     ("end's", "the endpoint's"),
     // Time.
     ("at most so long", "up to the timeout"),
@@ -101,10 +87,7 @@ const PHRASES: [(&str, &str); 69] = [
     (CONTINUE, "continue"),
     ("lives through", "outlives"),
     // The protocol's own terms.
-    (
-        "lead|leads elsewhere|nowhere",
-        "refers to another file, does not exist",
-    ),
+    ("lead|leads elsewhere|nowhere", "refers to another file, does not exist"),
     (LEADS_TO, "refers to"),
     ("look|looks|looked away", "back off"),
     ("second|next|last|first look", "poll, liveness check"),
@@ -116,101 +99,34 @@ const PHRASES: [(&str, &str); 69] = [
 const NOT_YET: [&str; 1] = ["tests/house/words.rs"];
 
 /// A file, a phrase that it may have, and why.
+#[rustfmt::skip]
 const ALLOWED: [(&str, &str, &str); 40] = [
     ("README.md", CONTINUE, "the output of `quoit top`"),
-    (
-        "bindings/c/include/quoit_inline.h",
-        ASLEEP,
-        "an edge's name",
-    ),
+    ("bindings/c/include/quoit_inline.h", ASLEEP, "an edge's name"),
     ("bindings/c/include/quoit_inline.h", RIDE, "an edge's name"),
-    (
-        "bindings/c/tests/bindings/matrix.rs",
-        ASLEEP,
-        "an argument of the peers",
-    ),
-    (
-        "bindings/c/tests/peers/peer.c",
-        ASLEEP,
-        "an argument of the peers",
-    ),
-    (
-        "bindings/c/tests/peers/peer.cpp",
-        ASLEEP,
-        "an argument of the peers",
-    ),
-    (
-        "bindings/c/tests/peers/peer.rs",
-        ASLEEP,
-        "an argument of the peers",
-    ),
-    (
-        "bindings/python/python/quoit/__init__.pyi",
-        GONE,
-        "an event's name",
-    ),
-    (
-        "bindings/python/python/quoit/_consumer.py",
-        GONE,
-        "the text of an error",
-    ),
-    (
-        "bindings/python/python/quoit/_producer.py",
-        GONE,
-        "the text of an error",
-    ),
-    (
-        "bindings/python/python/quoit/_select.py",
-        GONE,
-        "an event's name",
-    ),
+    ("bindings/c/tests/bindings/matrix.rs", ASLEEP, "an argument of the peers"),
+    ("bindings/c/tests/peers/peer.c", ASLEEP, "an argument of the peers"),
+    ("bindings/c/tests/peers/peer.cpp", ASLEEP, "an argument of the peers"),
+    ("bindings/c/tests/peers/peer.rs", ASLEEP, "an argument of the peers"),
+    ("bindings/python/python/quoit/__init__.pyi", GONE, "an event's name"),
+    ("bindings/python/python/quoit/_consumer.py", GONE, "the text of an error"),
+    ("bindings/python/python/quoit/_producer.py", GONE, "the text of an error"),
+    ("bindings/python/python/quoit/_select.py", GONE, "an event's name"),
     ("bindings/python/src/end.rs", ASLEEP, "an edge's name"),
     ("bindings/python/src/select.rs", GONE, "an event's name"),
-    (
-        "bindings/python/tests/peer.py",
-        ASLEEP,
-        "an argument of the peers",
-    ),
-    (
-        "bindings/python/tests/test_processes.py",
-        GONE,
-        "the text of an error",
-    ),
-    (
-        "bindings/python/tests/test_select.py",
-        GONE,
-        "an event's name",
-    ),
+    ("bindings/python/tests/peer.py", ASLEEP, "an argument of the peers"),
+    ("bindings/python/tests/test_processes.py", GONE, "the text of an error"),
+    ("bindings/python/tests/test_select.py", GONE, "an event's name"),
     ("bridges/nats/src/ring.rs", ASLEEP, "an edge's name"),
-    (
-        "examples/consumer.rs",
-        GONE,
-        "tests/examples compares the line",
-    ),
-    (
-        "examples/doorbells.rs",
-        "came",
-        "tests/examples compares the line",
-    ),
+    ("examples/consumer.rs", GONE, "tests/examples compares the line"),
+    ("examples/doorbells.rs", "came", "tests/examples compares the line"),
     ("examples/event_loop.rs", "came", "an echo comes back"),
-    (
-        "examples/producer.rs",
-        GONE,
-        "tests/examples compares the line",
-    ),
-    (
-        "examples/three_feeds.rs",
-        GONE,
-        "tests/examples compares the line",
-    ),
+    ("examples/producer.rs", GONE, "tests/examples compares the line"),
+    ("examples/three_feeds.rs", GONE, "tests/examples compares the line"),
     ("loom-tests/sleepers/mutants.rs", GONE, GONE_VARIANT),
     ("loom-tests/sleepers/selected.rs", GONE, GONE_VARIANT),
     ("src/error.rs", LEADS_TO, "tests/tool compares the text"),
-    (
-        "src/error/hot.rs",
-        GONE,
-        "tests/tool and Python compare the text",
-    ),
+    ("src/error/hot.rs", GONE, "tests/tool and Python compare the text"),
     ("src/layout.md", ENDS, "a heading to which other pages link"),
     ("src/layout.md", RIDE, "a field's name"),
     ("src/sync.rs", ASLEEP, "an edge's name"),
@@ -219,16 +135,8 @@ const ALLOWED: [(&str, &str, &str); 40] = [
     ("tests/api/errors.rs", GONE, "the text of an error"),
     ("tests/api/errors.rs", LEADS_TO, "the text of an error"),
     ("tests/examples/main.rs", GONE, "the output of an example"),
-    (
-        "tests/examples/sleeping.rs",
-        "came",
-        "the output of an example",
-    ),
-    (
-        "tests/examples/sleeping.rs",
-        GONE,
-        "the output of an example",
-    ),
+    ("tests/examples/sleeping.rs", "came", "the output of an example"),
+    ("tests/examples/sleeping.rs", GONE, "the output of an example"),
     ("tests/adapters/select/departures.rs", GONE, GONE_VARIANT),
     ("tests/adapters/select/sleeping.rs", GONE, GONE_VARIANT),
     ("tests/tool/endings.rs", GONE, "the text of an error"),

@@ -19,6 +19,7 @@ use quoit::{
 use super::stepper::{Next, Stepper, traced};
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hold, say};
+use crate::common::clock::until;
 use crate::common::names::{RingName, files_in, shared_memory_directory};
 use crate::common::rings::named;
 use crate::common::sleep_state::SleepPage;
@@ -275,12 +276,6 @@ fn at_every_moment(
     deaths
 }
 
-fn until(is_so: impl Fn() -> bool) {
-    while !is_so() {
-        sleep(Duration::from_micros(200));
-    }
-}
-
 /// The peer's next line: a number, or that it is alone.
 fn hear_from(survivor: &Child, heard: &mut Vec<u64>) {
     let line = survivor.says();
@@ -304,8 +299,8 @@ fn peer_sleeps(operation: &str, role: Role) -> usize {
         };
         let survivor = Child::start(part, &words);
         survivor.expect("ready");
-        until(|| sleeper_role(&page));
-        kill(&path, &|| until(|| sleeper_role(&page)));
+        until("it sleeps", || sleeper_role(&page));
+        kill(&path, &|| until("it sleeps", || sleeper_role(&page)));
         let mut heard = Vec::new();
         if moment % 2 == 1 && !operation.starts_with("take") {
             hear_from(&survivor, &mut heard); // alone: by a liveness check, or by the dead endpoint's wake
@@ -375,7 +370,7 @@ fn sleeper_dies(operation: &str, role: Role) -> usize {
             assert_eq!(consumer.pop_timeout(PATIENCE), Ok(number));
         }
         let sleeper = thread::spawn(move || consumer.pop_timeout(PATIENCE));
-        until(|| page.consumer_is_parked());
+        until("it sleeps", || page.consumer_is_parked());
         producer.try_push(CAPACITY).expect("there is room");
         assert_eq!(sleeper.join().expect("no panic"), Ok(CAPACITY));
         let state = page.read();

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::common::mappings::mapped;
 use crate::common::names::{RingName, file_directory, files_in, shared_memory_directory};
+use crate::common::refused::{is, refused};
 use crate::common::rings::{ends, named};
 use crate::common::segment_file::{INCARNATION, SegmentFile};
 use quoit::{
@@ -43,9 +44,7 @@ fn is_no_capacity<T: Shape + ?Sized>(options: &RingOptions, number: u64) {
         options.heap::<T>().err(),
     ];
     for refusal in refusals {
-        let Some(Error::InvalidCapacity { capacity, reason }) = refusal else {
-            panic!("{number} was not refused as a capacity: {refusal:?}");
-        };
+        refused!(refusal => Error::InvalidCapacity { capacity, reason });
         assert_eq!(capacity, number);
         assert!(!reason.is_empty());
     }
@@ -79,10 +78,7 @@ fn without_a_capacity_a_ring_is_opened_and_not_created() {
     let opened = RingOptions::default().open_or_create::<u64>(&name);
     assert_eq!(opened.expect("the same ring").capacity(), 128);
     let refusal = RingOptions::new(64).open_or_create::<u64>(&name).err();
-    assert!(
-        matches!(refusal, Some(Error::CapacityMismatch { .. })),
-        "{refusal:?}"
-    );
+    is!(refusal => Some(Error::CapacityMismatch { .. }));
 }
 
 fn frames_need_at_least_64_bytes() {
@@ -157,10 +153,7 @@ fn a_second_create_says_whether_the_ring_is_in_use() {
         Consumer::<u64>::create(&name, 4).err(),
     ];
     for refusal in refusals {
-        assert!(matches!(
-            refusal,
-            Some(Error::AlreadyExists { in_use: false, .. })
-        ));
+        is!(refusal => Some(Error::AlreadyExists { in_use: false, .. }));
     }
 }
 
@@ -205,12 +198,7 @@ fn open_or_create_checks_the_capacity_and_open_takes_any() {
             Consumer::<u64>::open_or_create(&name, wanted).err(),
         ];
         for refusal in refusals {
-            let Some(Error::CapacityMismatch {
-                found, expected, ..
-            }) = refusal
-            else {
-                panic!("the wrong error: {refusal:?}");
-            };
+            refused!(refusal => Error::CapacityMismatch { found, expected, .. });
             assert_eq!((found, expected), (64, wanted));
         }
         let opened = RingOptions::new(wanted)
@@ -249,9 +237,7 @@ fn open_does_not_find_a_ring_that_was_not_created() {
         quoit::unlink(&name).err(),
     ];
     for refusal in refusals {
-        let Some(Error::NotFound { name: shown }) = refusal else {
-            panic!("the wrong error: {refusal:?}");
-        };
+        refused!(refusal => Error::NotFound { name: shown });
         assert_eq!(shown, name.as_str());
     }
     assert!(!name.file().exists());
@@ -325,9 +311,7 @@ fn a_new_ring_may_be_prefaulted_and_locked_as_well() {
 
 fn a_heap_ring_that_is_too_large_is_an_error() {
     let refusal = RingOptions::new(1 << 57).heap::<u64>().err();
-    let Some(Error::NotEnoughMemory { wanted, hint, .. }) = refusal else {
-        panic!("the wrong error: {refusal:?}");
-    };
+    refused!(refusal => Error::NotEnoughMemory { wanted, hint, .. });
     assert!(wanted > 1 << 60);
     assert!(!hint.is_empty());
 }

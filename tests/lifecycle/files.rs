@@ -132,12 +132,7 @@ fn dirty(path: &Path) -> u64 {
 
 /// Whether `directory` is on a file system without a disk.
 fn is_memory(directory: &Path) -> bool {
-    let path = std::ffi::CString::new(text(directory)).expect("no zero byte");
-    // SAFETY: all zero bytes are a `statfs`.
-    let mut stat: libc::statfs = unsafe { core::mem::zeroed() };
-    // SAFETY: the path is a C string, and `stat` outlives the call.
-    let result = unsafe { libc::statfs(path.as_ptr(), &raw mut stat) };
-    assert_eq!(result, 0, "the directory is there");
+    let stat = rustix::fs::statfs(directory).expect("the directory is there");
     stat.f_type as i64 == libc::TMPFS_MAGIC
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::common::names::{RingName, file_directory, files_in};
+use crate::common::refused::{is, refused};
 use crate::common::rings::named;
 use quoit::{Consumer, Error, Producer, Ring, RingOptions};
 
@@ -30,10 +31,7 @@ fn works(name: &Path) {
     let again = Ring::<u64>::open(name).expect("the ring exists until it is unlinked");
     assert_eq!(again.name(), name.to_string_lossy());
     quoit::unlink(name).expect("no process holds the ring");
-    assert!(matches!(
-        Ring::<u64>::open(name),
-        Err(Error::NotFound { .. })
-    ));
+    is!(Ring::<u64>::open(name) => Err(Error::NotFound { .. }));
 }
 
 /// Every call that takes a name refuses this one with the right error.
@@ -47,13 +45,7 @@ fn is_refused(name: &Path) {
         quoit::unlink(name).err(),
     ];
     for refusal in refusals {
-        let Some(Error::InvalidName {
-            name: shown,
-            reason,
-        }) = refusal
-        else {
-            panic!("{name:?} was not refused as a name: {refusal:?}");
-        };
+        refused!(refusal => Error::InvalidName { name: shown, reason });
         assert_eq!(shown, name.to_string_lossy());
         assert!(!reason.is_empty());
     }
@@ -135,10 +127,7 @@ fn a_path_may_be_relative() {
 fn a_missing_directory_is_not_created() {
     let directory = file_directory();
     let path = directory.path().join("missing").join("ticks");
-    assert!(matches!(
-        Ring::<u64>::open(&path),
-        Err(Error::NotFound { .. })
-    ));
+    is!(Ring::<u64>::open(&path) => Err(Error::NotFound { .. }));
     assert!(matches!(quoit::unlink(&path), Err(Error::NotFound { .. })));
     let options = RingOptions::new(4);
     for refusal in [
@@ -147,9 +136,7 @@ fn a_missing_directory_is_not_created() {
     ] {
         let text = refusal.as_ref().map(Error::to_string).unwrap_or_default();
         assert!(text.ends_with("make its directory first"), "{text:?}");
-        let Some(Error::Io { doing, source, .. }) = refusal else {
-            panic!("not the system's error: {refusal:?}");
-        };
+        refused!(refusal => Error::Io { doing, source, .. });
         assert_eq!(doing, "create");
         assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
     }

@@ -1,16 +1,17 @@
 //! Replacing and unlinking: explicitly, by the last endpoint that closes, or by `rm`. No
 //! process loses a ring in use, and no newer ring is removed.
 
+use std::any::Any;
 use std::fs;
-use std::process;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
 use crate::common::names::RingName;
+use crate::common::refused::{in_use, superseded};
 use crate::common::rings::{ends, named};
 use crate::common::segment_file::{SUPERSEDED, SegmentFile};
-use quoit::{Consumer, Error, Holder, PopError, Producer, Ring, RingOptions, Role, StalePolicy};
+use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Role, StalePolicy};
 
 crate::common::suite::tests! {
     replace_replaces_a_ring_that_no_process_holds,
@@ -42,22 +43,6 @@ fn with_a_record(name: &RingName) -> Ring<u64> {
     let mut producer = ring.producer().expect("the role is free");
     producer.try_push(7).expect("there is room");
     ring
-}
-
-fn superseded<R: std::fmt::Debug>(name: &RingName, result: Result<R, Error>) {
-    match result {
-        Err(Error::Superseded { name: shown }) => assert_eq!(shown, name.as_str()),
-        other => panic!("{name} is not superseded: {other:?}"),
-    }
-}
-
-fn in_use<R: std::fmt::Debug>(result: Result<R, Error>, expected: Role) {
-    match result {
-        Err(Error::InUse { role, holder }) => {
-            assert_eq!((role, holder), (expected, Holder::Known(process::id())))
-        }
-        other => panic!("it is not in use: {other:?}"),
-    }
 }
 
 fn is_unlinked(name: &RingName) -> bool {
@@ -210,14 +195,11 @@ fn the_last_endpoint_removes_the_name_in_either_order() {
     for producer_first in [true, false] {
         let (ring, name) = named::<u64>("last-out", &options().unlink_on_drop(true));
         let (producer, consumer) = ends(&ring);
-        if producer_first {
-            drop(producer);
-            assert!(!is_unlinked(&name), "the consumer is still attached");
-            drop(consumer);
-        } else {
-            drop(consumer);
-            assert!(!is_unlinked(&name), "the producer is still attached");
-            drop(producer);
+        let mut ends: [Box<dyn Any>; 2] = [Box::new(producer), Box::new(consumer)];
+        ends.rotate_left(usize::from(!producer_first));
+        for end in ends {
+            assert!(!is_unlinked(&name), "an endpoint is still attached");
+            drop(end);
         }
         assert!(is_unlinked(&name));
         superseded(&name, ring.producer());
@@ -227,13 +209,8 @@ fn the_last_endpoint_removes_the_name_in_either_order() {
 /// Either of them may hold its lock a moment longer.
 fn two_endpoints_that_close_at_once_remove_the_name() {
     for _ in 0..500 {
-        let name = RingName::new("at-once");
-        let ring = options().unlink_on_drop(true).create::<u64>(&name);
-        let ring = ring.expect("a ring");
-        let (producer, consumer) = (
-            ring.producer().expect("free"),
-            ring.consumer().expect("free"),
-        );
+        let (ring, name) = named::<u64>("at-once", &options().unlink_on_drop(true));
+        let (producer, consumer) = ends(&ring);
         let barrier = Barrier::new(2);
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -250,13 +227,8 @@ fn two_endpoints_that_close_at_once_remove_the_name() {
 /// The close wakes it, and the lock is free a little later.
 fn an_endpoint_can_remove_the_name_when_its_peer_has_closed() {
     for _ in 0..500 {
-        let name = RingName::new("closed");
-        let ring = options().spin(Duration::ZERO).create::<u64>(&name);
-        let ring = ring.expect("a ring");
-        let (producer, mut consumer) = (
-            ring.producer().expect("free"),
-            ring.consumer().expect("free"),
-        );
+        let (ring, name) = named::<u64>("closed", &options().spin(Duration::ZERO));
+        let (producer, mut consumer) = ends(&ring);
         thread::scope(|scope| {
             scope.spawn(|| {
                 assert_eq!(consumer.pop(), Err(PopError::Abandoned));

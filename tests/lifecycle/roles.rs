@@ -2,17 +2,15 @@
 //! dropped, and the next holder continues where the previous one stopped.
 
 use std::fs::File;
-use std::process;
 use std::sync::mpsc;
 use std::thread;
 
 use crate::common::PATIENCE;
 use crate::common::descriptors::lock;
 use crate::common::names::RingName;
+use crate::common::refused::in_use;
 use crate::common::rings::{ends, named};
-use quoit::{
-    ClaimError, Consumer, Error, Holder, PopError, Producer, PushError, Ring, RingOptions, Role,
-};
+use quoit::{ClaimError, Consumer, PopError, Producer, PushError, Ring, RingOptions, Role};
 
 crate::common::suite::tests! {
     there_is_one_producer_and_one_consumer,
@@ -35,25 +33,16 @@ fn ring(test: &str) -> (Ring<u64>, RingName) {
     named(test, &RingOptions::new(4))
 }
 
-fn is_taken<E: std::fmt::Debug>(result: Result<E, Error>, expected: Role) {
-    match result {
-        Err(Error::InUse { role, holder }) => {
-            assert_eq!((role, holder), (expected, Holder::Known(process::id())))
-        }
-        other => panic!("the role is not taken: {other:?}"),
-    }
-}
-
 fn there_is_one_producer_and_one_consumer() {
     let (ring, name) = ring("one-of-each");
     let _producer = ring.producer().expect("the role is free");
-    is_taken(ring.producer(), Role::Producer);
-    is_taken(Producer::<u64>::open(&name), Role::Producer);
-    is_taken(Producer::<u64>::open_or_create(&name, 4), Role::Producer);
+    in_use(ring.producer(), Role::Producer);
+    in_use(Producer::<u64>::open(&name), Role::Producer);
+    in_use(Producer::<u64>::open_or_create(&name, 4), Role::Producer);
     let _consumer = ring.consumer().expect("the other role is free");
-    is_taken(ring.consumer(), Role::Consumer);
-    is_taken(Consumer::<u64>::open(&name), Role::Consumer);
-    is_taken(Consumer::<u64>::open_or_create(&name, 4), Role::Consumer);
+    in_use(ring.consumer(), Role::Consumer);
+    in_use(Consumer::<u64>::open(&name), Role::Consumer);
+    in_use(Consumer::<u64>::open_or_create(&name, 4), Role::Consumer);
 }
 
 fn a_refused_taker_does_not_disturb_the_holder() {
@@ -61,8 +50,8 @@ fn a_refused_taker_does_not_disturb_the_holder() {
     let (mut producer, mut consumer) = ends(&ring);
     for value in 0..20 {
         producer.try_push(value).expect("there is room");
-        is_taken(ring.producer(), Role::Producer);
-        is_taken(ring.consumer(), Role::Consumer);
+        in_use(ring.producer(), Role::Producer);
+        in_use(ring.consumer(), Role::Consumer);
         assert_eq!(consumer.try_pop(), Ok(value));
         assert!(!producer.is_abandoned() && !consumer.is_abandoned());
     }
@@ -81,7 +70,7 @@ fn a_role_outlives_its_ring_value() {
     let mut producer = ring.producer().expect("the role is free");
     drop(ring);
     producer.try_push(7).expect("there is room");
-    is_taken(Producer::<u64>::open(&name), Role::Producer);
+    in_use(Producer::<u64>::open(&name), Role::Producer);
 }
 
 fn the_next_producer_continues_at_the_stored_position() {
@@ -225,8 +214,8 @@ fn an_endpoint_may_move_to_another_thread() {
     producer.try_push(10_000).expect("there is room");
     assert_eq!(consumer.try_pop(), Ok(10_000));
     // The role belongs to the endpoint, not to the thread that took it.
-    is_taken(ring.producer(), Role::Producer);
-    is_taken(ring.consumer(), Role::Consumer);
+    in_use(ring.producer(), Role::Producer);
+    in_use(ring.consumer(), Role::Consumer);
 }
 
 fn debug_shows_positions_and_never_payload() {

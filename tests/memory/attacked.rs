@@ -8,13 +8,10 @@
 mod arena;
 mod attacker;
 pub(crate) mod calls;
-pub(crate) mod claims;
-pub(crate) mod positions;
-pub(crate) mod records;
-pub(crate) mod streams;
+pub(crate) mod lines;
+pub(crate) mod steps;
 #[cfg(feature = "futures")]
 pub(crate) mod tasks;
-pub(crate) mod views;
 pub(crate) mod waits;
 
 use attacker::attack;

@@ -10,21 +10,18 @@ pub(crate) mod frames;
 pub(crate) mod positions;
 pub(crate) mod semaphores;
 
-use std::sync::mpsc::{self, TryRecvError};
-use std::thread;
-use std::time::Instant;
-
-use crate::common::PATIENCE;
+use crate::common::clock::until;
 use crate::common::names::RingName;
+use crate::common::rings::named;
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
+use crate::common::threads::while_repeating;
 use quoit::{Corrupt, Ring, RingOptions, Shape};
 
 /// A ring of `capacity` and its file.
 fn ring<T: Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, SegmentFile, RingName) {
-    let name = RingName::new(test);
-    let ring = RingOptions::new(capacity).create::<T>(&name);
+    let (ring, name) = named(test, &RingOptions::new(capacity));
     let file = SegmentFile::open(&name.file());
-    (ring.expect("a ring"), file, name)
+    (ring, file, name)
 }
 
 /// Sets the published range: from `head` to `tail`.
@@ -43,26 +40,13 @@ fn while_it_changes(
     attempts: u32,
     mut attempt: impl FnMut() -> bool,
 ) {
-    let (end, ended) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            while ended.try_recv() == Err(TryRecvError::Empty) {
-                words.iter().for_each(|&word| file.write(offset, word));
-            }
+    let change = || words.iter().for_each(|&word| file.write(offset, word));
+    while_repeating(change, || {
+        let mut left = attempts;
+        until("both words are seen", || {
+            left = left.saturating_sub(1);
+            attempt() && left == 0
         });
-        let mut enough = false;
-        for _ in 0..attempts {
-            enough = attempt();
-        }
-        let started = Instant::now();
-        while !enough {
-            assert!(
-                started.elapsed() < PATIENCE,
-                "one of two words is never seen"
-            );
-            enough = attempt();
-        }
-        drop(end);
     });
 }
 

@@ -1,7 +1,7 @@
 //! Memory that another thread overwrites: a bounded number of random executions of `body`.
 //! `tests/fuzz` runs the same with libFuzzer.
 
-mod body;
+pub(crate) mod body;
 
 use std::sync::mpsc;
 use std::thread;
@@ -18,17 +18,10 @@ crate::common::suite::tests! {
 /// Every rule whose violation a call can find.
 const RULES: [&str; 4] = ["head", "tail", "frame length", "padding"];
 /// The errors of opening a ring with a changed header.
+#[rustfmt::skip]
 const REFUSALS: [&str; 10] = [
-    "NotARing",
-    "VersionMismatch",
-    "ShapeMismatch",
-    "SchemaMismatch",
-    "DoorbellMismatch",
-    "Superseded",
-    "slot size",
-    "slot align",
-    "capacity",
-    "length",
+    "NotARing", "VersionMismatch", "ShapeMismatch", "SchemaMismatch", "DoorbellMismatch",
+    "Superseded", "slot size", "slot align", "capacity", "length",
 ];
 
 fn writes_between_calls_cause_no_crash() {

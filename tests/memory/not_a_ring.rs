@@ -1,20 +1,20 @@
 //! Opening checks everything: a file that is not the requested ring is refused with the
 //! right error, and not changed.
 
-use std::ffi::CString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use crate::common::names::{RingName, file_directory, files_in};
+use crate::common::refused::refused;
 use crate::common::rings::named;
 use crate::common::segment_file::{
     CAPACITY, DOORBELL, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE, SegmentFile,
 };
 use crate::common::threads::while_waiting;
 use quoit::{Consumer, Corrupt, Error, Observer, Producer, Ring, RingOptions, StalePolicy};
-use tempfile::TempDir;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 crate::common::suite::tests! {
@@ -29,10 +29,7 @@ crate::common::suite::tests! {
     frames_have_a_schema_too,
     a_file_shorter_than_its_header_says_is_not_a_ring,
     frames_of_less_than_64_bytes_are_corrupt,
-    a_directory_is_not_a_ring,
-    a_symbolic_link_is_not_followed,
-    a_fifo_is_not_a_ring_and_blocks_no_call,
-    a_socket_is_not_a_ring,
+    another_kind_of_file_is_not_a_ring_and_blocks_no_call,
 }
 
 /// A ring of 64 words that no process holds, and its file.
@@ -65,13 +62,7 @@ fn is_no_ring(name: &Path, expected: &str) {
         quoit::unlink(name).expect_err("it was unlinked"),
     ];
     for refusal in refusals(name).into_iter().chain(others) {
-        let Error::NotARing {
-            name: shown,
-            reason,
-        } = refusal
-        else {
-            panic!("the wrong error: {refusal:?}");
-        };
+        refused!(refusal is Error::NotARing { name: shown, reason });
         assert_eq!((Path::new(&shown), reason), (name, expected));
     }
     assert!(
@@ -111,38 +102,45 @@ fn a_file_of_another_program_is_not_a_ring() {
 }
 
 /// A field of the header, its bytes, values that it cannot have, and the error.
-type Field = (u64, usize, &'static [u64], fn(u64) -> Error);
+type Field = (u64, usize, &'static [u64], fn(&str, u64) -> Error);
 
-const FIELDS: [Field; 6] = [
-    (LAYOUT, 4, &[0, 2, 0xffff_ffff], |found| {
-        Error::VersionMismatch {
-            found: found as u32,
-            expected: 1,
-        }
-    }),
-    (DOORBELL, 4, &[2, 0x100, 0xffff_ffff], |found| {
-        Error::DoorbellMismatch {
-            found: found as u32,
-        }
-    }),
+#[rustfmt::skip]
+const FIELDS: [Field; 10] = [
+    (LAYOUT, 4, &[0, 2, 0xffff_ffff],
+        |_, found| Error::VersionMismatch { found: found as u32, expected: 1 }),
+    (DOORBELL, 4, &[2, 0x100, 0xffff_ffff],
+        |_, found| Error::DoorbellMismatch { found: found as u32 }),
+    (SHAPE, 4, &[2], |name, _| shape_mismatch(name, "frames", "records")),
+    (SHAPE, 4, &[3], |name, _| shape_mismatch(name, "an unknown shape", "records")),
     // Numbers that are not powers of two, and two that overflow in bytes.
-    (
-        CAPACITY,
-        8,
-        &[0, 3, 63, 65, u64::MAX, 1 << 60, 1 << 63],
-        |found| corrupt("capacity", found),
-    ),
-    (SLOT_SIZE, 8, &[4], |found| corrupt("slot size", found)),
-    (SLOT_ALIGN, 4, &[0, 4, 16, 0xffff_ffff], |found| {
-        corrupt("slot align", found)
-    }),
-    (LENGTH, 8, &[0, 4096, 16384 + 64 * 8 - 1], |found| {
-        corrupt("length", found)
-    }),
+    (CAPACITY, 8, &[0, 3, 63, 65, u64::MAX, 1 << 60, 1 << 63],
+        |_, found| corrupt("capacity", found)),
+    (SLOT_SIZE, 8, &[4], |_, found| corrupt("slot size", found)),
+    (SLOT_ALIGN, 4, &[0, 4, 16, 0xffff_ffff], |_, found| corrupt("slot align", found)),
+    (LENGTH, 8, &[0, 4096, 16384 + 64 * 8 - 1], |_, found| corrupt("length", found)),
+    // More than the file has.
+    (LENGTH, 8, &[20481, 1 << 40, u64::MAX], |name, _| too_short(name)),
+    (CAPACITY, 8, &[1 << 20, 1 << 40, 1 << 58], |name, _| too_short(name)),
 ];
 
 fn corrupt(field: &'static str, found: u64) -> Error {
     Error::Corrupt(Corrupt { field, found })
+}
+
+fn shape_mismatch(name: &str, found: &'static str, expected: &'static str) -> Error {
+    Error::ShapeMismatch {
+        name: name.to_owned(),
+        found,
+        expected,
+        in_use: false,
+    }
+}
+
+fn too_short(name: &str) -> Error {
+    Error::NotARing {
+        name: name.to_owned(),
+        reason: "it is shorter than its header says",
+    }
 }
 
 fn an_impossible_field_of_the_header_is_refused() {
@@ -150,32 +148,19 @@ fn an_impossible_field_of_the_header_is_refused() {
         for &value in values {
             let (name, file) = words("field");
             file.write_bytes(field, &value.to_le_bytes()[..width]);
-            let expected = error(value).to_string();
+            let expected = error(&name, value).to_string();
             for refusal in refusals(name.as_ref()) {
-                assert_eq!(refusal.to_string(), expected);
+                assert_eq!(refusal.to_string(), expected, "{field}: {value}");
             }
         }
     }
 }
 
 fn another_shape_is_refused() {
-    let shape_mismatch = |refusal| match refusal {
-        Error::ShapeMismatch {
-            found, expected, ..
-        } => (found, expected),
-        other => panic!("the wrong error: {other:?}"),
-    };
-    let (name, file) = words("shape");
+    let (name, _file) = words("shape");
     let refusal = Ring::<[u8]>::open(&name).expect_err("records were opened as frames");
-    assert_eq!(shape_mismatch(refusal), ("records", "frames"));
-    file.write_half(SHAPE, 2);
-    for refusal in refusals(name.as_ref()) {
-        assert_eq!(shape_mismatch(refusal), ("frames", "records"));
-    }
-    file.write_half(SHAPE, 3);
-    for refusal in refusals(name.as_ref()) {
-        assert_eq!(shape_mismatch(refusal), ("an unknown shape", "records"));
-    }
+    let expected = shape_mismatch(&name, "records", "frames");
+    assert_eq!(refusal.to_string(), expected.to_string());
 }
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -192,15 +177,7 @@ fn a_type_of_another_name_is_another_schema() {
         Ring::<u32>::open(&name).err(),
     ];
     for refusal in mismatches {
-        let Some(Error::SchemaMismatch {
-            found,
-            expected,
-            found_size,
-            ..
-        }) = refusal
-        else {
-            panic!("the wrong error: {refusal:?}");
-        };
+        refused!(refusal => Error::SchemaMismatch { found, expected, found_size, .. });
         assert_eq!(found_size, 8);
         assert_eq!(found, file.read(SCHEMA));
         assert_ne!(found, expected);
@@ -267,22 +244,7 @@ fn a_file_shorter_than_its_header_says_is_not_a_ring() {
     let (name, file) = words("truncated");
     file.truncate(16384 + 64 * 8 - 1);
     for refusal in refusals(name.as_ref()) {
-        let Error::NotARing { reason, .. } = refusal else {
-            panic!("the wrong error: {refusal:?}");
-        };
-        assert_eq!(reason, "it is shorter than its header says");
-    }
-    for length in [20481, 1 << 40, u64::MAX] {
-        let (name, file) = words("long");
-        file.write(LENGTH, length);
-        let refusal = Ring::<u64>::open(&name).expect_err("it is shorter than that");
-        assert!(matches!(refusal, Error::NotARing { .. }), "{refusal:?}");
-    }
-    for capacity in [1 << 20, 1 << 40, 1 << 58] {
-        let (name, file) = words("greedy");
-        file.write(CAPACITY, capacity);
-        let refusal = Ring::<u64>::open(&name).expect_err("it is shorter than that");
-        assert!(matches!(refusal, Error::NotARing { .. }), "{refusal:?}");
+        assert_eq!(refusal.to_string(), too_short(&name).to_string());
     }
 }
 
@@ -291,77 +253,55 @@ fn frames_of_less_than_64_bytes_are_corrupt() {
     RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     SegmentFile::open(&name.file()).write(CAPACITY, 32);
     let refusal = Ring::<[u8]>::open(&name).expect_err("32 bytes hold no frames");
-    assert!(matches!(
-        refusal,
-        Error::Corrupt(Corrupt {
-            field: "capacity",
-            found: 32
-        })
-    ));
+    assert_eq!(refusal.to_string(), corrupt("capacity", 32).to_string());
 }
 
-/// A directory on the disk and one in shared memory, with a name in each for another kind
-/// of file: as a path, and as a plain name.
-fn names_for_other_files(test: &str) -> (TempDir, [PathBuf; 2], RingName) {
-    let directory = file_directory();
-    let plain = RingName::new(test);
-    let names = [
-        directory.path().join("ticks"),
-        PathBuf::from(plain.as_str()),
-    ];
-    (directory, names, plain)
-}
+/// How to make another kind of file, in the directory of a ring, and the possible reasons of the refusal.
+type Other = (fn(&Path, &Path), &'static [&'static str]);
 
-fn a_directory_is_not_a_ring() {
-    let (_directory, names, _plain) = names_for_other_files("directory");
-    for name in &names {
-        fs::create_dir(file_of(name)).expect("a directory");
-        let refusal = Ring::<u64>::open(name).expect_err("a directory opened");
-        let Error::NotARing { reason, .. } = refusal else {
-            panic!("the wrong error: {refusal:?}");
-        };
-        is_no_ring(name, reason);
-        assert_eq!(files_in(&file_of(name)), [""; 0]);
-    }
-}
+const OTHERS: [Other; 5] = [
+    (
+        |file, _| fs::create_dir(file).expect("a directory"),
+        &["it is a directory", "it is not a regular file"],
+    ),
+    (
+        |file, ring| symlink(ring, file).expect("a link"),
+        &["it is a symbolic link"],
+    ),
+    (
+        |file, _| symlink("nothing", file).expect("a link"),
+        &["it is a symbolic link"],
+    ),
+    (
+        |file, _| drop(UnixListener::bind(file).expect("a socket")),
+        &["it is not a regular file"],
+    ),
+    (
+        |file, _| mknodat(CWD, file, FileType::Fifo, Mode::RUSR, 0).expect("a FIFO"),
+        &["it is not a regular file"],
+    ),
+];
 
-fn a_symbolic_link_is_not_followed() {
-    let (directory, names, _plain) = names_for_other_files("link");
-    let target = directory.path().join("target");
-    RingOptions::new(64).create::<u64>(&target).expect("a ring");
-    for name in &names {
-        std::os::unix::fs::symlink(&target, file_of(name)).expect("a link");
-        is_no_ring(name, "it is a symbolic link");
-    }
-    quoit::unlink(&target).expect("the target is unchanged");
-    // A dangling link is refused too.
-    for name in &names {
-        is_no_ring(name, "it is a symbolic link");
-    }
-}
-
-fn a_fifo_is_not_a_ring_and_blocks_no_call() {
-    let (_directory, names, _plain) = names_for_other_files("fifo");
-    for name in &names {
-        let path = CString::new(file_of(name).as_os_str().as_bytes()).expect("no zero byte");
-        // SAFETY: the path is a C string.
-        let made = unsafe { libc::mkfifo(path.as_ptr(), 0o600) };
-        assert_eq!(made, 0, "a FIFO");
-        is_no_ring(name, "it is not a regular file");
-        // The same for a call that only reads, which a FIFO would block until there is a writer.
-        let name = name.clone();
-        let observed = while_waiting(|| Observer::open(name).map(drop), || ());
-        assert!(
-            matches!(observed, Err(Error::NotARing { .. })),
-            "{observed:?}"
-        );
-    }
-}
-
-fn a_socket_is_not_a_ring() {
-    let (_directory, names, _plain) = names_for_other_files("socket");
-    for name in &names {
-        let _listener = UnixListener::bind(file_of(name)).expect("a socket");
-        is_no_ring(name, "it is not a regular file");
+/// By a path on a disk, and by a plain name.
+fn another_kind_of_file_is_not_a_ring_and_blocks_no_call() {
+    for (make, reason) in OTHERS {
+        let (directory, plain) = (file_directory(), RingName::new("other"));
+        let ring = directory.path().join("ring");
+        RingOptions::new(64).create::<u64>(&ring).expect("a ring");
+        for name in [directory.path().join("ticks"), plain.as_str().into()] {
+            make(&file_of(&name), &ring);
+            // `shm_open` and `open` refuse a directory with different errors.
+            let is_found = Ring::<u64>::open(&name).err();
+            refused!(is_found => Error::NotARing { reason: found, .. });
+            assert!(reason.contains(&found), "{found}");
+            is_no_ring(&name, found);
+            // The same for a call that only reads, which a FIFO would block until there is a writer.
+            let observed = while_waiting(|| Observer::open(name).map(drop), || ());
+            let refused = matches!(observed, Err(Error::NotARing { .. }));
+            assert!(refused, "{observed:?}");
+        }
+        quoit::unlink(&ring).expect("the target of a link is unchanged");
+        let is_changed = plain.file().is_dir() && !files_in(&plain.file()).is_empty();
+        assert!(!is_changed, "a directory is empty");
     }
 }

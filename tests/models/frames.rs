@@ -13,8 +13,8 @@ use proptest::prelude::BoxedStrategy;
 use quoit::{ClaimError, FrameConsumer, FrameProducer, FrameView, PopError, Popped, RingOptions};
 
 use crate::common::sample::bytes;
-use crate::world::{Modelled, World, behaves_like_a_queue, count, late, late_read, settings};
-use call::{Call, Commit, Length, Release, Wish, calls};
+use crate::world::{Modelled, World, behaves_like_a_queue, late, late_read, settings};
+use call::{Call, Commit, Length, Release, Wish, calls, wishes_of_one_kind};
 
 /// The number of sequences for each of the four capacities.
 const SEQUENCES: u32 = 9_000;
@@ -117,30 +117,37 @@ fn frame_size(len: usize) -> u64 {
 }
 
 impl Modelled for [u8] {
-    type Message = Frame;
+    type Wish = Wish;
     type Call = Call;
+
+    fn wishes() -> BoxedStrategy<Vec<Wish>> {
+        wishes_of_one_kind()
+    }
 
     fn calls() -> BoxedStrategy<Call> {
         calls()
     }
 
+    fn fresh(world: &mut World<'_, [u8]>, wish: &Wish) -> Frame {
+        (wish.kind, world.payload(wish.length))
+    }
+
+    fn size((_, payload): &Frame) -> u64 {
+        frame_size(payload.len())
+    }
+
+    fn place(world: &World<'_, [u8]>, ahead: u64, (_, payload): &Frame) -> Result<u64, ClaimError> {
+        world.place(ahead, payload.len())
+    }
+
     fn call(world: &mut World<'_, [u8]>, call: &Call) {
         match call {
-            Call::Push(length) => world.push(*length),
-            Call::PushKind(wish) => world.push_kind(*wish),
-            Call::PushInTime(wish) => world.push_in_time(*wish),
-            Call::PushParts(wish, parts) => world.push_parts(*wish, *parts),
-            Call::PushSlice(kind, lengths) => world.push_slice(*kind, lengths),
-            Call::PushAll(kind, lengths) => world.push_all(*kind, lengths),
             Call::Claim { wish, commit } => world.claim(*wish, *commit),
             Call::Batch {
                 wishes,
                 commit,
                 in_time,
             } => world.batch(wishes, *commit, *in_time),
-            Call::Pop => Self::pop(world),
-            Call::PopInto => world.pop_into(),
-            Call::PopInTime => world.pop_in_time(),
             Call::PopTooShort => world.pop_too_short(),
             Call::Peek { release } => world.peek(*release),
             Call::PeekMany {
@@ -149,22 +156,7 @@ impl Modelled for [u8] {
                 in_time,
             } => world.peek_many(*visit, *release, *in_time),
             Call::Drain(stop) => world.drain(*stop),
-            Call::PingPong { rounds, length } => {
-                for _ in 0..*rounds {
-                    world.push(*length);
-                    Self::pop(world);
-                }
-            }
         }
-    }
-
-    fn pop(world: &mut World<'_, [u8]>) {
-        let mut buffer = vec![0; world.longest()];
-        let expected = world.next().cloned();
-        let popped = world.consumer().try_pop(&mut buffer);
-        let popped = popped.map(|Popped { len, kind }| (kind, buffer[..len].to_vec()));
-        assert_eq!(popped, expected);
-        world.queue.release(usize::from(expected.is_ok()));
     }
 
     fn compare(
@@ -183,114 +175,6 @@ impl Modelled for [u8] {
 }
 
 impl World<'_, [u8]> {
-    fn push(&mut self, length: Length) {
-        let payload = self.payload(length);
-        let expected = self.place(0, payload.len());
-        assert_eq!(self.producer().try_push(&payload), expected.map(drop));
-        if let Ok(units) = expected {
-            self.publish((0, payload), units);
-        }
-    }
-
-    fn push_kind(&mut self, Wish { kind, length }: Wish) {
-        let payload = self.payload(length);
-        let expected = self.place(0, payload.len());
-        assert_eq!(
-            self.producer().try_push_kind(kind, &payload),
-            expected.map(drop)
-        );
-        if let Ok(units) = expected {
-            self.publish((kind, payload), units);
-        }
-    }
-
-    fn push_in_time(&mut self, Wish { kind, length }: Wish) {
-        let payload = self.payload(length);
-        let place = self.place(0, payload.len());
-        let expected = place.map(drop).map_err(late);
-        let producer = self.producer();
-        let (kind, pushed) = match kind % 3 {
-            0 => (0, producer.push_timeout(&payload, Duration::ZERO)),
-            1 => {
-                let claim = producer.claim_timeout(payload.len(), Duration::ZERO);
-                let fill = claim.map(|mut claim| {
-                    claim.write_at(0, &payload);
-                    claim.set_kind(kind);
-                    claim.commit();
-                });
-                (kind, fill)
-            }
-            _ => {
-                let pushed = producer.push_kind_timeout(kind, &payload, Duration::ZERO);
-                (kind, pushed)
-            }
-        };
-        assert_eq!(pushed, expected);
-        if let Ok(units) = place {
-            self.publish((kind, payload), units);
-        }
-    }
-
-    fn push_parts(&mut self, Wish { kind, length }: Wish, parts: usize) {
-        let mut payload = self.payload(length);
-        if parts == 0 {
-            payload.clear();
-        }
-        let place = self.place(0, payload.len());
-        let size = payload.len().div_ceil(parts.max(1)).max(1);
-        // Some are empty.
-        let mut all: Vec<&[u8]> = payload.chunks(size).collect();
-        all.resize(parts, &[]);
-        if kind % 2 == 0 {
-            let pushed = self.producer().try_push_parts(kind, &all);
-            assert_eq!(pushed, place.map(drop));
-        } else {
-            let producer = self.producer();
-            let pushed = producer.push_parts_timeout(kind, &all, Duration::ZERO);
-            assert_eq!(pushed, place.map(drop).map_err(late));
-        }
-        if let Ok(units) = place {
-            self.publish((kind, payload), units);
-        }
-    }
-
-    /// The first of these payloads that fit, and the error of the next one.
-    fn fitting(&self, kind: u32, payloads: &[Vec<u8>]) -> (Vec<(Frame, u64)>, Option<ClaimError>) {
-        let mut ahead = 0;
-        let mut fitting = Vec::new();
-        for payload in payloads {
-            match self.place(ahead, payload.len()) {
-                Ok(units) => {
-                    ahead += units;
-                    fitting.push(((kind, payload.clone()), units));
-                }
-                Err(error) => return (fitting, Some(error)),
-            }
-        }
-        (fitting, None)
-    }
-
-    fn push_slice(&mut self, kind: u32, lengths: &[Length]) {
-        let payloads: Vec<_> = lengths.iter().map(|&length| self.payload(length)).collect();
-        let (fitting, refusal) = self.fitting(kind, &payloads);
-        let expected = match refusal {
-            Some(error) if fitting.is_empty() => Err(error),
-            _ => Ok(fitting.len()),
-        };
-        let pushed = self.producer().try_push_slice(kind, &payloads);
-        assert_eq!(pushed, expected);
-        self.published(fitting);
-    }
-
-    fn push_all(&mut self, kind: u32, lengths: &[Length]) {
-        let payloads: Vec<_> = lengths.iter().map(|&length| self.payload(length)).collect();
-        let (fitting, refusal) = self.fitting(kind, &payloads);
-        let producer = self.producer();
-        let pushed = producer.push_all_timeout(kind, &payloads, Duration::ZERO);
-        assert_eq!(pushed, refusal.map(late).map_or(Ok(()), Err));
-        self.published(fitting);
-    }
-
     fn claim(&mut self, Wish { kind, length }: Wish, commit: Option<Commit>) {
         let mut payload = self.payload(length);
         let expected = self.place(0, payload.len());
@@ -314,10 +198,10 @@ impl World<'_, [u8]> {
                         payload.truncate(len);
                         claim.commit_first(payload.len());
                         let units = units - claimed + frame_size(payload.len());
-                        return self.publish((kind, payload), units);
+                        return self.publish((kind, payload), units, true);
                     }
                 }
-                self.publish((kind, payload), units);
+                self.publish((kind, payload), units, true);
             }
             Err(error) => assert_eq!(Err(error), expected),
         }
@@ -361,44 +245,10 @@ impl World<'_, [u8]> {
         }
         if commit {
             assert_eq!(batch.commit(), frames.len());
-            self.published(frames);
-        }
-    }
-
-    fn pop_into(&mut self) {
-        let expected = self.next().cloned();
-        let before = b"the previous content".to_vec();
-        let mut bytes = before.clone();
-        let popped = self.consumer().try_pop_into(&mut bytes);
-        if popped.is_err() {
-            assert_eq!(bytes, before, "a refused pop writes nothing");
-        }
-        assert_eq!(popped.map(|kind| (kind, bytes)), expected);
-        self.queue.release(usize::from(expected.is_ok()));
-    }
-
-    fn pop_in_time(&mut self) {
-        let expected = self.next().cloned().map_err(late_read);
-        let mut buffer = vec![0; self.longest()];
-        self.number += 1;
-        let way = self.number % 3;
-        let consumer = self.consumer();
-        let popped = match way {
-            0 => consumer
-                .pop_timeout(&mut buffer, Duration::ZERO)
-                .map(|Popped { len, kind }| (kind, buffer[..len].to_vec())),
-            1 => {
-                let kind = consumer.pop_into_timeout(&mut buffer, Duration::ZERO);
-                kind.map(|kind| (kind, buffer))
+            for (frame, units) in frames {
+                self.publish(frame, units, false);
             }
-            _ => consumer.peek_timeout(Duration::ZERO).map(|frame| {
-                let popped = (frame.kind(), frame.to_vec());
-                frame.release();
-                popped
-            }),
-        };
-        assert_eq!(popped, expected);
-        self.queue.release(usize::from(expected.is_ok()));
+        }
     }
 
     fn pop_too_short(&mut self) {
@@ -549,24 +399,6 @@ impl World<'_, [u8]> {
                 max: self.longest(),
             },
             _ => late(error),
-        }
-    }
-
-    fn publish(&mut self, frame: Frame, units: u64) {
-        self.count_padding(&frame, units);
-        self.published_alone(frame, units);
-    }
-
-    fn published(&mut self, frames: Vec<(Frame, u64)>) {
-        for (frame, units) in frames {
-            self.count_padding(&frame, units);
-            self.queue.publish(frame, units);
-        }
-    }
-
-    fn count_padding(&self, (_, payload): &Frame, units: u64) {
-        if units > frame_size(payload.len()) {
-            count(&self.journeys.paddings);
         }
     }
 }

@@ -5,8 +5,8 @@ mod call;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use proptest::prelude::BoxedStrategy;
-use quoit::{ClaimError, ClaimMany, Consumer, PeekMany, PopError, Producer, PushError, Record};
+use proptest::prelude::{BoxedStrategy, Strategy, prop_oneof};
+use quoit::{ClaimError, ClaimMany, Consumer, PeekMany, PopError, Producer, Record};
 
 use crate::common::sample::{Words, record};
 use crate::world::{Journeys, Modelled, World, behaves_like_a_queue, late, late_read, settings};
@@ -35,95 +35,70 @@ fn are_a_queue_without_inline_copies<T: Record + PartialEq + Debug>() {
     assert_eq!(run::<T>().has_inline_copy.get(), 0);
 }
 
-#[test]
-fn single_bytes_are_a_queue() {
-    are_a_queue::<u8>();
+/// Defines a test for each type of records.
+macro_rules! tests {
+    ($($test:ident: $check:ident::<$type:ty>;)*) => {
+        $(#[test]
+        fn $test() {
+            $check::<$type>();
+        })*
+    };
 }
 
-#[test]
-fn three_bytes_are_a_queue() {
-    are_a_queue::<[u8; 3]>();
-}
-
-#[test]
-fn two_byte_words_are_a_queue() {
-    are_a_queue::<u16>();
-}
-
-#[test]
-fn words_are_a_queue() {
-    are_a_queue::<u64>();
-}
-
-#[test]
-fn pairs_of_words_are_a_queue() {
-    are_a_queue::<[u64; 2]>();
-}
-
-#[test]
-fn records_of_40_bytes_are_a_queue() {
-    are_a_queue::<Words<5>>();
-}
-
-#[test]
-fn records_of_48_bytes_are_a_queue() {
-    are_a_queue::<Words<6>>();
-}
-
-#[test]
-fn records_of_56_bytes_are_a_queue_without_inline_copies() {
-    are_a_queue_without_inline_copies::<Words<7>>();
-}
-
-#[test]
-fn records_aligned_to_16_bytes_are_a_queue_without_inline_copies() {
-    are_a_queue_without_inline_copies::<u128>();
-}
-
-#[test]
-fn records_of_100_bytes_are_a_queue_without_inline_copies() {
-    are_a_queue_without_inline_copies::<[u8; 100]>();
+tests! {
+    single_bytes_are_a_queue: are_a_queue::<u8>;
+    three_bytes_are_a_queue: are_a_queue::<[u8; 3]>;
+    two_byte_words_are_a_queue: are_a_queue::<u16>;
+    words_are_a_queue: are_a_queue::<u64>;
+    pairs_of_words_are_a_queue: are_a_queue::<[u64; 2]>;
+    records_of_40_bytes_are_a_queue: are_a_queue::<Words<5>>;
+    records_of_48_bytes_are_a_queue: are_a_queue::<Words<6>>;
+    records_of_56_bytes_are_a_queue_without_inline_copies:
+        are_a_queue_without_inline_copies::<Words<7>>;
+    records_aligned_to_16_bytes_are_a_queue_without_inline_copies:
+        are_a_queue_without_inline_copies::<u128>;
+    records_of_100_bytes_are_a_queue_without_inline_copies:
+        are_a_queue_without_inline_copies::<[u8; 100]>;
 }
 
 impl<T: Record + PartialEq + Debug> Modelled for T {
-    type Message = T;
+    type Wish = ();
     type Call = Call;
+
+    fn wishes() -> BoxedStrategy<Vec<()>> {
+        let count = prop_oneof![1..5usize, 1..80usize];
+        count.prop_map(|count| vec![(); count]).boxed()
+    }
 
     fn calls() -> BoxedStrategy<Call> {
         calls()
     }
 
-    fn call(world: &mut World<'_, T>, call: &Call) {
-        match *call {
-            Call::Push => world.push(),
-            Call::PushSlice(count) => world.push_slice(count),
-            Call::PushAll(count) => world.push_all(count),
-            Call::TryExtend(count) => world.try_extend(count),
-            Call::Extend(count) => world.extend(count),
-            Call::Claim { commit } => world.claim(commit),
-            Call::ClaimMany { count, commit } => world.claim_many(count, commit),
-            Call::ClaimExactly { count, commit } => world.claim_exactly(count, commit),
-            Call::Pop => T::pop(world),
-            Call::PopSlice(count) => world.pop_slice(count),
-            Call::PopExact(count) => world.pop_exact(count),
-            Call::Peek { release } => world.peek(release),
-            Call::PeekMany { release } => world.peek_many(release),
-            Call::PeekAtLeast { min, release } => world.peek_at_least(min, release),
-            Call::TryIter { take } => world.try_iter(take),
-            Call::Iter { take } => world.iter(take),
-            Call::PingPong(rounds) => {
-                for _ in 0..rounds {
-                    world.push();
-                    T::pop(world);
-                }
-            }
+    fn fresh(world: &mut World<'_, T>, (): &()) -> T {
+        world.number += 1;
+        record(world.number)
+    }
+
+    fn size(_: &T) -> u64 {
+        1
+    }
+
+    fn place(world: &World<'_, T>, ahead: u64, _: &T) -> Result<u64, ClaimError> {
+        match world.writable() as u64 > ahead {
+            true => Ok(1),
+            false => Err(world.no_room()),
         }
     }
 
-    fn pop(world: &mut World<'_, T>) {
-        let expected = world.next().copied();
-        assert_eq!(world.consumer().try_pop(), expected);
-        world.queue.release(usize::from(expected.is_ok()));
+    fn call(world: &mut World<'_, T>, call: &Call) {
+        match *call {
+            Call::Claim { commit } => world.claim(commit),
+            Call::ClaimMany { count, commit } => world.claim_many(count, commit),
+            Call::ClaimExactly { count, commit } => world.claim_exactly(count, commit),
+            Call::Peek { release } => world.peek(release),
+            Call::PeekMany { release } => world.peek_many(release),
+            Call::PeekAtLeast { min, release } => world.peek_at_least(min, release),
+        }
     }
 
     fn compare(
@@ -141,76 +116,6 @@ impl<T: Record + PartialEq + Debug> Modelled for T {
 }
 
 impl<T: Record + PartialEq + Debug> World<'_, T> {
-    fn push(&mut self) {
-        let value = self.fresh();
-        let expected = match self.refusal() {
-            None => Ok(()),
-            Some(ClaimError::Full) => Err(PushError::Full(value)),
-            Some(_) => Err(PushError::Abandoned(value)),
-        };
-        assert_eq!(self.producer().try_push(value), expected);
-        if expected.is_ok() {
-            self.published_alone(value, 1);
-        }
-    }
-
-    fn push_slice(&mut self, count: usize) {
-        let values: Vec<T> = (0..count).map(|_| self.fresh()).collect();
-        let expected = match self.refusal() {
-            Some(refusal) if count > 0 => Err(refusal),
-            _ => Ok(count.min(self.room())),
-        };
-        assert_eq!(self.producer().try_push_slice(&values), expected);
-        self.published(values.into_iter().take(expected.unwrap_or(0)));
-    }
-
-    fn push_all(&mut self, count: usize) {
-        let values: Vec<T> = (0..count).map(|_| self.fresh()).collect();
-        let fitting = count.min(self.writable());
-        let expected = if fitting == count {
-            Ok(())
-        } else {
-            Err(self.no_room_in_time())
-        };
-        let pushed = self.producer().push_all_timeout(&values, Duration::ZERO);
-        assert_eq!(pushed, expected);
-        self.published(values.into_iter().take(fitting));
-    }
-
-    fn try_extend(&mut self, count: usize) {
-        let values: Vec<T> = (0..count).map(|_| self.fresh()).collect();
-        let expected = match self.refusal() {
-            Some(refusal) => Err(refusal),
-            None => Ok(count.min(self.room())),
-        };
-        let mut rest = values.iter().copied();
-        assert_eq!(self.producer().try_extend(&mut rest), expected);
-        let pushed = expected.unwrap_or(0);
-        assert!(
-            rest.eq(values[pushed..].iter().copied()),
-            "the rest remains"
-        );
-        self.published(values.into_iter().take(pushed));
-    }
-
-    fn extend(&mut self, count: usize) {
-        let room = self.writable();
-        // Without a peer, the first record that finds no room is returned.
-        let count = if self.no_room_comes() {
-            count
-        } else {
-            count.min(room)
-        };
-        let values: Vec<T> = (0..count).map(|_| self.fresh()).collect();
-        let expected = match values.get(room) {
-            Some(&value) => Err(PushError::Abandoned(value)),
-            None => Ok(count),
-        };
-        let pushed = self.producer().extend(values.iter().copied());
-        assert_eq!(pushed, expected);
-        self.published(values.into_iter().take(room));
-    }
-
     fn claim(&mut self, commit: bool) {
         let value = self.fresh();
         let refusal = self.refusal();
@@ -221,7 +126,7 @@ impl<T: Record + PartialEq + Debug> World<'_, T> {
                 assert_eq!(claim.read(), value);
                 if commit {
                     claim.commit();
-                    self.published_alone(value, 1);
+                    self.publish(value, 1, true);
                 }
             }
             Err(error) => assert_eq!(Some(error), refusal),
@@ -262,31 +167,6 @@ impl<T: Record + PartialEq + Debug> World<'_, T> {
             }
             Err(error) => assert_eq!(Some(error), refusal),
         }
-    }
-
-    fn pop_slice(&mut self, count: usize) {
-        let mut values = vec![T::new_zeroed(); count];
-        let expected = self.up_to(count);
-        assert_eq!(self.consumer().try_pop_slice(&mut values), expected);
-        let popped = expected.unwrap_or(0);
-        assert!(values[..popped].iter().eq(self.queue.iter().take(popped)));
-        self.queue.release(popped);
-    }
-
-    fn pop_exact(&mut self, count: usize) {
-        let mut values = vec![T::new_zeroed(); count];
-        let there = count.min(self.queue.len());
-        let expected = if there == count {
-            Ok(())
-        } else {
-            Err(self.none_in_time())
-        };
-        let popped = self
-            .consumer()
-            .pop_exact_timeout(&mut values, Duration::ZERO);
-        assert_eq!(popped, expected);
-        assert!(values[..there].iter().eq(self.queue.iter().take(there)));
-        self.queue.release(there);
     }
 
     fn peek(&mut self, release: bool) {
@@ -338,35 +218,8 @@ impl<T: Record + PartialEq + Debug> World<'_, T> {
         }
     }
 
-    fn try_iter(&mut self, take: usize) {
-        let expected: Vec<T> = self.queue.iter().take(take).copied().collect();
-        let available = self.queue.len();
-        let mut found = self.consumer().try_iter();
-        assert_eq!(found.len(), available);
-        let taken: Vec<T> = found.by_ref().take(take).collect();
-        assert_eq!(found.len(), available - taken.len());
-        drop(found);
-        assert_eq!(taken, expected);
-        self.queue.release(taken.len());
-    }
-
-    fn iter(&mut self, take: usize) {
-        let ends = self.no_message_comes();
-        let expected: Vec<T> = self.queue.iter().take(take).copied().collect();
-        let mut found = self.consumer().iter();
-        // It would wait for a missing record.
-        let limit = if ends { take } else { expected.len() };
-        let taken: Vec<T> = found.by_ref().take(limit).collect();
-        assert_eq!(taken, expected);
-        if ends && taken.len() < take {
-            assert_eq!(found.next(), None);
-        }
-        self.queue.release(taken.len());
-    }
-
     fn fresh(&mut self) -> T {
-        self.number += 1;
-        record(self.number)
+        T::fresh(self, &())
     }
 
     fn capacity(&self) -> usize {
@@ -413,7 +266,7 @@ impl<T: Record + PartialEq + Debug> World<'_, T> {
     }
 
     fn published(&mut self, values: impl Iterator<Item = T>) {
-        values.for_each(|value| self.queue.publish(value, 1));
+        values.for_each(|value| self.publish(value, 1, false));
     }
 }
 

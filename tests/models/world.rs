@@ -2,15 +2,18 @@
 
 use std::cell::Cell;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
+use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use quoit::{
-    ClaimError, Consumer, Corrupt, FrameConsumer, FrameProducer, PopError, Producer, Record, Ring,
-    RingOptions, Role, Shape,
+    ClaimError, Consumer, Corrupt, FrameConsumer, PopError, Record, Ring, RingOptions, Role,
 };
 
+use crate::common::calls::{Amount, Calls, Read, Wait, Way, Write, ways};
+use crate::common::ends::End;
 use crate::common::names::RingName;
 use crate::common::rings::ends;
 use crate::common::segment_file::SegmentFile;
@@ -49,9 +52,23 @@ pub(crate) fn settings(
 
 /// One step of a sequence.
 #[derive(Debug, Clone)]
-enum Step<S> {
+enum Step<W, S> {
+    /// A call of the table, which is one of this many, for these messages.
+    Write {
+        way: Index,
+        wishes: Vec<W>,
+        manner: usize,
+    },
+    /// The same for this many messages, which may be more than there are.
+    Read {
+        way: Index,
+        wanted: usize,
+        manner: usize,
+    },
     /// A call that only one shape has.
     Call(S),
+    /// Pushes one and pops one, this many times.
+    PingPong(usize, W),
     Skip(usize),
     SkipToLatest,
     /// Takes everything, then polls a few times without a message: the consumer has caught up.
@@ -62,11 +79,25 @@ enum Step<S> {
     Close(Role),
 }
 
-fn steps<T: Modelled + ?Sized>() -> impl Strategy<Value = Vec<Step<T::Call>>> {
+fn steps<T: Modelled + ?Sized>() -> impl Strategy<Value = Vec<Step<T::Wish, T::Call>>> {
     let role = || prop_oneof![Just(Role::Producer), Just(Role::Consumer)];
     let count = prop_oneof![0..5usize, 0..80usize, Just(usize::MAX)];
+    let (few, way) = (1..5usize, any::<Index>);
+    let wanted = prop_oneof![1..5usize, 1..80usize];
+    // An even number: a write commits all that it claims.
+    let write = (
+        way(),
+        T::wishes(),
+        (0..50usize).prop_map(|manner| 2 * manner),
+    );
+    let read = (way(), wanted, 0..100usize);
     let step = prop_oneof![
-        36 => T::calls().prop_map(Step::Call),
+        14 => write.prop_map(|(way, wishes, manner)| Step::Write { way, wishes, manner }),
+        13 => read.prop_map(|(way, wanted, manner)| Step::Read { way, wanted, manner }),
+        12 => T::calls().prop_map(Step::Call),
+        1 => (few, T::wishes()).prop_map(|(few, mut wishes)| {
+            Step::PingPong(3 * few, wishes.swap_remove(0))
+        }),
         1 => count.prop_map(Step::Skip),
         1 => Just(Step::SkipToLatest),
         2 => Just(Step::CatchUp),
@@ -77,15 +108,31 @@ fn steps<T: Modelled + ?Sized>() -> impl Strategy<Value = Vec<Step<T::Call>>> {
 }
 
 /// A shape with its model.
-pub(crate) trait Modelled: Shape<Producer: End, Consumer: End + Skips> {
-    type Message;
+pub(crate) trait Modelled: Calls<Consumer: Skips> {
+    /// What the next message is like.
+    type Wish: Debug + Clone + 'static;
     type Call: Debug + Clone + 'static;
 
+    /// A few messages, at least one.
+    fn wishes() -> BoxedStrategy<Vec<Self::Wish>>;
     fn calls() -> BoxedStrategy<Self::Call>;
+
+    /// The next message.
+    fn fresh(world: &mut World<'_, Self>, wish: &Self::Wish) -> Self::Message;
+
+    /// The units of a message without padding.
+    fn size(message: &Self::Message) -> u64;
+
+    /// The units that a message takes `ahead` units after the tail, or the error of a call
+    /// that does not wait.
+    fn place(
+        world: &World<'_, Self>,
+        ahead: u64,
+        message: &Self::Message,
+    ) -> Result<u64, ClaimError>;
 
     /// Makes a call and compares its result with the queue.
     fn call(world: &mut World<'_, Self>, call: &Self::Call);
-    fn pop(world: &mut World<'_, Self>);
 
     /// Compares what only endpoints of this shape say.
     fn compare(
@@ -97,7 +144,7 @@ pub(crate) trait Modelled: Shape<Producer: End, Consumer: End + Skips> {
 
 /// What all endpoints say.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct State {
+struct State {
     position: u64,
     len: u64,
     is_empty: bool,
@@ -106,9 +153,15 @@ pub(crate) struct State {
     corruption: Option<Corrupt>,
 }
 
-pub(crate) trait End {
-    fn state(&self) -> State;
-    fn close(&mut self);
+fn state(end: &impl End) -> State {
+    State {
+        position: end.position(),
+        len: end.len(),
+        is_empty: end.is_empty(),
+        capacity: end.capacity(),
+        is_abandoned: end.is_abandoned(),
+        corruption: end.corruption(),
+    }
 }
 
 pub(crate) trait Skips {
@@ -116,27 +169,8 @@ pub(crate) trait Skips {
     fn skip_to_latest(&mut self) -> Result<usize, PopError>;
 }
 
-macro_rules! end {
+macro_rules! skips {
     ([$($bounds:tt)*] $end:ty) => {
-        impl<$($bounds)*> End for $end {
-            fn state(&self) -> State {
-                State {
-                    position: self.position(),
-                    len: self.len(),
-                    is_empty: self.is_empty(),
-                    capacity: self.capacity(),
-                    is_abandoned: self.is_abandoned(),
-                    corruption: self.corruption(),
-                }
-            }
-
-            fn close(&mut self) {
-                self.close();
-            }
-        }
-    };
-    ([$($bounds:tt)*] $end:ty, skips) => {
-        end!([$($bounds)*] $end);
         impl<$($bounds)*> Skips for $end {
             fn skip(&mut self, count: usize) -> Result<usize, PopError> {
                 self.skip(count)
@@ -148,10 +182,8 @@ macro_rules! end {
         }
     };
 }
-end!([T: Record] Producer<T>);
-end!([T: Record] Consumer<T>, skips);
-end!([] FrameProducer);
-end!([] FrameConsumer, skips);
+skips!([T: Record] Consumer<T>);
+skips!([] FrameConsumer);
 
 /// How messages were transferred in one test; only segments show inline copies.
 #[derive(Debug, Default)]
@@ -161,7 +193,7 @@ pub(crate) struct Journeys {
     pub(crate) paddings: Cell<u64>,
 }
 
-pub(crate) fn count(journeys: &Cell<u64>) {
+fn count(journeys: &Cell<u64>) {
     journeys.set(journeys.get() + 1);
 }
 
@@ -187,6 +219,15 @@ pub(crate) fn behaves_like_a_queue<T: Modelled + ?Sized>(
         panic!("{failure}");
     }
     journeys
+}
+
+/// Every form of a call. No call here has time to wait.
+fn forms() -> [Wait; 3] {
+    [
+        Wait::Never,
+        Wait::Forever,
+        Wait::Until(Duration::ZERO.into()),
+    ]
 }
 
 pub(crate) struct World<'a, T: Modelled + ?Sized> {
@@ -229,9 +270,33 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
     }
 
     /// Performs one step on the ring and on the queue, and compares.
-    fn take(&mut self, step: &Step<T::Call>) {
+    fn take(&mut self, step: &Step<T::Wish, T::Call>) {
         match step {
+            Step::Write {
+                way,
+                wishes,
+                manner,
+            } => {
+                let ways = ways(T::WRITES, &forms());
+                let messages: Vec<_> = wishes.iter().map(|wish| T::fresh(self, wish)).collect();
+                self.write(&ways[way.index(ways.len())], messages, *manner);
+            }
+            Step::Read {
+                way,
+                wanted,
+                manner,
+            } => {
+                let ways = ways(T::READS, &forms());
+                self.read(&ways[way.index(ways.len())], *wanted, *manner);
+            }
             Step::Call(call) => T::call(self, call),
+            Step::PingPong(rounds, wish) => {
+                for _ in 0..*rounds {
+                    let message = T::fresh(self, wish);
+                    self.write(&ways(T::WRITES, &[Wait::Never])[0], vec![message], 0);
+                    self.pop();
+                }
+            }
             Step::Skip(count) => {
                 let expected = self.up_to(*count);
                 let skipped = self.consumer().skip(*count);
@@ -244,7 +309,7 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
             }
             Step::CatchUp => {
                 for _ in 0..self.queue.len() + 64 {
-                    T::pop(self);
+                    self.pop();
                 }
             }
             Step::Leave(_) | Step::Close(_) if self.segment.is_none() => {}
@@ -264,6 +329,88 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
             }
         }
         self.compare();
+    }
+
+    fn pop(&mut self) {
+        self.read(&ways(T::READS, &[Wait::Never])[0], 1, 0);
+    }
+
+    /// Makes a call of the table, and publishes in the queue what it must have published. A
+    /// call that would wait forever is not made.
+    fn write(&mut self, way: &Way<Write<T>>, mut messages: Vec<T::Message>, manner: usize) {
+        if way.amount == Amount::One {
+            messages.truncate(1);
+        }
+        let (mut ahead, mut fitting, mut refusal) = (0, Vec::new(), None);
+        for message in &messages {
+            match T::place(self, ahead, message) {
+                Ok(units) => {
+                    ahead += units;
+                    fitting.push(units);
+                }
+                Err(error) => {
+                    refusal = Some(error);
+                    break;
+                }
+            }
+        }
+        let max = self.queue.capacity() as usize;
+        if way.amount == Amount::AtOnce && messages.len() > max {
+            (fitting, refusal) = (Vec::new(), Some(ClaimError::TooLong { max }));
+        } else if way.amount == Amount::AtOnce && refusal.is_some() {
+            fitting.clear();
+        }
+        let expected = match (refusal, way.amount) {
+            // A batch waits for room for each of its frames.
+            (Some(ClaimError::Full), _)
+                if way.wait == Wait::Forever
+                    && (fitting.is_empty()
+                        || way.amount != Amount::UpTo
+                        || way.name().starts_with("FrameBatch")) =>
+            {
+                return;
+            }
+            (Some(_), Amount::UpTo) if !fitting.is_empty() => Ok(fitting.len()),
+            (Some(ClaimError::Full), _) if way.wait != Wait::Never => Err(ClaimError::TimedOut),
+            (Some(error), _) => Err(error),
+            (None, _) => Ok(fitting.len()),
+        };
+        let written = (way.call)(self.producer(), &messages, way.wait, manner);
+        assert_eq!(written, expected, "{}", way.name());
+        let is_alone = way.amount == Amount::One;
+        for (message, units) in messages.into_iter().zip(fitting) {
+            self.publish(message, units, is_alone);
+        }
+    }
+
+    /// Makes a call of the table, and releases in the queue what it must have taken. A call
+    /// that would wait forever is not made.
+    fn read(&mut self, way: &Way<Read<T>>, wanted: usize, manner: usize) {
+        let wanted = if way.amount == Amount::One { 1 } else { wanted };
+        let mut there = wanted.min(self.queue.len());
+        let max = self.queue.capacity() as usize;
+        let is_enough = match way.amount {
+            Amount::All | Amount::AtOnce => there == wanted,
+            // An iterator ends at the last record.
+            _ => there > 0,
+        } || way.name() == "iter" && there > 0 && self.no_message_comes();
+        let expected = match way.wait {
+            _ if way.amount == Amount::AtOnce && wanted > max => Err(PopError::TooMany { max }),
+            _ if is_enough => Ok(there),
+            _ if self.no_message_comes() => Err(PopError::Abandoned),
+            Wait::Never => Err(PopError::Empty),
+            Wait::Forever => return,
+            Wait::Until(_) => Err(PopError::TimedOut),
+        };
+        if expected.is_err() && way.amount != Amount::All {
+            there = 0;
+        }
+        let mut taken = Vec::new();
+        let take = &mut |message| taken.push(message);
+        let read = (way.call)(self.consumer(), wanted, way.wait, manner, take);
+        assert_eq!(read, expected, "{}", way.name());
+        assert!(self.queue.iter().take(there).eq(&taken), "{}", way.name());
+        self.queue.release(there);
     }
 
     fn skipped(&mut self, skipped: Result<usize, PopError>, expected: Result<usize, PopError>) {
@@ -316,9 +463,14 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
         }
     }
 
-    pub(crate) fn published_alone(&mut self, message: T::Message, units: u64) {
+    /// Publishes a message in the queue; counts how it was transferred, if it was published
+    /// alone.
+    pub(crate) fn publish(&mut self, message: T::Message, units: u64, is_alone: bool) {
+        if units > T::size(&message) {
+            count(&self.journeys.paddings);
+        }
         self.queue.publish(message, units);
-        if let Some((_, file, _)) = &self.segment {
+        if let (Some((_, file, _)), true) = (&self.segment, is_alone) {
             count(match file.has_inline_copy() {
                 true => &self.journeys.has_inline_copy,
                 false => &self.journeys.walks,
@@ -328,7 +480,7 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
 
     /// Compares the state of the endpoints with that of the queue.
     fn compare(&self) {
-        let state = |position, is_abandoned| State {
+        let expected = |position, is_abandoned| State {
             position,
             len: self.queue.unread(),
             is_empty: self.queue.len() == 0,
@@ -338,11 +490,11 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
         };
         if let Some(producer) = &self.producer {
             let is_abandoned = self.consumer.is_none() || self.consumer_closed;
-            assert_eq!(producer.state(), state(self.queue.tail, is_abandoned));
+            assert_eq!(state(producer), expected(self.queue.tail, is_abandoned));
         }
         if let Some(consumer) = &self.consumer {
             let is_abandoned = self.producer.is_none() || self.producer_closed;
-            assert_eq!(consumer.state(), state(self.queue.head, is_abandoned));
+            assert_eq!(state(consumer), expected(self.queue.head, is_abandoned));
         }
         T::compare(self, self.producer.as_ref(), self.consumer.as_ref());
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::common::child::Child;
 use crate::common::names::{file_directory, shared_memory_directory};
+use crate::common::refused::is;
 use crate::handoff::wire;
 use quoit::{Error, Observer, Producer, RingOptions, Role, Select, StalePolicy, handoff};
 
@@ -182,10 +183,7 @@ fn no_call_on_a_ring_without_a_name_keeps_a_descriptor() {
         let refused = options.open_descriptor::<u64>(&named);
         assert!(matches!(refused, Err(Error::WrongDescriptor { .. })));
         let refused = options.open_descriptor::<u64>(wire::memfd(b"", libc::F_SEAL_SHRINK));
-        assert!(matches!(
-            refused,
-            Err(Error::WrongDescriptor { .. } | Error::Io { .. })
-        ));
+        is!(refused => Err(Error::WrongDescriptor { .. } | Error::Io { .. }));
     });
     keeps_none("a handoff", || {
         handoff::send(&ours, &ring).expect("it is sent");
@@ -316,10 +314,7 @@ fn leader_of_a_session(_: &[String]) {
     assert_eq!(made, 0, "a terminal");
     let path = fs::read_link(format!("/proc/self/fd/{terminal}")).expect("its path");
     let is_no_ring = |refused: Option<Error>| {
-        assert!(
-            matches!(refused, Some(Error::NotARing { .. })),
-            "{refused:?}"
-        );
+        is!(refused => Some(Error::NotARing { .. }));
     };
     is_no_ring(Producer::<u64>::open(&path).err());
     is_no_ring(Observer::open(&path).err());

@@ -14,17 +14,21 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 
 use crate::common::PATIENCE;
+use crate::common::calls::{AFTER_A_FORK, Calls, Wait, pop, push, ways};
 use crate::common::child::{Child, hear, say};
 use crate::common::fork::{done, ending, fork};
 use crate::common::names::{RingName, files_in};
-use crate::common::rings::ends;
+use crate::common::process::set_limit;
+use crate::common::refused::refused;
+use crate::common::rings::{ends, named};
 use crate::common::sample::{Words, bytes, record};
 use quoit::rpc::{CallError, Client};
 use quoit::{
-    AsyncError, Claim, ClaimError, Consumer, DoorbellKind, Error, FrameClaim, FrameConsumer,
-    FrameProducer, Holder, PeerError, PopError, Popped, Producer, PushError, Ring, RingOptions,
-    Role, Select, Selected, WaitStrategy,
+    AsyncError, ClaimError, Consumer, DoorbellKind, Error, FrameConsumer, FrameProducer, Holder,
+    PeerError, PopError, Popped, Producer, PushError, Ring, RingOptions, Role, Select, Selected,
+    WaitStrategy,
 };
+use rustix::process::Resource;
 
 crate::common::suite::tests! {
     a_role_is_free_when_the_parent_is_killed_and_the_child_runs,
@@ -63,6 +67,8 @@ crate::common::suite::tests! {
 }
 
 const CAPACITY: u64 = 64;
+/// The number of a frame whose payload is too long for an inline copy.
+const LONG: u64 = 13;
 
 /// Kills a child whose children keep its input.
 fn kill(child: &Child) {
@@ -73,22 +79,6 @@ fn kill(child: &Child) {
     // SAFETY: the record outlives the call.
     let waited = unsafe { libc::waitid(libc::P_PID, child.pid(), &raw mut info, options) };
     assert_eq!(waited, 0, "the child dies");
-}
-
-/// Changes a limit of this process; returns the old one.
-fn limit(resource: impl Into<i64>, value: u64) -> u64 {
-    let resource = resource.into();
-    let mut limits = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the limits outlive the call.
-    let known = unsafe { libc::getrlimit(resource as _, &raw mut limits) };
-    let before = std::mem::replace(&mut limits.rlim_cur, value);
-    // SAFETY: the limits outlive the call.
-    let set = unsafe { libc::setrlimit(resource as _, &raw const limits) };
-    assert_eq!((known, set), (0, 0), "a limit can be changed");
-    before
 }
 
 /// The whole segment.
@@ -136,7 +126,7 @@ fn parent_to_be_killed(arguments: &[String]) {
         _ => (None, Some(ring.consumer().expect("the role is free"))),
     };
     if arguments[2] == "limited" {
-        limit(libc::RLIMIT_NOFILE, 3);
+        set_limit(Resource::Nofile, 3);
     }
     if fork().is_none() {
         say("ready");
@@ -287,57 +277,6 @@ fn every_push_of_records_in_a_child_fails() {
     }
 }
 
-fn pushes_of_records(arguments: &[String]) {
-    let name = &arguments[0];
-    let options = RingOptions::new(CAPACITY).wait_strategy(wait(&arguments[1]));
-    let ring = options.create::<u64>(name).expect("a ring");
-    let (mut producer, mut consumer) = ends(&ring);
-    // The producer has seen that its consumer is AWAKE, and has seen room.
-    for number in 0..10 {
-        producer.push(number).expect("room");
-        assert_eq!(consumer.pop(), Ok(number));
-    }
-    let lost = Err(ClaimError::Abandoned);
-    type Call = fn(&mut Producer<u64>) -> Result<(), ClaimError>;
-    let calls: [(&str, Call); 9] = [
-        ("try_push", |p| returned(p.try_push(7))),
-        ("push", |p| returned(p.push(7))),
-        ("push_timeout", |p| returned(p.push_timeout(7, PATIENCE))),
-        ("try_push_slice", |p| p.try_push_slice(&[7; 3]).map(drop)),
-        ("push_slice", |p| p.push_slice(&[7; 3]).map(drop)),
-        ("push_all", |p| p.push_all(&[7; 3])),
-        ("try_extend", |p| {
-            p.try_extend(&mut [7].into_iter()).map(drop)
-        }),
-        ("extend", |p| returned(p.extend([7]).map(drop))),
-        ("claim", |p| {
-            let _ = p.try_claim().map(Claim::commit); // the first is lost
-            p.try_claim().map(drop)
-        }),
-    ];
-    for (call, push) in calls {
-        in_a_child(name, || {
-            assert_eq!(push(&mut producer), lost, "{call}");
-            assert_eq!(push(&mut producer), lost, "{call} again");
-            assert_eq!(
-                producer.try_push(7),
-                Err(PushError::Abandoned(7)),
-                "after {call}"
-            );
-        });
-    }
-    producer.push(10).expect("the parent holds its role");
-    assert_eq!(consumer.pop(), Ok(10));
-}
-
-/// A push that fails returns its record.
-fn returned(pushed: Result<(), PushError<u64>>) -> Result<(), ClaimError> {
-    match pushed {
-        Err(PushError::Abandoned(7)) => Err(ClaimError::Abandoned),
-        other => panic!("{other:?}"),
-    }
-}
-
 fn every_push_of_frames_in_a_child_fails() {
     for (wait, _) in WAITS {
         let name = RingName::new("pushes-of-frames");
@@ -345,59 +284,56 @@ fn every_push_of_frames_in_a_child_fails() {
     }
 }
 
+fn pushes_of_records(arguments: &[String]) {
+    let (mut producer, mut consumer) = pushes::<u64>(arguments, CAPACITY);
+    producer.push(10).expect("the parent holds its role");
+    assert_eq!(consumer.pop(), Ok(10));
+}
+
 fn pushes_of_frames(arguments: &[String]) {
-    let name = &arguments[0];
-    let options = RingOptions::new(1024).wait_strategy(wait(&arguments[1]));
-    let ring = options.create::<[u8]>(name).expect("a ring");
-    let (mut producer, mut consumer) = ends(&ring);
-    let mut buffer = [0; 100];
-    for number in 0..10 {
-        producer.push(&bytes(number, 60)).expect("room");
-        consumer.pop(&mut buffer).expect("a frame");
-    }
-    type Call = fn(&mut FrameProducer) -> Result<(), ClaimError>;
-    let calls: [(&str, Call); 11] = [
-        ("try_push of a short frame", |p| p.try_push(b"short")),
-        ("try_push of a long frame", |p| p.try_push(&[7; 60])),
-        ("push", |p| p.push(b"short")),
-        ("push_timeout", |p| p.push_timeout(b"short", PATIENCE)),
-        ("try_push_parts", |p| p.try_push_parts(7, &[b"sh", b"ort"])),
-        ("push_parts", |p| p.push_parts(7, &[b"sh", b"ort"])),
-        ("try_push_slice", |p| {
-            p.try_push_slice(7, &["a", "b"]).map(drop)
-        }),
-        ("push_all", |p| p.push_all(7, &["a", "b"])),
-        ("claim", |p| {
-            let _ = p.try_claim(5).map(FrameClaim::commit); // the first is lost
-            p.try_claim(5).map(drop)
-        }),
-        ("batch", |p| {
-            let mut batch = p.batch();
-            if batch.try_push(7, b"short").is_ok() {
-                assert_eq!(batch.commit(), 0, "none is published");
-            }
-            p.try_claim(5).map(drop)
-        }),
-        ("Writer", |p| {
-            let mut writer = p.writer();
-            let parts = [IoSlice::new(b"sh"), IoSlice::new(b"ort")];
-            let error = writer.write_vectored(&parts).expect_err("it is lost");
-            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
-            let error = writer.write(b"short").expect_err("it is lost");
-            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
-            Err(ClaimError::Abandoned)
-        }),
-    ];
-    for (call, push) in calls {
-        in_a_child(name, || {
-            let lost = Err(ClaimError::Abandoned);
-            assert_eq!(push(&mut producer), lost, "{call}");
-            assert_eq!(push(&mut producer), lost, "{call} again");
-            assert_eq!(producer.try_push(b"short"), lost, "after {call}");
-        });
-    }
+    let (mut producer, mut consumer) = pushes::<[u8]>(arguments, 1024);
+    in_a_child(&arguments[0], || {
+        let mut writer = producer.writer();
+        let parts = [IoSlice::new(b"sh"), IoSlice::new(b"ort")];
+        let error = writer.write_vectored(&parts).expect_err("it is lost");
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        let error = writer.write(b"short").expect_err("it is lost");
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    });
     producer.push(b"the parent").expect("it holds its role");
-    assert_eq!(consumer.pop(&mut buffer).map(|popped| popped.len), Ok(10));
+    let popped = consumer.pop(&mut [0; 10]).map(|popped| popped.len);
+    assert_eq!(popped, Ok(10));
+}
+
+/// Makes every push in a separate child; returns the endpoints.
+fn pushes<T: Calls + ?Sized>(arguments: &[String], capacity: u64) -> (T::Producer, T::Consumer) {
+    let name = &arguments[0];
+    let options = RingOptions::new(capacity).wait_strategy(wait(&arguments[1]));
+    let ring = options.create::<T>(name).expect("a ring");
+    let (mut producer, mut consumer) = ends(&ring);
+    // The producer has seen that its consumer is AWAKE, and has seen room.
+    for number in 0..10 {
+        push::<T>(&mut producer, &T::message(number), Wait::Forever).expect("room");
+        pop::<T>(&mut consumer, Wait::Forever).expect("a message");
+    }
+    let forms = [Wait::Never, Wait::Forever, Wait::Until(PATIENCE.into())];
+    for write in ways(T::WRITES, &forms) {
+        // A short frame, and a long one.
+        for message in [T::message(7), T::varied(LONG)] {
+            in_a_child(name, || {
+                let (call, messages) = (write.name(), [message.clone(), message]);
+                let lost = Err(ClaimError::Abandoned);
+                let mut push = || (write.call)(&mut producer, &messages, write.wait, AFTER_A_FORK);
+                let first = push();
+                // Commits in place return no error.
+                assert!(first == lost || call.contains("claim") || call.contains("Batch"));
+                assert_eq!(push(), lost, "{call} again");
+                let after = self::push::<T>(&mut producer, &messages[0], Wait::Never);
+                assert_eq!(after, lost.map(drop), "after {call}");
+            });
+        }
+    }
+    (producer, consumer)
 }
 
 fn calls_of_other_inherited_endpoints_end() {
@@ -435,9 +371,7 @@ fn other_endpoints(arguments: &[String]) {
 }
 
 fn a_daemon_has_lost_its_role() {
-    let name = RingName::new("daemon");
-    let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
-    let ring = ring.expect("a ring");
+    let (ring, name) = named::<u64>("daemon", &RingOptions::new(CAPACITY));
     let mut child = Child::start("daemonizer", &[name.as_str()]);
     child.expect("it is lost, and not in the ring");
     drop(ring.producer().expect("the role is free"));
@@ -531,9 +465,7 @@ fn roles_in_a_child(arguments: &[String]) {
         let refused = ring.consumer().err();
         assert!(matches!(refused, Some(Error::Superseded { .. })));
         let refused = Producer::<u64>::open(name).err();
-        let Some(Error::InUse { role, holder }) = refused else {
-            panic!("the role is the parent's: {refused:?}");
-        };
+        refused!(refused => Error::InUse { role, holder });
         assert_eq!((role, holder), (Role::Producer, Holder::Known(pid)));
         let mut consumer = Consumer::<u64>::open(name).expect("the role is free");
         assert_eq!(consumer.pop(), Ok(8));
@@ -589,8 +521,8 @@ fn child_without_memory(arguments: &[String]) {
     let name = &arguments[0];
     let mut producer = Producer::<u64>::create(name, 1 << 20).expect("a ring");
     let before = segment(name);
-    limit(libc::RLIMIT_CORE, 0);
-    let memory = limit(libc::RLIMIT_DATA, 1);
+    set_limit(Resource::Core, 0);
+    let memory = set_limit(Resource::Data, 1);
     let Some(dropping) = fork() else {
         drop(producer);
         done();
@@ -599,7 +531,7 @@ fn child_without_memory(arguments: &[String]) {
         let _ = producer.try_push(7);
         done();
     };
-    limit(libc::RLIMIT_DATA, memory);
+    set_limit(Resource::Data, memory);
     assert_eq!(ending(dropping), 0);
     let status = ending(pushing);
     assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSEGV);
@@ -688,9 +620,7 @@ fn asker(arguments: &[String]) {
     assert_eq!(ending(child), 0);
     let answer = ANSWER.lock().expect("the answer").take();
     let answer = answer.expect("the handler was called").err();
-    let Some(Error::Io { source, .. }) = answer else {
-        panic!("the handler got a role: {answer:?}");
-    };
+    refused!(answer => Error::Io { source, .. });
     assert_eq!(source.kind(), ErrorKind::TimedOut);
     let ring = RING.lock().expect("the ring");
     let ring = ring.as_ref().expect("the ring is still there");

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::child::{Child, say};
+use crate::common::process::{alarm, handle};
 use quoit::{Consumer, DoorbellKind, PopError, Producer, PushError, RingOptions, Shape};
 
 crate::common::suite::tests! {
@@ -55,32 +56,6 @@ static INTERRUPTIONS: AtomicU64 = AtomicU64::new(0);
 
 extern "C" fn count(_signal: libc::c_int) {
     INTERRUPTIONS.fetch_add(1, SeqCst);
-}
-
-/// Installs a handler that runs with its own signal blocked, and that does not
-/// restart the system call it interrupts.
-fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
-    // SAFETY: all zero bytes are an action: no flags, an empty mask.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = handler as *const () as usize;
-    // SAFETY: the action outlives the call.
-    let set = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
-    assert_eq!(set, 0, "the handler is installed");
-}
-
-/// Sends SIGALRM every millisecond, or stops that.
-fn alarm(every: Duration) {
-    let every = libc::timeval {
-        tv_sec: 0,
-        tv_usec: every.as_micros() as _,
-    };
-    let timer = libc::itimerval {
-        it_interval: every,
-        it_value: every,
-    };
-    // SAFETY: the timer outlives the call.
-    let set = unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
-    assert_eq!(set, 0, "the timer is set");
 }
 
 const BELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];

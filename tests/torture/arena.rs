@@ -9,11 +9,12 @@ use quoit::{DoorbellKind, Ring, RingOptions, Role};
 use crate::common::PATIENCE;
 use crate::common::child::Child;
 use crate::common::dice::Dice;
+use crate::common::ends::End as _;
 use crate::common::names::RingName;
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 use crate::common::sleep_state::SleepPage;
 use crate::ledger::Ledger;
-use crate::load::{End as _, Load};
+use crate::load::{Load, take};
 
 /// Longer than any wait, except on a busy machine.
 const STUCK: Duration = Duration::from_secs(2);
@@ -196,18 +197,15 @@ impl Arena {
         let ledger = Ledger::open(&self.ledger.file());
         let ring = Ring::<L>::open(&self.name).expect("the ring");
         let producer = ring.producer().expect("its holder has died");
-        let messages = L::number(producer.place());
+        let messages = L::number(producer.position());
         ledger.producer_begins(messages);
         let mut consumer = ring.consumer().expect("its holder has died");
-        let mut number = L::number(consumer.place());
-        ledger.consumer_begins(number);
-        while number < messages {
-            let taken = L::take(&mut consumer, number..messages, |number| {
-                ledger.sees(number)
-            });
-            number += taken.expect("it is published");
+        ledger.consumer_begins(L::number(consumer.position()));
+        while consumer.position() < producer.position() {
+            let taken = take::<L>(&mut consumer, usize::MAX, &ledger, &mut Dice(1));
+            taken.expect("it is published");
         }
-        assert_eq!(consumer.place(), producer.place());
+        assert_eq!(consumer.position(), producer.position());
         messages
     }
 

@@ -1,10 +1,7 @@
 //! Frames of all lengths. The lengths repeat after some laps, so the number of frames
 //! before a position can be computed.
 
-use std::ops::Range;
 use std::sync::OnceLock;
-
-use quoit::{ClaimError, FrameConsumer, FrameProducer, PopError};
 
 use crate::common::sample::{bytes, mix};
 use crate::load::Load;
@@ -45,11 +42,6 @@ fn len_in_round(number: u64) -> u64 {
     }
 }
 
-fn message(number: u64) -> Vec<u8> {
-    let len = len_in_round(number % ends().len() as u64);
-    bytes(number, len as usize)
-}
-
 impl Load for [u8] {
     const CAPACITY: u64 = CAPACITY;
 
@@ -64,51 +56,8 @@ impl Load for [u8] {
         rounds * ends().len() as u64 + in_round
     }
 
-    fn push(producer: &mut FrameProducer, numbers: Range<u64>) -> Result<u64, ClaimError> {
-        let first = message(numbers.start);
-        let mut claim = producer.claim(first.len())?;
-        if numbers.end - numbers.start == 1 {
-            claim.copy_from_slice(&first);
-            claim.commit();
-            return Ok(1);
-        }
-        drop(claim);
-        let mut batch = producer.batch();
-        for number in numbers {
-            let message = message(number);
-            match batch.try_push(0, &message) {
-                Ok(()) => {}
-                Err(_) => break, // there is room for the previous ones
-            }
-        }
-        Ok(batch.commit() as u64)
-    }
-
-    fn take(
-        consumer: &mut FrameConsumer,
-        numbers: Range<u64>,
-        mut sees: impl FnMut(u64),
-    ) -> Result<u64, PopError> {
-        let mut see = |payload: Vec<u8>, number| {
-            assert_eq!(payload, message(number), "frame {number}");
-            sees(number);
-        };
-        let first = consumer.peek()?;
-        if numbers.end - numbers.start == 1 {
-            see(first.to_vec(), numbers.start);
-            first.release();
-            return Ok(1);
-        }
-        let mut frames = consumer.try_peek_many()?;
-        let mut count = 0;
-        for number in numbers {
-            let Some(frame) = frames.next_frame()? else {
-                break;
-            };
-            see(frame.to_vec(), number);
-            count += 1;
-        }
-        frames.release();
-        Ok(count)
+    fn content(number: u64) -> (u32, Vec<u8>) {
+        let len = len_in_round(number % ends().len() as u64);
+        ((number / 8) as u32, bytes(number, len as usize))
     }
 }

@@ -1,80 +1,64 @@
 //! The work of both endpoints, in either shape, until they are killed.
 
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use quoit::{
-    ClaimError, Consumer, Fences, FrameConsumer, FrameProducer, PopError, Producer, Record, Ring,
-    RingOptions, Shape, WaitStrategy,
-};
+use quoit::{ClaimError, Fences, PopError, Ring, RingOptions, WaitStrategy};
 
+use crate::common::calls::{Amount, Calls, Wait, ways};
 use crate::common::dice::Dice;
+use crate::common::ends::End;
+use crate::common::sample::{Words, record};
 use crate::ledger::Ledger;
 
-/// An endpoint of either shape.
-pub(crate) trait End {
-    fn place(&self) -> u64;
-}
-
-impl<T: Record> End for Producer<T> {
-    fn place(&self) -> u64 {
-        self.position()
-    }
-}
-
-impl<T: Record> End for Consumer<T> {
-    fn place(&self) -> u64 {
-        self.position()
-    }
-}
-
-impl End for FrameProducer {
-    fn place(&self) -> u64 {
-        self.position()
-    }
-}
-
-impl End for FrameConsumer {
-    fn place(&self) -> u64 {
-        self.position()
-    }
-}
+pub(crate) type Message = Words<4>;
 
 /// Messages whose numbers follow from their positions.
-pub(crate) trait Load: Shape<Producer: End, Consumer: End> {
+pub(crate) trait Load: Calls {
     /// So small that both endpoints wait often.
     const CAPACITY: u64;
 
     /// How many messages are before this position.
     fn number(position: u64) -> u64;
 
-    /// Waits for room and pushes the first of these, or more; returns how many.
-    fn push(producer: &mut Self::Producer, numbers: Range<u64>) -> Result<u64, ClaimError>;
-
-    /// Waits for these messages or the first of them, checks every byte, passes their
-    /// numbers to `sees`, and releases them; returns how many.
-    fn take(
-        consumer: &mut Self::Consumer,
-        numbers: Range<u64>,
-        sees: impl FnMut(u64),
-    ) -> Result<u64, PopError>;
+    /// The message with this number.
+    fn content(number: u64) -> Self::Message;
 }
 
-/// Pushes, from where the previous holder was killed. The arguments are from `Arena`.
+/// Records, which are copied inline when they are published one by one. The number of a
+/// record is its position.
+impl Load for Message {
+    const CAPACITY: u64 = 16;
+
+    fn number(position: u64) -> u64 {
+        position
+    }
+
+    fn content(number: u64) -> Self {
+        record(number)
+    }
+}
+
+/// Pushes by every call, from where the previous holder was killed. The arguments are from
+/// `Arena`.
 pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
     let (ring, ledger, mut dice) = begin::<L>(arguments);
     let mut producer = ring.producer().expect("the previous holder was killed");
-    let mut number = L::number(producer.place());
+    let ways = ways(L::WRITES, &[Wait::Forever]);
+    let mut number = L::number(producer.position());
     ledger.producer_begins(number);
     loop {
         let numbers = number..number + some(&mut dice);
         ledger.intends(&numbers);
-        match L::push(&mut producer, numbers) {
-            Ok(count) => number += count,
-            Err(ClaimError::Abandoned) => {} // until a new peer attaches
-            Err(other) => panic!("{other}"),
+        let messages: Vec<_> = numbers.map(L::content).collect();
+        let write = &ways[dice.roll(ways.len() as u64)];
+        // An even number: it claims no more than it needs, and commits all of it.
+        match (write.call)(&mut producer, &messages, write.wait, 2 * dice.roll(6)) {
+            // `Abandoned` until a new peer attaches.
+            Ok(_) | Err(ClaimError::Abandoned) => {}
+            Err(other) => panic!("{}: {other}", write.name()),
         }
+        number = L::number(producer.position());
         ledger.published(number);
     }
 }
@@ -83,16 +67,38 @@ pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
 pub(crate) fn consume<L: Load + ?Sized>(arguments: &[String]) {
     let (ring, ledger, mut dice) = begin::<L>(arguments);
     let mut consumer = ring.consumer().expect("the previous holder was killed");
-    let mut number = L::number(consumer.place());
-    ledger.consumer_begins(number);
+    ledger.consumer_begins(L::number(consumer.position()));
     loop {
-        let numbers = number..number + some(&mut dice);
-        match L::take(&mut consumer, numbers, |number| ledger.sees(number)) {
-            Ok(count) => number += count,
-            Err(PopError::Abandoned) => {} // until a new peer attaches
+        let wanted = some(&mut dice) as usize;
+        match take::<L>(&mut consumer, wanted, &ledger, &mut dice) {
+            // `Abandoned` until a new peer attaches.
+            Ok(_) | Err(PopError::Abandoned) => {}
             Err(other) => panic!("{other}"),
         }
-        ledger.released(number);
+    }
+}
+
+/// Waits for this many messages or some of them, by a call that releases them after they were
+/// seen; checks every byte, and records them in the ledger.
+pub(crate) fn take<L: Load + ?Sized>(
+    consumer: &mut L::Consumer,
+    wanted: usize,
+    ledger: &Ledger,
+    dice: &mut Dice,
+) -> Result<usize, PopError> {
+    let mut ways = ways(L::READS, &[Wait::Never, Wait::Forever]);
+    ways.retain(|read| read.name().contains("peek") && read.amount != Amount::AtOnce);
+    let read = &ways[dice.roll(ways.len() as u64)];
+    let mut number = L::number(consumer.position());
+    let taken = (read.call)(consumer, wanted, read.wait, dice.roll(12), &mut |message| {
+        assert_eq!(message, L::content(number), "message {number}");
+        ledger.sees(number);
+        number += 1;
+    });
+    ledger.released(L::number(consumer.position()));
+    match taken {
+        Err(PopError::Empty) if read.wait == Wait::Never => Ok(0),
+        taken => taken,
     }
 }
 

@@ -16,7 +16,6 @@ mod common;
 mod frames;
 mod ledger;
 mod load;
-mod records;
 
 use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,8 +24,7 @@ use quoit::DoorbellKind;
 
 use arena::{Form, torture};
 use common::sample::mix;
-use load::{consume, produce};
-use records::Message;
+use load::{Message, consume, produce};
 
 common::suite::suite! {
     tests: [
@@ -57,62 +55,48 @@ fn seed() -> u64 {
     number_from("QUOIT_TORTURE_SEED").unwrap_or_else(random)
 }
 
-fn records(doorbell: DoorbellKind, strategy: &'static str) {
-    let form = Form {
-        producer: "record_producer",
-        consumer: "record_consumer",
+fn form(shape: [&'static str; 2], doorbell: DoorbellKind, strategy: &'static str) -> Form {
+    let [producer, consumer] = shape;
+    Form {
+        producer,
+        consumer,
         doorbell,
         strategy,
-    };
-    torture::<Message>(form, kills(), seed());
+    }
+}
+
+fn records(doorbell: DoorbellKind, strategy: &'static str) {
+    let shape = ["record_producer", "record_consumer"];
+    torture::<Message>(form(shape, doorbell, strategy), kills(), seed());
 }
 
 fn frames(doorbell: DoorbellKind, strategy: &'static str) {
-    let form = Form {
-        producer: "frame_producer",
-        consumer: "frame_consumer",
-        doorbell,
-        strategy,
+    let shape = ["frame_producer", "frame_consumer"];
+    torture::<[u8]>(form(shape, doorbell, strategy), kills(), seed());
+}
+
+/// Defines the parts and the tests.
+macro_rules! forms {
+    ($(part $part:ident: $role:ident::<$shape:ty>;)*
+     $(test $test:ident: $run:ident($($how:expr),*);)*) => {
+        $(fn $part(arguments: &[String]) {
+            $role::<$shape>(arguments);
+        })*
+        $(fn $test() {
+            $run($($how),*);
+        })*
     };
-    torture::<[u8]>(form, kills(), seed());
 }
 
-fn record_producer(arguments: &[String]) {
-    produce::<Message>(arguments);
-}
-
-fn record_consumer(arguments: &[String]) {
-    consume::<Message>(arguments);
-}
-
-fn frame_producer(arguments: &[String]) {
-    produce::<[u8]>(arguments);
-}
-
-fn frame_consumer(arguments: &[String]) {
-    consume::<[u8]>(arguments);
-}
-
-fn endpoints_of_records_that_sleep_on_futexes() {
-    records(DoorbellKind::Futex, "parked");
-}
-
-fn endpoints_of_records_that_sleep_on_semaphores() {
-    records(DoorbellKind::Semaphore, "parked");
-}
-
-fn endpoints_of_records_that_spin() {
-    records(DoorbellKind::Futex, "spinning");
-}
-
-fn endpoints_of_frames_that_sleep_on_futexes() {
-    frames(DoorbellKind::Futex, "parked");
-}
-
-fn endpoints_of_frames_that_sleep_on_semaphores() {
-    frames(DoorbellKind::Semaphore, "parked");
-}
-
-fn endpoints_of_frames_that_spin() {
-    frames(DoorbellKind::Futex, "spinning");
+forms! {
+    part record_producer: produce::<Message>;
+    part record_consumer: consume::<Message>;
+    part frame_producer: produce::<[u8]>;
+    part frame_consumer: consume::<[u8]>;
+    test endpoints_of_records_that_sleep_on_futexes: records(DoorbellKind::Futex, "parked");
+    test endpoints_of_records_that_sleep_on_semaphores: records(DoorbellKind::Semaphore, "parked");
+    test endpoints_of_records_that_spin: records(DoorbellKind::Futex, "spinning");
+    test endpoints_of_frames_that_sleep_on_futexes: frames(DoorbellKind::Futex, "parked");
+    test endpoints_of_frames_that_sleep_on_semaphores: frames(DoorbellKind::Semaphore, "parked");
+    test endpoints_of_frames_that_spin: frames(DoorbellKind::Futex, "spinning");
 }

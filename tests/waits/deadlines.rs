@@ -7,16 +7,18 @@
 use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::mem;
 use std::sync::Mutex;
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
 use crate::common::names::RingName;
+use crate::common::process::handle;
 use crate::common::rings::named;
+use crate::common::threads::while_repeating;
 use quoit::rpc::{CallError, Client, Server};
 use quoit::{
-    ClaimError, Consumer, Deadline, DoorbellKind, FrameConsumer, FrameProducer, PeerError,
+    ClaimError, Consumer, Deadline, DoorbellKind, Fences, FrameConsumer, FrameProducer, PeerError,
     PopError, Producer, PushError, Ring, RingOptions, Select, SelectError, WaitStrategy,
 };
 
@@ -332,9 +334,15 @@ fn peer_found(found: Result<(), PeerError>) -> Ended {
 /// All wait strategies.
 fn ways() -> Vec<RingOptions> {
     let options = RingOptions::new(64).spin(Duration::ZERO);
-    let strategies = [WaitStrategy::Spin, WaitStrategy::Yield, WaitStrategy::Park];
+    let strategies = [
+        WaitStrategy::Spin,
+        WaitStrategy::Yield,
+        WaitStrategy::Park,
+        WaitStrategy::Adaptive,
+    ];
     let with = |strategy| options.clone().wait_strategy(strategy);
     let mut ways: Vec<_> = strategies.into_iter().map(with).collect();
+    ways.push(options.clone().fences(Fences::Symmetric));
     ways.push(options.clone().doorbell(DoorbellKind::Semaphore));
     // A short interval, so that liveness checks interrupt almost every wait.
     ways.push(options.peer_check(Duration::ZERO));
@@ -418,12 +426,7 @@ extern "C" fn ignore(_: libc::c_int) {}
 
 /// Signals interrupt the sleeps at the same time.
 fn every_call_ends_at_its_deadline_while_it_is_fed() {
-    // SAFETY: all zero bytes are an action, and the handler does nothing.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = ignore as *const () as usize;
-    // SAFETY: the action outlives the call, and no old one is asked for.
-    let set = unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) };
-    assert_eq!(set, 0);
+    handle(libc::SIGUSR1, ignore);
     for options in ways() {
         for row in ROWS {
             let (call, mut feed) = (row.make)(&options);
@@ -431,18 +434,13 @@ fn every_call_ends_at_its_deadline_while_it_is_fed() {
                 feed(); // it is active when the call begins
             }
             let waiting = on_a_thread(call, vec![short, zero, past]);
-            let (thread, (end, is_over)) = (waiting.thread, mpsc::channel::<()>());
-            thread::scope(|scope| {
-                scope.spawn(move || {
-                    while is_over.try_recv() == Err(TryRecvError::Empty) {
-                        feed();
-                        // SAFETY: the thread lives as long as `waiting`.
-                        unsafe { libc::pthread_kill(thread as _, libc::SIGUSR1) };
-                    }
-                });
-                let _end = end; // also if this fails
-                end_in_time(row, &waiting);
-            });
+            let thread = waiting.thread;
+            let act = move || {
+                feed();
+                // SAFETY: the thread lives as long as `waiting`.
+                unsafe { libc::pthread_kill(thread as _, libc::SIGUSR1) };
+            };
+            while_repeating(act, || end_in_time(row, &waiting));
         }
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hear, hold, say};
 use crate::common::names::RingName;
+use crate::common::positions::{ROLES, peer, start};
+use crate::common::refused::{is, refused};
 use crate::common::rings::named;
 use crate::common::threads::while_waiting;
 use quoit::{
@@ -26,8 +28,7 @@ crate::common::suite::tests! {
     the_ring_of_killed_processes_can_be_replaced_and_unlinked,
     the_peer_of_a_killed_process_removes_the_ring;
     parts:
-    idle_producer,
-    idle_consumer,
+    peer,
     leaking_producer,
     counting_producer,
     peeking_consumer,
@@ -49,22 +50,15 @@ fn attached(part: &str, name: &RingName) -> Child {
     child
 }
 
-/// Takes the role and does nothing.
-fn idle_producer(arguments: &[String]) {
-    let _producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
-    hold();
-}
-
-/// Takes the role and does nothing.
-fn idle_consumer(arguments: &[String]) {
-    let _consumer = Consumer::<u64>::open(&arguments[0]).expect("the role is free");
-    hold();
+/// A child that has taken this role and does nothing.
+fn idle(role: Role, name: &RingName) -> Child {
+    start(role, name, "0")
 }
 
 fn a_role_held_elsewhere_names_the_process_that_holds_it() {
     let name = created("held-elsewhere");
-    let producer = attached("idle_producer", &name);
-    let consumer = attached("idle_consumer", &name);
+    let producer = idle(Role::Producer, &name);
+    let consumer = idle(Role::Consumer, &name);
     let refusals = [
         (
             Producer::<u64>::open(&name).err(),
@@ -78,22 +72,17 @@ fn a_role_held_elsewhere_names_the_process_that_holds_it() {
         ),
     ];
     for (refusal, expected, child) in refusals {
-        let Some(Error::InUse { role, holder }) = refusal else {
-            panic!("the role is not taken: {refusal:?}");
-        };
+        refused!(refusal => Error::InUse { role, holder });
         assert_eq!((role, holder), (expected, Holder::Known(child.pid())));
     }
     let refusal = RingOptions::new(CAPACITY).create::<u64>(&name).err();
-    assert!(matches!(
-        refusal,
-        Some(Error::AlreadyExists { in_use: true, .. })
-    ));
+    is!(refusal => Some(Error::AlreadyExists { in_use: true, .. }));
 }
 
 fn a_role_is_free_after_kill_9_of_its_holder() {
     let name = created("killed-holder");
-    let mut producer = attached("idle_producer", &name);
-    let mut consumer = attached("idle_consumer", &name);
+    let mut producer = idle(Role::Producer, &name);
+    let mut consumer = idle(Role::Consumer, &name);
     producer.kill();
     let _producer = Producer::<u64>::open(&name).expect("its holder has died");
     consumer.kill();
@@ -179,7 +168,7 @@ fn a_pop_ends_when_the_producer_is_killed() {
     ];
     for wait in waits {
         let name = created("pop-alone");
-        let mut child = attached("idle_producer", &name);
+        let mut child = idle(Role::Producer, &name);
         let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
         let result = while_waiting(move || wait(&mut consumer), || child.kill());
         assert_eq!(result, Err(PopError::Abandoned));
@@ -194,7 +183,7 @@ fn a_push_ends_when_the_consumer_is_killed() {
     ];
     for wait in waits {
         let name = created("push-alone");
-        let mut child = attached("idle_consumer", &name);
+        let mut child = idle(Role::Consumer, &name);
         let mut producer = Producer::<u64>::open(&name).expect("the role is free");
         while producer.try_push(0).is_ok() {}
         let result = while_waiting(move || wait(&mut producer), || child.kill());
@@ -214,19 +203,19 @@ fn short_waits_notice_a_death(peer_check: Duration) {
     let short = peer_check / 10;
     /// Whether the wait has noticed that the peer has closed or crashed, and not timed out.
     type Wait = fn(&mut Producer<u64>, &mut Consumer<u64>, &mut Select, Duration) -> bool;
-    let waits: [(&str, Wait); 3] = [
-        ("idle_producer", |_, consumer, _, short| {
+    let waits: [(Role, Wait); 3] = [
+        (Role::Producer, |_, consumer, _, short| {
             let end = consumer.pop_timeout(short).expect_err("an empty ring");
             assert!(matches!(end, PopError::TimedOut | PopError::Abandoned));
             end == PopError::Abandoned
         }),
-        ("idle_consumer", |producer, _, _, short| {
+        (Role::Consumer, |producer, _, _, short| {
             let end = producer.push_timeout(7, short).expect_err("a full ring");
             let expected = [PushError::TimedOut(7), PushError::Abandoned(7)];
             assert!(expected.contains(&end));
             end == PushError::Abandoned(7)
         }),
-        ("idle_producer", |_, consumer, select, short| {
+        (Role::Producer, |_, consumer, select, short| {
             match select.wait(&mut [consumer.interest()], Some(short)) {
                 Ok(selected) => selected == Selected::Gone(0),
                 Err(SelectError::TimedOut) => false,
@@ -240,16 +229,16 @@ fn short_waits_notice_a_death(peer_check: Duration) {
         WaitStrategy::Park,
         WaitStrategy::Adaptive,
     ] {
-        for (number, (part, wait)) in waits.into_iter().enumerate() {
+        for (number, (role, wait)) in waits.into_iter().enumerate() {
             let name = created("short-waits");
-            let mut child = attached(part, &name);
+            let mut child = idle(role, &name);
             let ring = RingOptions::default().wait_strategy(strategy);
             let ring = ring
                 .peer_check(peer_check)
                 .open::<u64>(&name)
                 .expect("the ring");
             let (mut full, mut empty) = RingOptions::new(1).heap::<u64>().expect("a ring");
-            if part == "idle_consumer" {
+            if role == Role::Consumer {
                 full = ring.producer().expect("the role is free");
                 while full.try_push(0).is_ok() {}
             } else {
@@ -260,12 +249,12 @@ fn short_waits_notice_a_death(peer_check: Duration) {
             assert!(!is_gone(), "the peer lives");
             child.kill();
             let waits = (0..100).take_while(|_| !is_gone()).count();
-            assert!(waits <= 10, "{part}, {strategy:?}: {waits} waits too many");
+            assert!(waits <= 10, "{role}, {strategy:?}: {waits} waits too many");
             let is_select = number == 2; // which reports `Gone` once
             assert_eq!(
                 is_gone(),
                 !is_select,
-                "{part}, {strategy:?}: before any wait"
+                "{role}, {strategy:?}: before any wait"
             );
         }
     }
@@ -308,9 +297,8 @@ fn dying_producer(arguments: &[String]) {
 fn the_ring_of_killed_processes_can_be_replaced_and_unlinked() {
     let name = created("killed-both");
     let kill_both = || {
-        for part in ["idle_producer", "idle_consumer"] {
-            let mut child = attached(part, &name);
-            child.kill();
+        for role in ROLES {
+            idle(role, &name).kill();
         }
     };
     kill_both();
@@ -326,7 +314,7 @@ fn the_peer_of_a_killed_process_removes_the_ring() {
     let name = RingName::new("peer");
     let options = RingOptions::new(CAPACITY).unlink_on_drop(true);
     let ring = options.create::<u64>(&name).expect("a ring");
-    let mut child = attached("idle_consumer", &name);
+    let mut child = idle(Role::Consumer, &name);
     drop(ring.producer().expect("the role is free"));
     assert!(name.file().exists(), "the consumer is still attached");
     let producer = ring.producer().expect("the role is free");

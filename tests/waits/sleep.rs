@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::common::child::{Child, hear, hold, say};
+use crate::common::clock::until;
 use crate::common::deep_sleep::DeepSleeper;
 use crate::common::forbid::forbid;
 use crate::common::names::RingName;
@@ -149,9 +150,7 @@ impl Pair {
     }
 
     fn wait_until(&self, is_so: impl Fn(&SleepPage) -> bool) {
-        while !is_so(&self.page) {
-            sleep(Duration::from_millis(1));
-        }
+        until("it sleeps", || is_so(&self.page));
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
 use crate::common::child::Child;
-use crate::common::clock::once_within;
+use crate::common::clock::{once_within, until};
 use crate::common::dice::Dice;
 use crate::common::names::RingName;
 use crate::common::positions::{End, ROLES, other, peer, start};
+use crate::common::refused::refused;
 use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 use crate::common::sleep_state::{EndState, SleepPage};
 use crate::common::tracer::Halted;
@@ -115,9 +116,7 @@ impl Pair {
 }
 
 fn wait_until(is_so: impl Fn() -> bool) {
-    while !is_so() {
-        sleep(Duration::from_millis(1));
-    }
+    until("the other process does it", is_so);
 }
 
 fn stop(child: &Child) {
@@ -194,13 +193,7 @@ fn nothing_is_taken_from_a_stopped_process() {
             quoit::unlink(name).err(),
         ];
         for refusal in ends.into_iter().chain(lives) {
-            let Some(Error::InUse {
-                role: found,
-                holder,
-            }) = refusal
-            else {
-                panic!("the {role} lost something: {refusal:?}");
-            };
+            refused!(refusal => Error::InUse { role: found, holder });
             assert_eq!((found, holder), (role, Holder::Known(pair.child.pid())));
         }
         let created = RingOptions::new(CAPACITY).create::<u64>(name).err();

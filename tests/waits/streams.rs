@@ -5,33 +5,81 @@
 //! arrive in batches. The streams run between threads and between processes, in rings of one
 //! message and of many, and with every wait strategy on every doorbell.
 
-mod frames;
 pub(crate) mod processes;
-mod records;
 pub(crate) mod strategies;
 pub(crate) mod threads;
 
-use quoit::{PopError, Shape};
+use quoit::{ClaimError, PopError};
 
+use crate::common::PATIENCE;
+use crate::common::calls::{Amount, Calls, Wait, Way, ways};
+use crate::common::dice::Dice;
+use crate::common::ends::End;
 use crate::common::sample::Words;
 
 /// Records that may be copied inline.
 pub(crate) type Short = Words<4>;
 
-const ATTACHED: &str = "the consumer is attached";
+/// The most messages of one call.
+const MOST: u64 = 50;
 
-/// A shape whose messages have numbers.
-pub(crate) trait Streamed: Shape<Producer: Send, Consumer: Send> {
-    /// Sends messages by every call.
-    fn send(producer: &mut Self::Producer, messages: u64);
+/// The forms of a call, of which those that wait are chosen more often.
+fn forms() -> [Wait; 3] {
+    [Wait::Never, Wait::Forever, Wait::Until(PATIENCE.into())]
+}
 
-    /// Receives messages by every call, until the producer has closed.
-    fn receive(consumer: &mut Self::Consumer, messages: u64);
+/// A number of messages for a call, of at most this many. At once, an endpoint waits for at
+/// most half the ring: the peer may wait for the other half.
+fn some<F>(way: &Way<F>, capacity: u64, most: u64, dice: &mut Dice) -> u64 {
+    let count = most.min(1 + dice.roll(MOST) as u64);
+    match way.amount {
+        Amount::One => 1,
+        Amount::AtOnce => count.min(capacity.div_ceil(2)),
+        Amount::UpTo | Amount::All => count,
+    }
+}
 
-    fn send_one(producer: &mut Self::Producer, number: u64);
-    fn receive_one(consumer: &mut Self::Consumer, number: u64) -> Result<(), PopError>;
-    fn forward(
-        consumer: &mut Self::Consumer,
-        producer: &mut Self::Producer,
-    ) -> Result<(), PopError>;
+/// Sends messages by every call.
+fn send<T: Calls + ?Sized>(producer: &mut T::Producer, messages: u64) {
+    let ways = ways(T::WRITES, &forms());
+    let (mut dice, mut sent) = (Dice(1), 0);
+    while sent < messages {
+        let write = &ways[dice.roll(ways.len() as u64)];
+        let count = some(write, producer.capacity(), messages - sent, &mut dice);
+        let batch: Vec<_> = (sent..sent + count).map(T::varied).collect();
+        match (write.call)(producer, &batch, write.wait, dice.roll(1 << 16)) {
+            Ok(count) => sent += count as u64,
+            Err(ClaimError::Full) if write.wait == Wait::Never => {}
+            Err(error) => panic!("{}: {error}", write.name()),
+        }
+    }
+}
+
+/// Receives messages by every call, until the producer has closed.
+fn receive<T: Calls + ?Sized>(consumer: &mut T::Consumer, messages: u64) {
+    let ways = ways(T::READS, &forms());
+    let (mut dice, mut received) = (Dice(2), 0);
+    loop {
+        let read = &ways[dice.roll(ways.len() as u64)];
+        let wanted = some(read, consumer.capacity(), MOST, &mut dice) as usize;
+        let taken = (read.call)(
+            consumer,
+            wanted,
+            read.wait,
+            dice.roll(1 << 16),
+            &mut |message| {
+                assert_eq!(message, T::varied(received), "{}", read.name());
+                received += 1;
+            },
+        );
+        match taken {
+            Ok(_) => {}
+            Err(PopError::Empty) if read.wait == Wait::Never => {}
+            // There may be fewer than it asks for.
+            Err(PopError::Abandoned) if !consumer.is_empty() => {}
+            Err(PopError::Abandoned) => break,
+            Err(error) => panic!("{}: {error}", read.name()),
+        }
+    }
+    assert_eq!(received, messages);
 }

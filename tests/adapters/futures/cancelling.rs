@@ -5,63 +5,16 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::{self, Either};
+use futures_util::future;
 use quoit::{PopError, Popped, RingOptions};
-use tokio::time::timeout;
 
-use super::{assert_no_rescues, in_time, on_every_runtime, on_tokio, poll_once};
+use super::{assert_no_rescues, in_time, poll_once};
 use crate::common::rings::{ends, named};
 use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
-    a_pop_that_is_dropped_takes_nothing,
-    a_pop_that_times_out_takes_nothing,
-    a_push_that_is_dropped_pushes_nothing,
     a_plain_endpoint_continues_where_the_async_one_stopped,
     a_frame_that_is_too_long_stays_in_the_ring,
-}
-
-const MESSAGES: u64 = 5000;
-/// The producer pauses sometimes, so that pops wait without success.
-const PAUSES: u64 = 64;
-
-fn a_pop_that_is_dropped_takes_nothing() {
-    on_every_runtime("cancelled-pop", |name| {
-        let ring = RingOptions::new(8).create::<u64>(name).expect("a ring");
-        let (mut producer, consumer) = ends(&ring);
-        async move {
-            let writer = thread::spawn(move || {
-                for number in 0..MESSAGES {
-                    if number % PAUSES == 0 {
-                        thread::yield_now();
-                    }
-                    producer.push(number).expect("a reader");
-                }
-            });
-            let mut consumer = consumer.into_async().expect("an async endpoint");
-            let mut next = 0;
-            for attempt in 0.. {
-                let other = pin!(ready_after(polls(attempt)));
-                match future::select(pin!(consumer.pop()), other).await {
-                    Either::Left((number, _)) => {
-                        assert_eq!(number, Ok(next));
-                        next += 1;
-                    }
-                    Either::Right(_) => {} // drops the pop
-                }
-                if next == MESSAGES {
-                    break;
-                }
-            }
-            writer.join().expect("all is pushed");
-            assert_eq!(consumer.pop().await, Err(PopError::Abandoned));
-        }
-    });
-}
-
-/// The number of polls of an attempt; every fourth attempt has no limit.
-fn polls(attempt: u32) -> u32 {
-    [1, 2, 3, u32::MAX][attempt as usize % 4]
 }
 
 /// Is ready after this many polls, which follow one another directly.
@@ -76,68 +29,6 @@ pub(super) async fn ready_after(mut polls: u32) {
         }
     })
     .await;
-}
-
-fn a_pop_that_times_out_takes_nothing() {
-    on_tokio("timed-out-pop", |name| {
-        let ring = RingOptions::new(8).create::<u64>(name).expect("a ring");
-        let (mut producer, consumer) = ends(&ring);
-        async move {
-            let writer = thread::spawn(move || {
-                for number in 0..200 {
-                    thread::sleep(Duration::from_millis(number % 4));
-                    producer.push(number).expect("a reader");
-                }
-            });
-            let mut consumer = consumer.into_async().expect("an async endpoint");
-            let mut next = 0;
-            while next < 200 {
-                let pop = timeout(Duration::from_millis(1), consumer.pop());
-                if let Ok(number) = pop.await {
-                    assert_eq!(number, Ok(next));
-                    next += 1;
-                }
-            }
-            writer.join().expect("all is pushed");
-            assert_eq!(consumer.pop().await, Err(PopError::Abandoned));
-        }
-    });
-}
-
-fn a_push_that_is_dropped_pushes_nothing() {
-    on_every_runtime("cancelled-push", |name| {
-        let ring = RingOptions::new(64).create::<[u8]>(name).expect("a ring");
-        let (producer, mut consumer) = ends(&ring);
-        async move {
-            let reader = thread::spawn(move || {
-                for number in 0..MESSAGES {
-                    let mut buffer = [0; 24];
-                    let popped = consumer.pop(&mut buffer).expect("a frame");
-                    let len = (number % 17) as usize + 8;
-                    assert_eq!(popped, Popped { len, kind: 0 });
-                    assert_eq!(buffer[..8], number.to_le_bytes());
-                }
-            });
-            let mut producer = producer.into_async().expect("an async endpoint");
-            let mut number = 0_u64;
-            for attempt in 0.. {
-                let mut payload = number.to_le_bytes().to_vec();
-                payload.resize((number % 17) as usize + 8, 0);
-                let other = pin!(ready_after(polls(attempt)));
-                match future::select(pin!(producer.push(&payload)), other).await {
-                    Either::Left((pushed, _)) => {
-                        assert_eq!(pushed, Ok(()));
-                        number += 1;
-                    }
-                    Either::Right(_) => {} // drops the push
-                }
-                if number == MESSAGES {
-                    break;
-                }
-            }
-            reader.join().expect("all is popped");
-        }
-    });
 }
 
 fn a_plain_endpoint_continues_where_the_async_one_stopped() {

@@ -7,12 +7,17 @@ use std::thread;
 
 use futures_executor::block_on;
 use futures_util::{StreamExt, future};
-use quoit::{Consumer, PopError, Producer, PushError, RingOptions};
+use quoit::{ClaimError, PopError, PushError, RingOptions, Role};
 
+use super::calls::AsyncCalls;
 use super::{frame, in_time, on_every_runtime, poll_once};
-use crate::common::child::{Child, hold};
+use crate::common::calls::fill;
+use crate::common::child::Child;
 use crate::common::fork::{done, ending, fork};
 use crate::common::names::RingName;
+use crate::common::positions::start;
+use crate::common::rings::{ends, named};
+use crate::common::sample::Words;
 use crate::common::segment_file::{SegmentFile, TAIL};
 
 crate::common::suite::tests! {
@@ -24,25 +29,10 @@ crate::common::suite::tests! {
     a_consumer_waits_for_its_first_producer,
     corruption_ends_a_stream_after_one_error,
     a_child_of_fork_may_drop_inherited_endpoints;
-    parts: dying_producer, parent_of_many
+    parts: parent_of_many
 }
 
 const CAPACITY: u64 = 64;
-
-/// Takes the role and does nothing.
-pub(super) fn idle_consumer(arguments: &[String]) {
-    let _consumer = Consumer::<u64>::open(&arguments[0]).expect("the role is free");
-    hold();
-}
-
-/// Pushes some records and keeps running.
-fn dying_producer(arguments: &[String]) {
-    let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
-    for number in 0..5 {
-        producer.push(number).expect("there is room");
-    }
-    hold();
-}
 
 fn a_stream_ends_when_the_producer_closes_and_continues_with_the_next() {
     on_every_runtime("left", |name| {
@@ -62,19 +52,29 @@ fn a_stream_ends_when_the_producer_closes_and_continues_with_the_next() {
     });
 }
 
+/// A call that waits for room, and one after the close.
+fn sends_end<T: AsyncCalls + ?Sized>() {
+    for send in [T::SENDS, &T::WAITS[..1]].concat() {
+        on_every_runtime("reader-left", |name| {
+            let ring = RingOptions::new(T::CAPACITY).create::<T>(name);
+            let (mut producer, consumer) = ends(&ring.expect("a ring"));
+            let there = fill::<T>(&mut producer);
+            async move {
+                let (mut sink, messages) = (T::sink(producer), [T::message(there)]);
+                assert!(poll_once(pin!(send(&mut sink, &messages, 0))).is_pending());
+                let sent = send(&mut sink, &messages, 0);
+                let (sent, ()) = future::join(sent, async { drop(consumer) }).await;
+                assert_eq!(sent, Err(ClaimError::Abandoned));
+                let sent = send(&mut sink, &messages, 0).await;
+                assert_eq!(sent, Err(ClaimError::Abandoned));
+            }
+        });
+    }
+}
+
 fn a_push_ends_when_the_consumer_closes() {
-    on_every_runtime("reader-left", |name| {
-        let ring = RingOptions::new(1).create::<u64>(name).expect("a ring");
-        let consumer = ring.consumer().expect("the role is free");
-        let producer = ring.producer().expect("the role is free");
-        async move {
-            let mut producer = producer.into_async().expect("an async endpoint");
-            producer.push(0).await.expect("there is room");
-            assert!(poll_once(pin!(producer.push(1))).is_pending());
-            let (pushed, ()) = future::join(producer.push(1), async { drop(consumer) }).await;
-            assert_eq!(pushed, Err(PushError::Abandoned(1)));
-        }
-    });
+    sends_end::<Words<2>>();
+    sends_end::<[u8]>();
 }
 
 /// Sleeps, without a peer that ever attached, when the ring loses its name.
@@ -107,13 +107,12 @@ fn a_stream_ends_when_the_producer_is_killed() {
         let ring = RingOptions::new(CAPACITY).create::<u64>(name);
         let ring = ring.expect("a ring");
         let consumer = ring.consumer().expect("the role is free");
-        let mut child = Child::start("dying_producer", &[name.as_str()]);
+        let mut child = start(Role::Producer, name, "5");
         async move {
             let mut stream = consumer.into_async().expect("an async endpoint");
             for number in 0..4 {
                 assert_eq!(stream.next().await, Some(Ok(number)));
             }
-            child.expect("ready");
             child.kill();
             // Its remaining messages come first.
             assert_eq!(stream.next().await, Some(Ok(4)));
@@ -131,11 +130,10 @@ fn a_push_ends_when_the_consumer_is_killed() {
     on_every_runtime("reader-killed", |name| {
         let ring = RingOptions::new(1).create::<u64>(name).expect("a ring");
         let producer = ring.producer().expect("the role is free");
-        let mut child = Child::start("idle_consumer", &[name.as_str()]);
+        let mut child = start(Role::Consumer, name, "0");
         async move {
             let mut producer = producer.into_async().expect("an async endpoint");
             producer.push(0).await.expect("there is room");
-            child.expect("ready");
             assert!(poll_once(pin!(producer.push(1))).is_pending());
             child.kill();
             assert_eq!(producer.push(1).await, Err(PushError::Abandoned(1)));
@@ -165,11 +163,8 @@ fn a_consumer_waits_for_its_first_producer() {
 }
 
 fn corruption_ends_a_stream_after_one_error() {
-    let name = RingName::new("corrupt");
-    let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
-    let ring = ring.expect("a ring");
-    let consumer = ring.consumer().expect("the role is free");
-    let mut producer = ring.producer().expect("the role is free");
+    let (ring, name) = named::<u64>("corrupt", &RingOptions::new(CAPACITY));
+    let (mut producer, consumer) = ends(&ring);
     let mut stream = consumer.into_async().expect("an async endpoint");
     assert!(poll_once(pin!(stream.next())).is_pending());
     producer.try_push(1).expect("there is room");

@@ -6,13 +6,13 @@ use std::task::Poll;
 use std::thread;
 
 use futures_executor::block_on;
-use quoit::{PeerError, PopError, Ring, RingOptions};
+use quoit::{PeerError, PopError, Ring, RingOptions, Role};
 
 use super::reactor::{bell, poll_with};
 use super::{assert_no_rescues, in_time, on_every_runtime, poll_once};
 use crate::common::PATIENCE;
-use crate::common::child::Child;
 use crate::common::names::RingName;
+use crate::common::positions::start;
 use crate::common::rings::ends;
 
 crate::common::suite::tests! {
@@ -128,11 +128,10 @@ fn closed_returns_when_the_peer_is_killed() {
     on_every_runtime("closed-killed", |name| {
         let ring = ring(name);
         let producer = ring.producer().expect("the role is free");
-        let mut child = Child::start("idle_consumer", &[name.as_str()]);
+        let mut child = start(Role::Consumer, name, "0");
         async move {
             let mut producer = producer.into_async().expect("an async endpoint");
             assert_eq!(producer.wait_for_peer().await, Ok(()));
-            child.expect("ready");
             assert!(poll_once(pin!(producer.closed())).is_pending());
             child.kill();
             assert_eq!(producer.closed().await, Ok(()));

@@ -1,20 +1,21 @@
 //! The thread that sleeps for all async endpoints.
 
-use std::fs;
 use std::pin::pin;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{StreamExt, future};
 use quoit::{AsyncConsumer, AsyncProducer, Producer, RingOptions, StalePolicy};
 
 use super::{assert_no_rescues, in_time, on_every_runtime, poll_once};
 use crate::common::PATIENCE;
+use crate::common::clock::until;
 use crate::common::names::RingName;
 use crate::common::rings::{ends, named};
+use crate::common::threads::threads_named;
 
 crate::common::suite::tests! {
     the_thread_runs_while_there_are_async_endpoints,
@@ -29,23 +30,15 @@ crate::common::suite::tests! {
 
 /// How many reactor threads this process has.
 fn threads() -> usize {
-    let tasks = fs::read_dir("/proc/self/task").expect("a list of threads");
-    let names = tasks.filter_map(|task| {
-        let task = task.expect("a thread").path();
-        fs::read_to_string(task.join("comm")).ok() // it may have ended at the same time
-    });
-    names.filter(|name| name == "quoit-reactor\n").count()
+    threads_named("quoit-reactor").len()
 }
 
 /// Waits until there are this many reactor threads: a new one sets its name first, and no
 /// thread joins an old one.
 fn until_there_are(wanted: usize) {
-    let start = Instant::now();
-    while threads() != wanted {
-        let found = threads();
-        assert!(start.elapsed() < PATIENCE, "{found} threads, not {wanted}");
-        thread::sleep(Duration::from_millis(1));
-    }
+    until("there are as many threads as wanted", || {
+        threads() == wanted
+    });
 }
 
 fn async_pair() -> (AsyncProducer<u64>, AsyncConsumer<u64>) {

@@ -7,7 +7,7 @@ use futures_util::{Sink, SinkExt, future};
 use quoit::{AsyncFrameProducer, ClaimError, Popped, RingOptions};
 
 use super::{assert_no_rescues, on_every_runtime, poll_once};
-use crate::common::rings::named;
+use crate::common::rings::{ends, named};
 use crate::common::sample::bytes;
 
 crate::common::suite::tests! {
@@ -40,8 +40,7 @@ fn start<T>(
 
 fn a_sink_of_records_is_ready_when_there_is_room() {
     let (ring, name) = named::<u64>("record-sink", &RingOptions::new(4));
-    let mut consumer = ring.consumer().expect("the role is free");
-    let producer = ring.producer().expect("the role is free");
+    let (producer, mut consumer) = ends(&ring);
     let mut sink = producer.into_async().expect("an async endpoint");
     for lap in 0..100 {
         for number in 0..4 {
@@ -67,8 +66,7 @@ fn payload(number: u64) -> Vec<u8> {
 
 fn a_sink_of_frames_keeps_one_that_finds_no_room() {
     let (ring, name) = named::<[u8]>("frame-sink", &RingOptions::new(64));
-    let mut consumer = ring.consumer().expect("the role is free");
-    let producer = ring.producer().expect("the role is free");
+    let (producer, mut consumer) = ends(&ring);
     let mut sink = producer.into_async().expect("an async endpoint");
     let mut buffer = [0; 24];
     for number in 0..3 {
@@ -91,8 +89,7 @@ fn a_sink_of_frames_keeps_one_that_finds_no_room() {
 fn a_push_follows_the_frame_in_the_sink() {
     on_every_runtime("push-after", |name| {
         let ring = RingOptions::new(64).create::<[u8]>(name).expect("a ring");
-        let consumer = ring.consumer().expect("the role is free");
-        let producer = ring.producer().expect("the role is free");
+        let (producer, consumer) = ends(&ring);
         async move {
             let mut sink = producer.into_async().expect("an async endpoint");
             let mut consumer = consumer.into_async().expect("an async endpoint");
@@ -119,8 +116,7 @@ fn a_push_follows_the_frame_in_the_sink() {
 
 fn an_unflushed_frame_waits_for_another_consumer() {
     let (ring, name) = named::<[u8]>("unflushed", &RingOptions::new(64));
-    let consumer = ring.consumer().expect("the role is free");
-    let producer = ring.producer().expect("the role is free");
+    let (producer, consumer) = ends(&ring);
     let mut sink = producer.into_async().expect("an async endpoint");
     for number in 0..3 {
         assert_eq!(start(&mut sink, payload(number)), Ok(()));
@@ -162,8 +158,12 @@ fn a_sink_refuses_a_frame_that_never_fits() {
     let mut sink = producer.into_async().expect("an async endpoint");
     let too_long = ClaimError::TooLong { max: 24 };
     assert_eq!(start(&mut sink, vec![0; 25]), Err(too_long));
-    let push = poll_once(pin!(sink.push(&[0; 25])));
-    assert_eq!(push, Poll::Ready(Err(too_long)));
+    let refused = Poll::Ready(Err(too_long));
+    assert_eq!(poll_once(pin!(sink.push(&[0; 25]))), refused);
+    assert_eq!(poll_once(pin!(sink.ready(25))), refused);
+    assert_eq!(poll_once(pin!(sink.claim(25))).map_ok(drop), refused);
+    let parts: [&[u8]; 2] = [&[0; 20], &[0; 5]];
+    assert_eq!(poll_once(pin!(sink.push_parts(0, &parts))), refused);
     assert_eq!(start(&mut sink, payload(1)), Ok(()));
     assert_eq!(consumer.try_pop(&mut [0; 24]), Ok(POPPED));
 }

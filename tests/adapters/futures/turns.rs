@@ -5,14 +5,17 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use futures_executor::LocalPool;
+use futures_util::StreamExt;
 use futures_util::task::LocalSpawnExt;
-use futures_util::{SinkExt, StreamExt};
 use quoit::{AsyncConsumer, RingOptions};
 use tokio::runtime::Builder;
 use tokio::task::{LocalSet, yield_now};
 
+use super::calls::AsyncCalls;
 use super::reactor::{bell, poll_with};
 use crate::common::PATIENCE;
+use crate::common::calls::{Wait, push};
+use crate::common::sample::Words;
 
 crate::common::suite::tests! {
     a_ring_that_is_always_ready_yields_to_tokio,
@@ -100,48 +103,36 @@ fn yields<R>(mut poll: impl FnMut(&Waker) -> Poll<R>) {
     }
 }
 
+/// Every call, on a ring with room for all its messages.
+fn every_call_yields<T: AsyncCalls + ?Sized>(capacity: u64) {
+    let (mut producer, consumer) = RingOptions::new(capacity).heap::<T>().expect("a ring");
+    for number in 0..MESSAGES / 2 {
+        push::<T>(&mut producer, &T::message(number), Wait::Never).expect("there is room");
+    }
+    let (mut sink, mut stream) = (T::sink(producer), T::stream(consumer));
+    let messages = [0, 1].map(T::message);
+    for send in [T::SENDS, T::SINKS, &T::WAITS[..2]].concat() {
+        yields(|waker| poll_with(waker, send(&mut sink, &messages, 0)));
+    }
+    for receive in [T::RECEIVES, T::RECEIVE_WAITS].concat() {
+        yields(|waker| poll_with(waker, receive(&mut stream, 1, 0, &mut |_| ())));
+    }
+    drop(stream);
+    yields(|waker| poll_with(waker, T::WAITS[3](&mut sink, &messages, 0)));
+}
+
 fn every_call_of_records_yields() {
     let mut consumer = full_ring();
-    yields(|waker| poll_with(waker, consumer.pop()));
-    yields(|waker| poll_with(waker, consumer.next()));
-    yields(|waker| poll_with(waker, consumer.pop_slice(&mut [0])));
-    yields(|waker| poll_with(waker, consumer.ready()));
-    yields(|waker| poll_with(waker, consumer.peek()).map(drop));
-    yields(|waker| poll_with(waker, consumer.wait_for_peer()));
     yields(|waker| poll_with(waker, consumer.closed()));
-    let (producer, consumer) = RingOptions::new(MESSAGES).heap::<u64>().expect("a ring");
-    let mut producer = producer.into_async().expect("an async endpoint");
-    yields(|waker| poll_with(waker, producer.push(1)));
-    yields(|waker| poll_with(waker, producer.push_slice(&[1, 2])));
-    yields(|waker| poll_with(waker, producer.feed(1)));
-    yields(|waker| poll_with(waker, producer.ready()));
-    yields(|waker| poll_with(waker, producer.claim()).map(drop));
-    yields(|waker| poll_with(waker, producer.wait_for_peer()));
-    drop(consumer);
-    yields(|waker| poll_with(waker, producer.closed()));
+    every_call_yields::<Words<2>>(2 * MESSAGES);
 }
 
 fn every_call_of_frames_yields() {
-    let (producer, consumer) = RingOptions::new(1 << 17).heap::<[u8]>().expect("a ring");
-    let mut producer = producer.into_async().expect("an async endpoint");
-    yields(|waker| poll_with(waker, producer.push(b"1")));
-    yields(|waker| poll_with(waker, producer.push_kind(1, b"1")));
-    yields(|waker| poll_with(waker, producer.push_parts(1, &[b"1", b"2"])));
-    yields(|waker| poll_with(waker, producer.feed(vec![1])));
-    yields(|waker| poll_with(waker, producer.send(vec![1])));
-    yields(|waker| poll_with(waker, producer.ready(1)));
-    yields(|waker| poll_with(waker, producer.claim(1)).map(drop));
-    yields(|waker| poll_with(waker, producer.wait_for_peer()));
+    let (producer, consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
     let mut consumer = consumer.into_async().expect("an async endpoint");
-    yields(|waker| poll_with(waker, consumer.pop(&mut [0; 8])));
-    yields(|waker| poll_with(waker, consumer.pop_into(&mut Vec::new())));
-    yields(|waker| poll_with(waker, consumer.next()));
-    yields(|waker| poll_with(waker, consumer.ready()));
-    yields(|waker| poll_with(waker, consumer.peek()).map(drop));
-    yields(|waker| poll_with(waker, consumer.peek_many()).map(drop));
-    yields(|waker| poll_with(waker, consumer.wait_for_peer()));
     drop(producer);
     yields(|waker| poll_with(waker, consumer.closed()));
+    every_call_yields::<[u8]>(64 * MESSAGES);
 }
 
 fn a_poll_that_waits_resets_the_count() {

@@ -1,14 +1,13 @@
 //! Writes and reads of every size, and which bytes are in the ring in between.
 
 use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
-use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
 use quoit::{FrameConsumer, FrameProducer, RingOptions};
 
 use crate::common::PATIENCE;
-use crate::common::names::RingName;
+use crate::common::flood::{FLOOD, flooded};
 use crate::common::rings::{ends, named};
 use crate::common::sample::bytes;
 use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
@@ -132,9 +131,7 @@ fn a_reader_takes_the_frames_of_any_producer() {
 
 /// The buffer itself is a private copy.
 fn a_frame_stays_in_the_ring_until_its_buffer_is_consumed() {
-    let name = RingName::new("buffer");
-    let ring = RingOptions::new(1024).create::<[u8]>(&name);
-    let ring = ring.expect("a ring");
+    let (ring, name) = named::<[u8]>("buffer", &RingOptions::new(1024));
     let file = SegmentFile::open(&name.file());
     let (mut producer, mut consumer) = ends(&ring);
     for number in 0..2 {
@@ -197,44 +194,24 @@ fn a_vectored_write_is_one_frame() {
     }
 }
 
-/// With zeroed memory a ring holds empty frames up to its tail. So a read never runs out of
-/// them.
 fn endless_empty_frames_do_not_extend_a_deadline() {
-    const CAPACITY: u64 = 1 << 22;
-    let read = |reader: &mut dyn BufRead| reader.read(&mut [0; 8]).map(drop);
-    let fill = |reader: &mut dyn BufRead| reader.fill_buf().map(drop);
     type Attempt = fn(&mut dyn BufRead) -> io::Result<()>;
-    for attempt in [read as Attempt, fill] {
-        let name = RingName::new("flood");
-        let ring = RingOptions::new(CAPACITY).create::<[u8]>(&name);
-        let ring = ring.expect("a ring");
+    let attempts: [Attempt; 2] = [
+        |reader| reader.read(&mut [0; 8]).map(drop),
+        |reader| reader.fill_buf().map(drop),
+    ];
+    for attempt in attempts {
+        let (ring, name) = named::<[u8]>("flood", &RingOptions::new(FLOOD));
         let consumer = ring.consumer().expect("the role is free");
-        let file = SegmentFile::open(&name.file());
-        let (end, ended) = mpsc::channel::<()>();
-        let flood = thread::spawn(move || {
-            while ended.try_recv() == Err(TryRecvError::Empty) {
-                file.write(TAIL, file.read(HEAD) + CAPACITY);
-            }
-        });
-        let (answer, answered) = mpsc::channel();
-        let reading = thread::spawn(move || {
+        let mut reader = flooded(&name, move || {
             let mut reader = consumer.into_reader();
-            for timeout in [Duration::ZERO, Duration::from_millis(20)] {
+            for timeout in [Duration::ZERO, Duration::from_millis(20)].repeat(2) {
                 reader.set_timeout(Some(timeout));
-                for _ in 0..2 {
-                    let error = attempt(&mut reader).expect_err("there are no bytes");
-                    answer.send(error.kind()).expect("the test receives");
-                }
+                let error = attempt(&mut reader).expect_err("there are no bytes");
+                assert_eq!(error.kind(), ErrorKind::TimedOut);
             }
             reader
         });
-        for _ in 0..4 {
-            let kind = answered.recv_timeout(PATIENCE);
-            assert_eq!(kind.expect("the deadline passes"), ErrorKind::TimedOut);
-        }
-        let mut reader = reading.join().expect("no panic");
-        drop(end);
-        flood.join().expect("no panic");
         let mut writer = ring.producer().expect("the role is free").into_writer();
         reader.set_timeout(Some(PATIENCE));
         let sender = thread::spawn(move || writer.write_all(b"at last"));

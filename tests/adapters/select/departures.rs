@@ -4,12 +4,13 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{Consumer, Interest, Producer, Ring, Select, SelectError, Selectable, Selected};
+use quoit::{Consumer, Interest, Producer, Ring, Role, Select, SelectError, Selectable, Selected};
 
 use super::{heap_pairs, options, sleep};
 use crate::common::PATIENCE;
-use crate::common::child::{Child, hold};
 use crate::common::names::RingName;
+use crate::common::positions::start;
+use crate::common::refused::is;
 use crate::common::rings::named;
 use crate::common::sleep_state::SleepPage;
 
@@ -63,24 +64,11 @@ fn a_close_ends_the_wait() {
     assert_eq!(selected.expect("a report"), Selected::Gone(1));
 }
 
-/// Takes the producer's role, pushes this many numbers, and waits.
-pub(crate) fn holding(words: &[String]) {
-    let mut producer = Producer::<u64>::open(&words[0]).expect("the role is free");
-    let numbers = words
-        .get(1)
-        .map_or(0, |count| count.parse().expect("a count"));
-    for number in 0..numbers {
-        producer.push(number).expect("the consumer is attached");
-    }
-    hold();
-}
-
 fn a_killed_peer_ends_the_wait() {
     let (ring, name) = named::<u64>("killed", &options());
     let mut consumer = ring.consumer().expect("the role is free");
     let (_producer, mut other) = options().heap::<u64>().expect("a ring");
-    let mut child = Child::start("holding", &[name.as_str()]);
-    child.expect("ready");
+    let mut child = start(Role::Producer, &name, "0");
     child.kill();
     let mut both = [other.interest(), consumer.interest()];
     let selected = Select::new().wait(&mut both, PATIENCE);
@@ -111,10 +99,7 @@ fn gone_is_reported_once_and_causes_no_wake_ups() {
     let page = SleepPage::open(&name.file());
     let before = page.read().consumer.parks;
     let timed_out = select.wait(&mut ends, Duration::from_millis(500));
-    assert!(
-        matches!(timed_out, Err(SelectError::TimedOut)),
-        "{timed_out:?}"
-    );
+    is!(timed_out => Err(SelectError::TimedOut));
     let parks = page.read().consumer.parks - before;
     assert!((1..=7).contains(&parks), "{parks} in half a second");
 }
@@ -227,10 +212,7 @@ fn a_superseded_ring_is_reported_gone_once() {
     assert_eq!(selected.expect("a departure"), Selected::Gone(1));
     // Longer than the interval of checks.
     let timed_out = select.wait(&mut ends, Duration::from_millis(250));
-    assert!(
-        matches!(timed_out, Err(SelectError::TimedOut)),
-        "{timed_out:?}"
-    );
+    is!(timed_out => Err(SelectError::TimedOut));
 }
 
 fn an_own_closed_endpoint_is_reported_gone_once() {
@@ -243,10 +225,7 @@ fn an_own_closed_endpoint_is_reported_gone_once() {
     let page = SleepPage::open(&name.file());
     let before = page.read().producer.parks;
     let timed_out = select.wait(&mut ends, Duration::from_millis(150));
-    assert!(
-        matches!(timed_out, Err(SelectError::TimedOut)),
-        "{timed_out:?}"
-    );
+    is!(timed_out => Err(SelectError::TimedOut));
     assert!(page.read().producer.parks > before, "it sleeps");
 }
 
@@ -292,8 +271,7 @@ fn a_busy_ring_does_not_hide_a_death() {
     let (name, ring) = created("hidden");
     let (mut busy, other) = options().heap::<u64>().expect("a ring");
     busy.try_push(0).expect("there is room");
-    let mut child = Child::start("holding", &[name.as_str(), "1"]);
-    child.expect("ready");
+    let mut child = start(Role::Producer, &name, "1");
     child.kill();
     let mut ends = [other, consumer(&ring)];
     let mut select = Select::new();

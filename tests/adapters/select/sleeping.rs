@@ -3,13 +3,14 @@
 use std::fs;
 use std::time::Duration;
 
-use quoit::{Producer, Select, SelectError, Selected};
+use quoit::{Producer, Role, Select, SelectError, Selected};
 
 use super::{options, sleep};
 use crate::common::child::{Child, hear, hold, say};
 use crate::common::deep_sleep::DeepSleeper;
 use crate::common::forbid::forbid;
 use crate::common::names::RingName;
+use crate::common::positions::start;
 use crate::common::sleep_state::SleepPage;
 use crate::common::tracer::meddle;
 
@@ -200,8 +201,7 @@ fn a_peer_that_is_killed_during_the_sleep_ends_the_wait() {
         for victim in [0, 1] {
             let mut rings = Two::new(kernel);
             let _other = rings.producer(1 - victim);
-            let mut peer = Child::start("holding", &[rings.names[victim].as_str()]);
-            peer.expect("ready");
+            let mut peer = start(Role::Producer, &rings.names[victim], "0");
             rings.child.tell("go");
             let pages = [0, 1].map(|index| rings.page(index));
             while !pages.iter().all(SleepPage::consumer_is_parked) {
@@ -264,10 +264,8 @@ fn a_peer_that_is_killed_and_restarted_is_gone_and_back() {
             let mut rings = Two::new(kernel);
             let _other = rings.producer(1 - victim);
             rings.child.tell("go");
-            let words = [rings.names[victim].as_str(), "5"];
             for round in 1..=3 {
-                let mut peer = Child::start("holding", &words);
-                peer.expect("ready");
+                let mut peer = start(Role::Producer, &rings.names[victim], "5");
                 if round > 1 {
                     rings.child.expect(&format!("{victim} is back"));
                 }

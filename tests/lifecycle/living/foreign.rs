@@ -9,8 +9,9 @@ use std::path::Path;
 use quoit::{Error, Observer, Ring, RingOptions, StalePolicy};
 
 use crate::common::mounts::mount_a_megabyte;
+use crate::common::process::plays_in_a_directory;
+use crate::common::refused::{is, refused};
 use crate::common::segment_file::DATA;
-use crate::living::plays_in_a_directory;
 
 crate::common::suite::tests! {
     a_foreign_file_takes_no_memory_and_causes_no_signal,
@@ -70,9 +71,7 @@ fn with_a_foreign_file(arguments: &[String]) {
         Err(error) => eprintln!("[no full file system: {error}] "),
     }
     for answer in answers(&name) {
-        let Error::NotARing { reason, .. } = answer else {
-            panic!("the wrong error: {answer:?}");
-        };
+        refused!(answer is Error::NotARing { reason, .. });
         assert_eq!(reason, "it does not begin with quoit's magic");
     }
     let metadata = fs::metadata(&name).expect("it exists");
@@ -92,9 +91,7 @@ fn a_foreign_memfd_takes_no_memory() {
     let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) };
     assert_eq!(sealed, 0);
     let refusal = RingOptions::default().open_descriptor::<u64>(&file);
-    let Err(Error::WrongDescriptor { reason }) = refusal else {
-        panic!("the wrong error: {refusal:?}");
-    };
+    refused!(refusal is Err(Error::WrongDescriptor { reason }));
     assert_eq!(reason, "it does not begin with quoit's magic");
     assert_eq!(file.metadata().expect("it is open").blocks(), 0);
 }
@@ -119,10 +116,7 @@ fn with_a_sparse_copy(arguments: &[String]) {
     file.set_len(length).expect("it takes no memory");
     let taken = || fs::metadata(&copy).expect("it exists").blocks() * 512;
     let observed = Observer::open(&copy);
-    assert!(
-        matches!(observed, Err(Error::NotARing { .. })),
-        "{observed:?}"
-    );
+    is!(observed => Err(Error::NotARing { .. }));
     assert_eq!(taken(), DATA, "an observer takes no memory");
 
     fill(directory);

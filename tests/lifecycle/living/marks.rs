@@ -3,17 +3,15 @@
 use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::thread;
-use std::time::Instant;
 
 use quoit::{Error, Ring, RingOptions, StalePolicy};
 
-use crate::common::PATIENCE;
 use crate::common::child::{Child, is_asleep, say};
+use crate::common::clock::until;
 use crate::common::descriptors::lock_all;
 use crate::common::names::RingName;
+use crate::common::process::{drop_root, is_root};
 use crate::common::segment_file::{SUPERSEDED, SegmentFile};
-use crate::living::{drop_root, is_root};
 
 crate::common::suite::tests! {
     a_ring_whose_removal_failed_is_kept_by_a_waiting_opener,
@@ -52,11 +50,7 @@ fn all_locks(name: &RingName) -> File {
 /// Waits until a process with one thread sleeps between two attempts to lock something. The
 /// number of the system call is not compared: an emulator has other numbers.
 fn until_it_retries(pid: u32) {
-    let start = Instant::now();
-    while !is_asleep(pid) {
-        assert!(start.elapsed() < PATIENCE, "it never sleeps");
-        thread::yield_now();
-    }
+    until("it sleeps", || is_asleep(pid));
 }
 
 fn a_ring_whose_removal_failed_is_kept_by_a_waiting_opener() {

@@ -13,7 +13,7 @@ use crate::common::PATIENCE;
 use crate::common::child::{Child, hear, say};
 use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::{files_in, shared_memory_directory};
-use crate::living::plays_in_a_directory;
+use crate::common::process::plays_in_a_directory;
 
 crate::common::suite::tests! {
     a_wait_continues_when_the_name_refers_to_nothing,

@@ -6,7 +6,7 @@ use quoit::{Error, PopError, Ring, RingOptions, Role, StalePolicy};
 
 use crate::common::mounts::mount_a_megabyte;
 use crate::common::names::files_in;
-use crate::living::plays_in_a_directory;
+use crate::common::process::plays_in_a_directory;
 
 crate::common::suite::tests! {
     a_stale_ring_is_replaced_where_there_is_no_room_for_two;

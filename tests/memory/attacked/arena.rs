@@ -16,6 +16,7 @@ use crate::attacked::attacker::{HOLD, Target};
 use crate::common::PATIENCE;
 use crate::common::child::Child;
 use crate::common::dice::Dice;
+use crate::common::ends::End;
 use crate::common::names::RingName;
 use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 
@@ -104,6 +105,37 @@ impl Tally {
         bitten.min(self.done)
     }
 
+    /// Counts what a consumer may return under attack.
+    pub(crate) fn popped<R>(&mut self, result: Result<R, PopError>) {
+        match result {
+            Ok(_) => self.done += 1,
+            Err(PopError::Corrupt) => self.corrupt += 1,
+            Err(
+                PopError::Empty | PopError::Abandoned | PopError::Superseded | PopError::TimedOut,
+            ) => self.idle += 1,
+            Err(PopError::TooShort { needed }) => {
+                assert!(needed as u64 <= CAPACITY - 8, "{needed}");
+                self.idle += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The same for a producer.
+    pub(crate) fn pushed<R>(&mut self, result: Result<R, ClaimError>) {
+        match result {
+            Ok(_) => self.done += 1,
+            Err(ClaimError::Corrupt) => self.corrupt += 1,
+            Err(
+                ClaimError::Full
+                | ClaimError::TimedOut
+                | ClaimError::Abandoned
+                | ClaimError::Superseded,
+            ) => self.idle += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     /// Counts one value, and whether it was correct.
     pub(crate) fn value(&mut self, is_right: bool) {
         self.done += 1;
@@ -111,8 +143,15 @@ impl Tally {
     }
 }
 
-/// Repeats `round`. A round that does not end fails the test.
-pub(crate) fn run(bites: Bites, mut round: impl FnMut(&mut Tally, &mut Dice)) {
+impl Bites {
+    pub(crate) fn may_poison(self) -> bool {
+        matches!(self, Self::Corrupt | Self::Both)
+    }
+}
+
+/// Repeats `round`, this many times as often as an attack has rounds. A round that does not
+/// end fails the test.
+pub(crate) fn run(times: u64, bites: Bites, mut round: impl FnMut(&mut Tally, &mut Dice)) {
     let (heart, beats) = mpsc::channel();
     let watch = thread::spawn(move || {
         loop {
@@ -126,7 +165,7 @@ pub(crate) fn run(bites: Bites, mut round: impl FnMut(&mut Tally, &mut Dice)) {
             }
         }
     });
-    let (rounds, begin) = (rounds(), Instant::now());
+    let (rounds, begin) = (times * rounds(), Instant::now());
     let (mut tally, mut dice) = (Tally::default(), Dice(rounds));
     let mut number = 0;
     // If the scheduler starves the attacker, there are more rounds, up to a limit.
@@ -144,7 +183,7 @@ pub(crate) fn run(bites: Bites, mut round: impl FnMut(&mut Tally, &mut Dice)) {
     print!("{number} rounds, {tally}: ");
 }
 
-impl<T: Shape + ?Sized> Arena<T> {
+impl<T: Shape<Producer: End> + ?Sized> Arena<T> {
     /// A new ring, attacked from now on.
     pub(crate) fn new(
         test: &str,
@@ -200,8 +239,9 @@ impl<T: Shape + ?Sized> Arena<T> {
     }
 
     /// Takes the consumer's role again, after all published messages.
-    pub(crate) fn replace_consumer(&mut self, tail: u64) {
+    pub(crate) fn replace_consumer(&mut self) {
         self.consumer = None;
+        let tail = self.producer().position();
         self.file.write(HEAD, tail);
         self.consumer = taken(self.ring.consumer());
         if self.consumer.is_none() {
@@ -278,77 +318,38 @@ impl Arena<[u8]> {
     pub(crate) fn frames(test: &str, spacing: usize, targets: &[Target]) -> Self {
         Self::new(test, &options(CAPACITY), spacing, targets)
     }
+}
 
-    /// Publishes `count` valid frames for a consumer.
-    pub(crate) fn feed(
-        &mut self,
-        count: usize,
-        payload: impl Fn(&mut Dice) -> &'static [u8],
-        dice: &mut Dice,
-    ) {
-        if self.consumer().corruption().is_some() {
-            let tail = self.producer().position();
-            self.replace_consumer(tail);
-        }
-        let mut left = count;
-        while left > 0 {
-            match self.producer().try_push(payload(dice)) {
-                Ok(()) => left -= 1,
-                Err(ClaimError::Full) => {
-                    let tail = self.producer().position();
-                    self.replace_consumer(tail);
-                }
-                Err(ClaimError::Abandoned | ClaimError::Corrupt) => self.restore(),
-                Err(error) => panic!("{error}"),
-            }
-        }
+/// Iterates over the characters, if the bytes are text.
+pub(crate) fn walk(bytes: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let mut length = 0;
+    for letter in text.chars() {
+        length += letter.len_utf8();
+        let code = u32::from(letter);
+        assert!(code <= 0x10_ffff, "{letter:?} is not a character");
+        assert!(length <= bytes.len(), "the text is longer than its bytes");
     }
+    assert_eq!(length, bytes.len());
+    Some(length)
 }
 
 /// Whether the bytes were published.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
+    walk(bytes);
     TEXT.as_bytes().starts_with(bytes)
 }
 
 /// Text of any length.
-pub(crate) fn any_text(dice: &mut Dice) -> &'static [u8] {
+pub(crate) fn any_text(dice: &mut Dice) -> (u32, Vec<u8>) {
     let len = match dice.roll(4) {
         0 => 2 * dice.roll(TEXT.len() as u64 / 2),
         _ => 2 * dice.roll(24),
     };
-    &TEXT.as_bytes()[..len]
+    (0, TEXT.as_bytes()[..len].to_vec())
 }
 
 /// Text with the length of evenly spaced frames.
-pub(crate) fn spaced_text(_: &mut Dice) -> &'static [u8] {
-    &TEXT.as_bytes()[..SPACING - 8]
-}
-
-/// Counts an error that a consumer may return under attack.
-pub(crate) fn count_pop_error(error: PopError, tally: &mut Tally) {
-    match error {
-        PopError::Corrupt => tally.corrupt += 1,
-        PopError::Empty | PopError::Abandoned | PopError::Superseded | PopError::TimedOut => {
-            tally.idle += 1;
-        }
-        PopError::TooShort { needed } => {
-            assert!(needed as u64 <= CAPACITY - 8, "{error}");
-            tally.idle += 1;
-        }
-        error => panic!("{error}"),
-    }
-}
-
-/// The same as [`count_pop_error`], for a producer.
-pub(crate) fn count_claim_error(error: ClaimError, tally: &mut Tally) {
-    match error {
-        ClaimError::Corrupt => tally.corrupt += 1,
-        ClaimError::Full
-        | ClaimError::TimedOut
-        | ClaimError::Abandoned
-        | ClaimError::Superseded => {
-            tally.idle += 1;
-        }
-        error => panic!("{error}"),
-    }
+pub(crate) fn spaced_text(_: &mut Dice) -> (u32, Vec<u8>) {
+    (0, TEXT.as_bytes()[..SPACING - 8].to_vec())
 }

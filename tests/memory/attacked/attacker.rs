@@ -41,15 +41,10 @@ pub(crate) enum Target {
     States,
 }
 
+#[rustfmt::skip]
 const TARGETS: [Target; 8] = [
-    Target::Payload,
-    Target::Headers,
-    Target::Inline,
-    Target::Positions,
-    Target::Tail,
-    Target::Release,
-    Target::SleepWords,
-    Target::States,
+    Target::Payload, Target::Headers, Target::Inline, Target::Positions, Target::Tail,
+    Target::Release, Target::SleepWords, Target::States,
 ];
 
 impl Target {

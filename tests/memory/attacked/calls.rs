@@ -5,9 +5,8 @@ use std::time::Duration;
 use quoit::PopError;
 use quoit::rpc::{CallError, Client, Server};
 
-use crate::attacked::arena::{Arena, Bites, SPACING, TEXT, Tally, is_text, run};
+use crate::attacked::arena::{Arena, Bites, SPACING, TEXT, Tally, is_text, run, walk};
 use crate::attacked::attacker::Target;
-use crate::attacked::views::walk;
 use crate::common::dice::Dice;
 
 crate::common::suite::tests! {
@@ -129,11 +128,11 @@ fn count(error: CallError, tally: &mut Tally) -> Result<(), ()> {
 fn requests_are_private_copies() {
     let targets = [Target::Payload, Target::Payload, Target::Headers];
     let mut service = Service::new("requests", SPACING, &targets, &[Target::Inline]);
-    run(Bites::Both, |tally, dice| service.call(tally, dice));
+    run(1, Bites::Both, |tally, dice| service.call(tally, dice));
 }
 
 fn replies_are_private_copies() {
     let targets = [Target::Payload, Target::Payload, Target::Headers];
     let mut service = Service::new("replies", SPACING, &[Target::Inline], &targets);
-    run(Bites::Both, |tally, dice| service.call(tally, dice));
+    run(1, Bites::Both, |tally, dice| service.call(tally, dice));
 }

@@ -3,9 +3,7 @@
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use quoit::{AsyncFrameConsumer, AsyncFrameProducer, PopError};
 
-use crate::attacked::arena::{
-    Arena, Bites, TEXT, any_text, count_claim_error, count_pop_error, is_text, run,
-};
+use crate::attacked::arena::{Arena, Bites, TEXT, any_text, is_text, run};
 use crate::attacked::attacker::Target;
 use crate::common::dice::Dice;
 
@@ -36,12 +34,10 @@ fn streams_of_frames_do_not_crash_under_attack() {
     ];
     let mut arena = Arena::frames("streams", 0, &targets);
     let mut ends = None;
-    run(Bites::Both, |tally, dice| {
+    run(1, Bites::Both, |tally, dice| {
         let (sink, stream) = ends.get_or_insert_with(|| async_endpoints(&mut arena));
-        let text = any_text(dice);
-        match sink.send(text.to_vec()).now_or_never() {
-            Some(Ok(())) => {}
-            Some(Err(error)) => count_claim_error(error, tally),
+        match sink.send(any_text(dice).1).now_or_never() {
+            Some(sent) => tally.pushed(sent),
             None => tally.idle += 1,
         }
         let mut again = dice.roll(LIFETIME) == 0;
@@ -49,8 +45,8 @@ fn streams_of_frames_do_not_crash_under_attack() {
             match stream.next().now_or_never() {
                 Some(Some(Ok(bytes))) => tally.value(is_text(&bytes)),
                 Some(Some(Err(error))) => {
-                    count_pop_error(error, tally);
                     assert_eq!(error, PopError::Corrupt);
+                    tally.corrupt += 1;
                     let next = stream.next().now_or_never();
                     assert_eq!(next, Some(None), "a stream ends after its error");
                     again = true;
@@ -75,28 +71,27 @@ fn attacked_positions_do_not_crash_a_task() {
     ];
     let mut arena = Arena::frames("tasks", 0, &targets);
     let mut ends = None;
-    run(Bites::Corrupt, |tally, dice: &mut Dice| {
+    run(1, Bites::Corrupt, |tally, dice: &mut Dice| {
         let (sink, stream) = ends.get_or_insert_with(|| async_endpoints(&mut arena));
-        if let Some(Err(error)) = sink.push(&TEXT.as_bytes()[..40]).now_or_never() {
-            count_claim_error(error, tally);
+        if let Some(pushed) = sink.push(&TEXT.as_bytes()[..40]).now_or_never() {
+            tally.pushed(pushed);
         }
         let mut bytes = Vec::new();
-        match dice.roll(3) {
-            0 => match stream.pop_into(&mut bytes).now_or_never() {
-                Some(Ok(_)) => tally.value(is_text(&bytes)),
-                Some(Err(error)) => count_pop_error(error, tally),
-                None => tally.idle += 1,
-            },
-            1 => match stream.peek().now_or_never() {
-                Some(Ok(frame)) => tally.value(is_text(&frame.to_vec())),
-                Some(Err(error)) => count_pop_error(error, tally),
-                None => tally.idle += 1,
-            },
-            _ => match stream.next().now_or_never() {
-                Some(Some(Ok(bytes))) => tally.value(is_text(&bytes)),
-                Some(Some(Err(error))) => count_pop_error(error, tally),
-                Some(None) | None => tally.idle += 1,
-            },
+        let popped = match dice.roll(3) {
+            0 => {
+                let popped = stream.pop_into(&mut bytes).now_or_never();
+                popped.map(|popped| popped.map(|_| bytes))
+            }
+            1 => {
+                let peeked = stream.peek().now_or_never();
+                peeked.map(|peeked| peeked.map(|frame| frame.to_vec()))
+            }
+            _ => stream.next().now_or_never().flatten(),
+        };
+        match popped {
+            Some(Ok(bytes)) => tally.value(is_text(&bytes)),
+            Some(Err(error)) => tally.popped::<()>(Err(error)),
+            None => tally.idle += 1,
         }
         let is_poisoned =
             sink.get_ref().corruption().is_some() || stream.get_ref().corruption().is_some();

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use quoit::{ClaimError, PeerError, PopError, Select, SelectError};
 
-use crate::attacked::arena::{Arena, Bites, TEXT, count_claim_error, count_pop_error, run};
+use crate::attacked::arena::{Arena, Bites, TEXT, Tally, run};
 use crate::attacked::attacker::Target;
+use crate::common::refused::is;
 
 crate::common::suite::tests! {
     selects_do_not_crash_under_attack,
@@ -19,24 +20,16 @@ const LONGEST: Duration = Duration::from_micros(50);
 const BOUND: Duration = Duration::from_secs(5);
 
 /// Mostly words that an endpoint polls while it waits, and sometimes words that poison it.
+#[rustfmt::skip]
 const TARGETS: [Target; 12] = [
-    Target::SleepWords,
-    Target::Tail,
-    Target::Release,
-    Target::SleepWords,
-    Target::Tail,
-    Target::Release,
-    Target::SleepWords,
-    Target::Tail,
-    Target::Release,
-    Target::SleepWords,
-    Target::States,
-    Target::Positions,
+    Target::SleepWords, Target::Tail, Target::Release, Target::SleepWords, Target::Tail,
+    Target::Release, Target::SleepWords, Target::Tail, Target::Release, Target::SleepWords,
+    Target::States, Target::Positions,
 ];
 
 fn waits_end_by_their_deadline() {
     let mut arena = Arena::frames("waits", 0, &TARGETS);
-    run(Bites::Corrupt, |tally, dice| {
+    run(1, Bites::Corrupt, |tally, dice| {
         let timeout = match dice.roll(64) {
             0 => LONGEST,
             choice => Duration::from_nanos(50 * choice as u64),
@@ -45,38 +38,18 @@ fn waits_end_by_their_deadline() {
         let begin = Instant::now();
         let (producer, consumer) = arena.ends();
         match dice.roll(7) {
-            0 => match consumer.pop_timeout(&mut buffer, timeout) {
-                Ok(_) => tally.done += 1,
-                Err(error) => count_pop_error(error, tally),
-            },
-            1 => match consumer.peek_timeout(timeout) {
-                Ok(frame) => drop(frame.to_vec()),
-                Err(error) => count_pop_error(error, tally),
-            },
-            2 => match consumer.peek_many_timeout(begin + timeout) {
-                Ok(frames) => frames.release(),
-                Err(error) => count_pop_error(error, tally),
-            },
-            3 => match consumer.wait_for_peer_timeout(timeout) {
-                Ok(()) => tally.done += 1,
-                Err(PeerError::TimedOut | PeerError::Superseded) => tally.idle += 1,
-                Err(PeerError::ReactorDied) => unreachable!("there is no async endpoint here"),
-            },
-            4 => match producer.wait_for_peer_timeout(timeout) {
-                Ok(()) => tally.done += 1,
-                Err(PeerError::TimedOut | PeerError::Superseded) => tally.idle += 1,
-                Err(PeerError::ReactorDied) => unreachable!("there is no async endpoint here"),
-            },
-            5 => match producer.push_timeout(TEXT.as_bytes(), timeout) {
-                Ok(()) => tally.done += 1,
-                Err(error) => count_claim_error(error, tally),
-            },
+            0 => tally.popped(consumer.pop_timeout(&mut buffer, timeout)),
+            1 => tally.popped(consumer.peek_timeout(timeout).map(|frame| frame.to_vec())),
+            2 => {
+                let frames = consumer.peek_many_timeout(begin + timeout);
+                tally.popped(frames.map(|frames| frames.release()));
+            }
+            3 => met(consumer.wait_for_peer_timeout(timeout), tally),
+            4 => met(producer.wait_for_peer_timeout(timeout), tally),
+            5 => tally.pushed(producer.push_timeout(TEXT.as_bytes(), timeout)),
             _ => {
                 let payloads = [&TEXT.as_bytes()[..200]; 30];
-                match producer.push_all_timeout(0, &payloads, timeout) {
-                    Ok(()) => tally.done += 1,
-                    Err(error) => count_claim_error(error, tally),
-                }
+                tally.pushed(producer.push_all_timeout(0, &payloads, timeout));
             }
         }
         let took = begin.elapsed();
@@ -87,6 +60,14 @@ fn waits_end_by_their_deadline() {
     });
 }
 
+fn met(peer: Result<(), PeerError>, tally: &mut Tally) {
+    match peer {
+        Ok(()) => tally.done += 1,
+        Err(PeerError::TimedOut | PeerError::Superseded) => tally.idle += 1,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// The attack is only on the sleep words, so that only the deadline ends a wait.
 fn waits_for_a_silent_peer_time_out() {
     let mut full = Arena::frames("full", 0, &[Target::SleepWords]);
@@ -94,7 +75,7 @@ fn waits_for_a_silent_peer_time_out() {
     while producer.try_push(TEXT.as_bytes()) != Err(ClaimError::Full) {}
     let mut empty = Arena::frames("empty", 0, &[Target::SleepWords]);
     let consumer = empty.consumer();
-    run(Bites::Neither, |tally, dice| {
+    run(1, Bites::Neither, |tally, dice| {
         let timeout = match dice.roll(64) {
             0 => LONGEST,
             choice => Duration::from_nanos(8 * choice as u64),
@@ -112,10 +93,7 @@ fn waits_for_a_silent_peer_time_out() {
             _ => {
                 let mut ends = [producer.interest(TEXT.len()), consumer.interest()];
                 let selected = Select::new().wait(&mut ends, Some(timeout));
-                assert!(
-                    matches!(selected, Err(SelectError::TimedOut)),
-                    "{selected:?}"
-                );
+                is!(selected => Err(SelectError::TimedOut));
             }
         }
         tally.done += 1;
@@ -129,10 +107,10 @@ fn selects_do_not_crash_under_attack() {
     let mut one = Arena::frames("select-one", 0, &TARGETS);
     let mut two = Arena::frames("select-two", 0, &[Target::Headers, Target::SleepWords]);
     let mut select = Select::new();
-    run(Bites::Corrupt, |tally, dice| {
+    run(1, Bites::Corrupt, |tally, dice| {
         let timeout = Duration::from_nanos(500 * dice.roll(8) as u64);
         if dice.roll(2) == 0 {
-            two.feed(1, |_| &TEXT.as_bytes()[..40], dice);
+            two.feed(1, |_| (0, TEXT.as_bytes()[..40].to_vec()), dice);
         }
         let begin = Instant::now();
         let (producer, consumer) = one.ends();
@@ -149,12 +127,8 @@ fn selects_do_not_crash_under_attack() {
         }
         let took = begin.elapsed();
         assert!(took < BOUND, "{timeout:?} took {took:?}");
-        if let Err(error) = other.try_pop_into(&mut Vec::new()) {
-            count_pop_error(error, tally);
-        }
-        if let Err(error) = consumer.try_pop_into(&mut Vec::new()) {
-            count_pop_error(error, tally);
-        }
+        tally.popped(other.try_pop_into(&mut Vec::new()));
+        tally.popped(consumer.try_pop_into(&mut Vec::new()));
         if producer.corruption().is_some() || consumer.corruption().is_some() {
             one.restore();
         }

@@ -2,52 +2,87 @@
 
 use std::fmt::Debug;
 use std::fs;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use quoit::{
-    Claim, ClaimError, ClaimMany, Consumer, Corrupt, Deadline, FrameBatch, FrameClaim,
-    FrameConsumer, FrameProducer, Frames, Peek, PeekMany, PopError, Popped, Producer, PushError,
+    ClaimError, Consumer, Corrupt, Deadline, FrameConsumer, FrameProducer, PopError, Producer,
 };
 
 use crate::common::PATIENCE;
+use crate::common::calls::{Calls, Wait, ways};
+use crate::common::ends::End;
 use crate::common::names::RingName;
 
-const NEVER: Deadline = Deadline::NEVER;
+/// Every form of a call; one that waits would wait forever.
+pub(crate) const FORMS: [Wait; 3] = [Wait::Never, Wait::Forever, Wait::Until(Deadline::NEVER)];
 
-/// A call with its text. It commits or releases what it gets.
-type Call<E> = (&'static str, fn(&mut E) -> Answer<E>);
-type Answer<E> = Result<(), <E as End>::Error>;
+/// A call with its text.
+type Call<E> = (
+    String,
+    Arc<dyn Fn(&mut E) -> Result<(), <E as Poisoned>::Error> + Send + Sync>,
+);
 
 /// One of the four endpoints.
-pub(crate) trait End: Sized + Send + 'static {
+pub(crate) trait Poisoned: End {
     type Error: Copy + Debug + PartialEq + Send + 'static;
     const CORRUPT: Self::Error;
+
     /// Every call that can fail because there is no message or no room.
-    const CALLS: &'static [Call<Self>];
+    fn calls() -> Vec<Call<Self>>
+    where
+        Self: Sized;
 
-    fn corruption(&self) -> Option<Corrupt>;
-    fn close(&mut self);
-
-    /// The calls with nothing to do, and what a failed call returns to its caller.
+    /// The calls with nothing to do.
     fn idle(&mut self);
 }
 
-macro_rules! end {
-    ($end:ty, $error:ident, |$name:ident| [$($call:expr),* $(,)?], $idle:expr) => {
-        impl End for $end {
+/// Every call of the table, for two messages if it takes several.
+fn writes<T: Calls + ?Sized>() -> Vec<Call<T::Producer>>
+where
+    T::Producer: Poisoned<Error = ClaimError>,
+{
+    let calls = ways(T::WRITES, &FORMS).into_iter();
+    let calls = calls.map(|write| -> Call<T::Producer> {
+        let call = move |end: &mut T::Producer| {
+            let messages = [0, 1].map(T::message);
+            (write.call)(end, &messages, write.wait, 0).map(drop)
+        };
+        (write.name(), Arc::new(call))
+    });
+    calls.collect()
+}
+
+fn reads<T: Calls + ?Sized>() -> Vec<Call<T::Consumer>>
+where
+    T::Consumer: Poisoned<Error = PopError>,
+{
+    let calls = ways(T::READS, &FORMS).into_iter();
+    let calls = calls.map(|read| -> Call<T::Consumer> {
+        let call = move |end: &mut T::Consumer| {
+            let taken = &mut |message| panic!("there is {message:?}");
+            (read.call)(end, 2, read.wait, 0, taken).map(drop)
+        };
+        (read.name(), Arc::new(call))
+    });
+    calls.collect()
+}
+
+macro_rules! poisoned {
+    ($end:ty, $error:ident, $table:expr, [$($more:expr),*], $idle:expr) => {
+        impl Poisoned for $end {
             type Error = $error;
             const CORRUPT: $error = $error::Corrupt;
-            const CALLS: &'static [Call<Self>] = &[
-                $((stringify!($call), |$name| $call.map(|_| ()))),*
-            ];
 
-            fn corruption(&self) -> Option<Corrupt> {
-                <$end>::corruption(self)
-            }
-
-            fn close(&mut self) {
-                <$end>::close(self);
+            fn calls() -> Vec<Call<Self>> {
+                type More = fn(&mut $end) -> Result<usize, $error>;
+                let more: &[(&str, More)] = &[$((stringify!($more), $more)),*];
+                let more = more.iter().map(|&(text, call)| -> Call<Self> {
+                    (text.to_owned(), Arc::new(move |end| call(end).map(drop)))
+                });
+                let mut calls = $table;
+                calls.extend(more);
+                calls
             }
 
             fn idle(&mut self) {
@@ -58,32 +93,12 @@ macro_rules! end {
     };
 }
 
-end!(
+poisoned!(
     Producer<u64>,
     ClaimError,
-    |end| [
-        reason(end.try_push(7)),
-        reason(end.push(7)),
-        reason(end.push_timeout(7, NEVER)),
-        end.try_push_slice(&[7]),
-        end.push_slice(&[7]),
-        end.push_slice_timeout(&[7], NEVER),
-        end.push_all(&[7]),
-        end.push_all_timeout(&[7], NEVER),
-        end.try_extend(&mut [7].into_iter()),
-        reason(end.extend([7])),
-        end.try_claim().map(Claim::commit),
-        end.claim().map(Claim::commit),
-        end.claim_timeout(NEVER).map(Claim::commit),
-        end.try_claim_many(2).map(ClaimMany::commit),
-        end.try_claim_many(usize::MAX).map(ClaimMany::commit),
-        end.claim_many(2).map(ClaimMany::commit),
-        end.claim_many_timeout(2, NEVER).map(ClaimMany::commit),
-    ],
+    writes::<u64>(),
+    [|end| end.try_claim_many(usize::MAX).map(|claim| claim.len())],
     |end| {
-        let mut values = [7; 4].into_iter();
-        assert_eq!(end.try_extend(&mut values), Err(ClaimError::Corrupt));
-        assert_eq!(values.len(), 4, "no value is lost");
         let claim = end.try_claim_many(0).expect("an empty claim");
         assert_eq!(claim.len(), 0);
         claim.commit();
@@ -92,33 +107,14 @@ end!(
     }
 );
 
-end!(
+poisoned!(
     Consumer<u64>,
     PopError,
-    |end| [
-        end.try_pop(),
-        end.pop(),
-        end.pop_timeout(NEVER),
-        untouched(|values| end.try_pop_slice(values)),
-        untouched(|values| end.pop_slice(values)),
-        untouched(|values| end.pop_slice_timeout(values, NEVER)),
-        untouched(|values| end.pop_exact(values)),
-        untouched(|values| end.pop_exact_timeout(values, NEVER)),
-        end.try_peek().map(Peek::release),
-        end.peek().map(Peek::release),
-        end.peek_timeout(NEVER).map(Peek::release),
-        end.try_peek_many().map(PeekMany::release),
-        end.peek_many(2).map(PeekMany::release),
-        end.peek_many_timeout(2, NEVER).map(PeekMany::release),
-        end.skip(1),
-        end.skip(usize::MAX),
-        end.skip_to_latest(),
-        // These return no error: `corruption` does.
-        end.try_iter().next().ok_or(PopError::Corrupt),
-        end.iter().next().ok_or(PopError::Corrupt),
-        IntoIterator::into_iter(&mut *end)
-            .next()
-            .ok_or(PopError::Corrupt),
+    reads::<u64>(),
+    [
+        |end| end.skip(1),
+        |end| end.skip(usize::MAX),
+        |end| end.skip_to_latest()
     ],
     |end| {
         assert_eq!(end.skip(0), Ok(0));
@@ -127,148 +123,69 @@ end!(
     }
 );
 
-end!(
+poisoned!(
     FrameProducer,
     ClaimError,
-    |end| [
-        end.try_push(b"7"),
-        end.push(b"7"),
-        end.push_timeout(b"7", NEVER),
-        end.try_push_kind(1, b""),
-        end.push_kind(1, b""),
-        end.push_kind_timeout(1, b"", NEVER),
-        end.try_push_parts(1, &[b"7", b"8"]),
-        end.push_parts(1, &[b"7", b"8"]),
-        end.push_parts_timeout(1, &[], NEVER),
-        end.try_push_slice(1, &["7", ""]),
-        end.push_slice(1, &["7", ""]),
-        end.push_slice_timeout(1, &["7", ""], NEVER),
-        end.push_all(1, &["7", ""]),
-        end.push_all_timeout(1, &["7", ""], NEVER),
-        end.try_claim(0).map(FrameClaim::commit),
-        end.claim(9).map(FrameClaim::commit),
-        end.claim_timeout(24, NEVER)
-            .map(|claim| claim.commit_first(1)),
-        in_batch(end, |batch| batch.try_push(1, b"7")),
-        in_batch(end, |batch| batch.try_claim(1, 0).map(drop)),
-        in_batch(end, |batch| batch.claim(1, 0).map(drop)),
-        in_batch(end, |batch| batch.claim_timeout(1, 0, NEVER).map(drop)),
-    ],
+    writes::<[u8]>(),
+    [|end| end.push_parts_timeout(1, &[], Deadline::NEVER).map(|()| 0)],
     |end| {
         assert_eq!(end.batch().commit(), 0);
         assert_eq!(end.push_all(1, &[""; 0]), Ok(()));
     }
 );
 
-end!(
+poisoned!(
     FrameConsumer,
     PopError,
-    |end| [
-        popped(|buffer| end.try_pop(buffer)),
-        popped(|buffer| end.pop(buffer)),
-        popped(|buffer| end.pop_timeout(buffer, NEVER)),
-        popped_into(|bytes| end.try_pop_into(bytes)),
-        popped_into(|bytes| end.pop_into(bytes)),
-        popped_into(|bytes| end.pop_into_timeout(bytes, NEVER)),
-        end.try_peek().map(|frame| frame.release()),
-        end.peek().map(|frame| frame.release()),
-        end.peek_timeout(NEVER).map(|frame| frame.release()),
-        end.try_peek_many().and_then(first_of),
-        end.peek_many().and_then(first_of),
-        end.peek_many_timeout(NEVER).and_then(first_of),
-        end.drain_with(|_| panic!("there is no frame")),
-        end.skip(1),
-        end.skip(usize::MAX),
-        end.skip_to_latest(),
+    reads::<[u8]>(),
+    [
+        |end| end.skip(1),
+        |end| end.skip(usize::MAX),
+        |end| end.skip_to_latest()
     ],
     |end| assert_eq!(end.skip(0), Ok(0))
 );
 
-/// A refused record is returned.
-fn reason<R>(pushed: Result<R, PushError<u64>>) -> Result<R, ClaimError> {
-    pushed.map_err(|error| match error {
-        PushError::Corrupt(7) => ClaimError::Corrupt,
-        other => panic!("the wrong error: {other:#?}"),
-    })
-}
-
-fn in_batch(
-    end: &mut FrameProducer,
-    add: impl FnOnce(&mut FrameBatch<'_>) -> Result<(), ClaimError>,
-) -> Result<(), ClaimError> {
-    let mut batch = end.batch();
-    let added = add(&mut batch);
-    assert_eq!(batch.len(), usize::from(added.is_ok()));
-    batch.commit();
-    added
-}
-
-fn first_of(mut frames: Frames<'_>) -> Result<(), PopError> {
-    let first = frames.next_frame().map(|_| ());
-    frames.release();
-    first
-}
-
-fn untouched<R>(pop: impl FnOnce(&mut [u64]) -> Result<R, PopError>) -> Result<R, PopError> {
-    let mut values = [77; 4];
-    let answer = pop(&mut values);
-    assert_eq!(values, [77; 4]);
-    answer
-}
-
-fn popped(pop: impl FnOnce(&mut [u8]) -> Result<Popped, PopError>) -> Result<Popped, PopError> {
-    let mut buffer = [77; 128];
-    let answer = pop(&mut buffer);
-    assert_eq!(buffer, [77; 128]);
-    answer
-}
-
-fn popped_into(pop: impl FnOnce(&mut Vec<u8>) -> Result<u32, PopError>) -> Result<u32, PopError> {
-    let mut bytes = b"kept".to_vec();
-    let answer = pop(&mut bytes);
-    assert_eq!(bytes, b"kept");
-    answer
-}
-
 /// Every call returns `Corrupt`, twice. None waits, and none changes a byte of the segment.
 /// Returns the endpoint.
-pub(crate) fn is_poisoned<E: End>(mut end: E, name: &RingName, found: Corrupt) -> E {
-    for (text, call) in E::CALLS.iter().chain(E::CALLS) {
-        end = refuses(end, name, found, text, *call);
+pub(crate) fn is_poisoned<E: Poisoned>(mut end: E, name: &RingName, found: Corrupt) -> E {
+    let calls = E::calls();
+    for call in calls.iter().chain(&calls) {
+        end = refuses(end, name, found, call);
     }
     let idle = |end: &mut E| {
         end.idle();
         Err(E::CORRUPT)
     };
-    refuses(end, name, found, "an idle call", idle)
+    refuses(
+        end,
+        name,
+        found,
+        &("an idle call".to_owned(), Arc::new(idle)),
+    )
 }
 
 /// Every call that polls detects the corruption, stores nothing, and poisons the endpoint.
 /// Each gets a new endpoint from `take`; `spoil` then writes an impossible value.
-pub(crate) fn any_call_finds_it<E: End>(
+pub(crate) fn any_call_finds_it<E: Poisoned>(
     name: &RingName,
     found: Corrupt,
     take: impl Fn() -> E,
     spoil: impl Fn(),
 ) {
-    for (text, call) in E::CALLS {
+    for call in &E::calls() {
         let end = take();
         assert_eq!(end.corruption(), None);
         spoil();
-        drop(refuses(end, name, found, text, *call));
+        drop(refuses(end, name, found, call));
     }
 }
 
 /// In a separate thread: a call that waits fails the test.
-fn refuses<E: End>(
-    mut end: E,
-    name: &RingName,
-    found: Corrupt,
-    text: &str,
-    call: fn(&mut E) -> Answer<E>,
-) -> E {
+fn refuses<E: Poisoned>(mut end: E, name: &RingName, found: Corrupt, call: &Call<E>) -> E {
     let segment = || fs::read(name.file()).expect("the segment exists");
     let before = segment();
+    let (text, call) = (&call.0, Arc::clone(&call.1));
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send((call(&mut end), end)));
     let (answer, end) = receiver.recv_timeout(PATIENCE).expect(text);

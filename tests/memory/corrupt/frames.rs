@@ -20,7 +20,6 @@ crate::common::suite::tests! {
     a_corrupt_frame_stops_every_release,
     frames_whose_headers_have_changed_since_are_not_released,
     a_batch_with_a_corrupt_head_publishes_nothing,
-    several_frames_are_not_pushed_at_a_corrupt_head,
     a_poisoned_consumer_does_not_use_its_inline_frame,
     a_header_is_read_once,
     a_reader_stays_within_what_is_published_for_any_bytes,
@@ -206,30 +205,6 @@ fn a_batch_with_a_corrupt_head_publishes_nothing() {
         assert_eq!((batch.len(), batch.commit()), (0, 0));
         assert_eq!((producer.position(), file.read(TAIL)), (48, 48));
         drop(is_poisoned(producer, &name, corrupt("head", 56)));
-    }
-}
-
-fn several_frames_are_not_pushed_at_a_corrupt_head() {
-    type Push = fn(&mut FrameProducer) -> Result<usize, ClaimError>;
-    // The cached head gives room for two of them.
-    const PAYLOADS: [&str; 3] = ["12345678"; 3];
-    let pushes: [Push; 5] = [
-        |producer| producer.try_push_slice(0, &PAYLOADS),
-        |producer| producer.push_slice(0, &PAYLOADS),
-        |producer| producer.push_slice_timeout(0, &PAYLOADS, Deadline::NEVER),
-        |producer| producer.push_all(0, &PAYLOADS).map(|()| 3),
-        |producer| {
-            let pushed = producer.push_all_timeout(0, &PAYLOADS, Deadline::NEVER);
-            pushed.map(|()| 3)
-        },
-    ];
-    for push in pushes {
-        let (mut producer, _consumer, file, name) = published(&[FORTY; 2]);
-        assert_eq!(file.read(TAIL), 96);
-        file.write(HEAD, 104);
-        assert_eq!(push(&mut producer), Err(ClaimError::Corrupt));
-        assert_eq!((producer.position(), file.read(TAIL)), (96, 96));
-        drop(is_poisoned(producer, &name, corrupt("head", 104)));
     }
 }
 

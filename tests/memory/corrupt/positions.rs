@@ -3,13 +3,15 @@
 use std::fmt::Debug;
 
 use quoit::{
-    ClaimError, Corrupt, Deadline, Error, PopError, Producer, PushError, Ring, RingOptions, Shape,
-    StalePolicy,
+    ClaimError, Corrupt, Error, PopError, PushError, Ring, RingOptions, Shape, StalePolicy,
 };
 
-use super::ends::{End, any_call_finds_it, is_poisoned};
+use super::ends::{FORMS, Poisoned, any_call_finds_it, is_poisoned};
 use super::{corrupt, publish, ring, while_it_changes};
+use crate::common::calls::{Amount, Calls, Wait, push, ways};
+use crate::common::ends::End;
 use crate::common::names::RingName;
+use crate::common::refused::refused;
 use crate::common::rings::ends;
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 
@@ -17,6 +19,7 @@ crate::common::suite::tests! {
     an_impossible_tail_poisons_the_consumer,
     an_impossible_head_poisons_the_producer,
     several_records_are_not_pushed_at_a_corrupt_head,
+    several_frames_are_not_pushed_at_a_corrupt_head,
     a_poisoned_endpoint_has_no_open_units,
     every_call_of_records_that_polls_detects_a_corrupt_position,
     every_call_of_frames_that_polls_detects_a_corrupt_position,
@@ -85,40 +88,37 @@ fn an_impossible_head_poisons_the_producer() {
     }
 }
 
-/// The cached head gives room for two; each call polls for more.
-fn several_records_are_not_pushed_at_a_corrupt_head() {
-    type Push = fn(&mut Producer<u64>) -> Result<usize, ClaimError>;
-    let pushes: [Push; 8] = [
-        |producer| producer.try_push_slice(&[7; 4]),
-        |producer| producer.push_slice(&[7; 4]),
-        |producer| producer.push_slice_timeout(&[7; 4], Deadline::NEVER),
-        |producer| producer.push_all(&[7; 4]).map(|()| 4),
-        |producer| producer.try_extend(&mut (0..)),
-        |producer| producer.try_claim_many(4).map(|claim| claim.len()),
-        |producer| producer.claim_many(4).map(|claim| claim.len()),
-        |producer| {
-            let claim = producer.claim_many_timeout(4, Deadline::NEVER);
-            claim.map(|claim| claim.len())
-        },
-    ];
-    let half_full = || {
-        let (ring, file, name) = ring::<u64>("several", 4);
-        let mut producer = ring.producer().expect("the role is free");
-        producer.try_push_slice(&[1, 2]).expect("there is room");
-        file.write(HEAD, 9);
-        (producer, ring.consumer(), file, name)
-    };
-    for push in pushes {
-        let (mut producer, _consumer, file, name) = half_full();
-        assert_eq!(push(&mut producer), Err(ClaimError::Corrupt));
-        assert_eq!((producer.position(), file.read(TAIL)), (2, 2));
-        drop(is_poisoned(producer, &name, corrupt("head", 9)));
+/// The cached head gives room for two messages; each call polls for more.
+fn several_are_not_pushed<T: Calls + ?Sized>(capacity: u64)
+where
+    T::Producer: Poisoned,
+{
+    let several = ways(T::WRITES, &FORMS).into_iter();
+    for write in several.filter(|write| write.amount != Amount::One) {
+        let (ring, file, name) = ring::<T>("several", capacity);
+        let (mut producer, _consumer) = ends(&ring);
+        for number in 0..2 {
+            push::<T>(&mut producer, &T::message(number), Wait::Never).expect("there is room");
+        }
+        let before = producer.position();
+        file.write(HEAD, before + 8);
+        let messages: Vec<_> = (0..4).map(T::message).collect();
+        let pushed = (write.call)(&mut producer, &messages, write.wait, 0);
+        assert_eq!(pushed, Err(ClaimError::Corrupt), "{}", write.name());
+        // It pushes one by one, and so fills the room that the cached head gives.
+        let moved = if write.name() == "extend" { 2 } else { 0 };
+        assert_eq!(producer.position(), before + moved, "{}", write.name());
+        assert_eq!(file.read(TAIL), before + moved, "{}", write.name());
+        drop(is_poisoned(producer, &name, corrupt("head", before + 8)));
     }
-    // Single pushes fill the room that the cached head gives.
-    let (mut producer, _consumer, file, name) = half_full();
-    assert_eq!(producer.extend(3..9), Err(PushError::Corrupt(5)));
-    assert_eq!((producer.position(), file.read(TAIL)), (4, 4));
-    drop(is_poisoned(producer, &name, corrupt("head", 9)));
+}
+
+fn several_records_are_not_pushed_at_a_corrupt_head() {
+    several_are_not_pushed::<u64>(4);
+}
+
+fn several_frames_are_not_pushed_at_a_corrupt_head() {
+    several_are_not_pushed::<[u8]>(128);
 }
 
 /// Open units need no poll of the peer's position: a poisoned endpoint has none.
@@ -148,8 +148,8 @@ fn a_poisoned_endpoint_has_no_open_units() {
 /// end.
 fn both_endpoints_are_poisoned<T: Shape + ?Sized>()
 where
-    T::Producer: End,
-    T::Consumer: End,
+    T::Producer: Poisoned,
+    T::Consumer: Poisoned,
 {
     let (ring, file, name) = ring::<T>("both-ends", 64);
     publish(&file, 0, 64);
@@ -177,9 +177,14 @@ where
 }
 
 /// Closing or dropping a poisoned endpoint releases its role and moves no position.
-fn is_poisoned_to_the_end<E: End>(mut end: E, name: &RingName, found: Corrupt, spoil: impl Fn()) {
+fn is_poisoned_to_the_end<E: Poisoned>(
+    mut end: E,
+    name: &RingName,
+    found: Corrupt,
+    spoil: impl Fn(),
+) {
     spoil();
-    let (text, call) = E::CALLS[0];
+    let (text, call) = &E::calls()[0];
     assert_eq!(call(&mut end), Err(E::CORRUPT), "{text}");
     for _ in 0..2 {
         end = is_poisoned(end, name, found);
@@ -211,9 +216,7 @@ fn both_are_refused<T: Shape + ?Sized>(
         (ring.consumer().err(), consumer),
     ];
     for (refusal, expected) in refusals {
-        let Some(Error::Corrupt(found)) = refusal else {
-            panic!("the wrong error: {refusal:#?}");
-        };
+        refused!(refusal => Error::Corrupt(found));
         assert_eq!(found, expected);
     }
     assert!(before == file.header(), "the header has changed");

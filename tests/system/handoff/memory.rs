@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use crate::common::refused::refused;
 use quoit::{Error, PopError, PushError, Ring, RingOptions};
 
 crate::common::suite::tests! {
@@ -87,12 +88,7 @@ fn it_has_the_requested_mode() {
 
 fn a_ring_larger_than_the_machine_is_an_error() {
     let refusal = RingOptions::new(1 << 50).create_anonymous::<u64>().err();
-    let Some(Error::NotEnoughMemory {
-        wanted, available, ..
-    }) = refusal
-    else {
-        panic!("the wrong error: {refusal:?}");
-    };
+    refused!(refusal => Error::NotEnoughMemory { wanted, available, .. });
     assert_eq!(wanted, 16384 + (1 << 53));
     assert!(available > 0 && available < wanted);
 }

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use quoit::handoff::{self, HandoffError};
 use quoit::{Corrupt, Error, Ring, RingOptions, Shape};
+use rustix::process::Resource;
 
 use crate::common::child::Child;
 use crate::common::names::{files_in, shared_memory_directory};
-use crate::common::rings::ends;
-use crate::common::rings::named;
+use crate::common::process::{alarm, handle, set_limit};
+use crate::common::refused::{is, refused};
+use crate::common::rings::{ends, named};
 use crate::common::segment_file::{CAPACITY, LAYOUT, LENGTH, SUPERSEDED};
 use crate::handoff::wire::{memfd, message, ring, send};
 use crate::handoff::{pair, patient};
@@ -77,17 +79,13 @@ fn an_invalid_message_is_refused() {
     assert!(matches!(refusal_of_both, Some(HandoffError::OtherMessage)));
     for version in [0, 2, u64::MAX] {
         let refusal = refusal::<u64>(&message(version), &one);
-        let HandoffError::VersionMismatch { found, expected } = refusal else {
-            panic!("the wrong error: {refusal:?}");
-        };
+        refused!(refusal is HandoffError::VersionMismatch { found, expected });
         assert_eq!((found, expected), (version, 1));
     }
     for count in [0, 2, 3, 28] {
         let sent = vec![null.as_raw_fd(); count];
         let refusal = refusal::<u64>(&message(1), &sent);
-        let HandoffError::NotOneDescriptor { found } = refusal else {
-            panic!("the wrong error: {refusal:?}");
-        };
+        refused!(refusal is HandoffError::NotOneDescriptor { found });
         assert_eq!(found, count);
     }
     for count in [29, 253] {
@@ -147,24 +145,9 @@ fn a_ring_of_another_kind_is_refused() {
         ring[offset as usize..][..bytes.len()].copy_from_slice(bytes);
         refused(&memfd(&ring, SEALS))
     };
-    assert!(matches!(
-        with(LAYOUT, &[2]),
-        Error::VersionMismatch { found: 2, .. }
-    ));
-    assert!(matches!(
-        with(CAPACITY, &[63]),
-        Error::Corrupt(Corrupt {
-            field: "capacity",
-            ..
-        })
-    ));
-    assert!(matches!(
-        with(LENGTH, &[0; 8]),
-        Error::Corrupt(Corrupt {
-            field: "length",
-            ..
-        })
-    ));
+    is!(with(LAYOUT, &[2]) => Error::VersionMismatch { found: 2, .. });
+    is!(with(CAPACITY, &[63]) => Error::Corrupt(Corrupt { field: "capacity", .. }));
+    is!(with(LENGTH, &[0; 8]) => Error::Corrupt(Corrupt { field: "length", .. }));
     assert!(matches!(with(SUPERSEDED, &[1]), Error::Superseded { .. }));
     let frames = refused(&memfd(&ring::<[u8]>(64), SEALS));
     assert!(matches!(frames, Error::ShapeMismatch { .. }), "{frames:?}");
@@ -189,9 +172,7 @@ fn a_ring_with_a_name_is_not_sent() {
     assert!(ring.descriptor().is_none());
     let (ours, theirs) = pair();
     let refusal = handoff::send(&ours, &ring).err();
-    let Some(HandoffError::Named { name: shown }) = refusal else {
-        panic!("the wrong error: {refusal:?}");
-    };
+    refused!(refusal => HandoffError::Named { name: shown });
     assert_eq!(shown, name.as_str());
     drop(ours);
     let nothing = handoff::receive::<u64>(&theirs).err();
@@ -265,13 +246,7 @@ fn a_process_without_free_descriptors_gets_an_error() {
 fn with_few_descriptors(_: &[String]) {
     let ring = anonymous();
     let (ours, theirs) = pair();
-    let mut limit = libc::rlimit {
-        rlim_cur: 32,
-        rlim_max: 32,
-    };
-    // SAFETY: the limit outlives the call.
-    let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    assert_eq!(set, 0, "it is lowered");
+    set_limit(Resource::Nofile, 32);
     let all = || std::iter::from_fn(|| File::open("/dev/null").ok()).collect::<Vec<_>>();
     let mut answers = Vec::new();
     for free in 0..3 {
@@ -301,31 +276,13 @@ fn a_signal_ends_the_wait() {
 /// Receives while signals come.
 fn interrupted(_: &[String]) {
     extern "C" fn nothing(_: libc::c_int) {}
-    // SAFETY: all zero bytes are a valid record: without flags, so without restarts.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = nothing as *const () as usize;
-    // SAFETY: the record outlives the call, and the handler does nothing.
-    let set = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) };
-    assert_eq!(set, 0);
-    let often = libc::timeval {
-        tv_sec: 0,
-        tv_usec: 1000,
-    };
-    let mut timer = libc::itimerval {
-        it_interval: often,
-        it_value: often,
-    };
-    // SAFETY: the timer outlives the call.
-    unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
+    handle(libc::SIGALRM, nothing);
+    alarm(Duration::from_millis(1));
     let (ours, theirs): (UnixStream, UnixStream) = pair();
     let refusal = handoff::receive::<u64>(&theirs).err();
-    let Some(HandoffError::Io(error)) = refusal else {
-        panic!("the wrong error: {refusal:?}");
-    };
+    refused!(refusal => HandoffError::Io(error));
     assert_eq!(error.kind(), ErrorKind::Interrupted);
-    timer.it_value.tv_usec = 0;
-    // SAFETY: as above.
-    unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
+    alarm(Duration::ZERO);
     handoff::send(&ours, &anonymous()).expect("it is sent");
     handoff::receive::<u64>(&patient(theirs)).expect("nothing was lost");
 }

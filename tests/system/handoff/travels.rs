@@ -6,10 +6,11 @@ use std::process::Command;
 
 use quoit::{Error, Holder, RingOptions, Role, handoff};
 
-use crate::common::PATIENCE;
+use crate::common::calls::Calls;
 use crate::common::child::{hear, say};
+use crate::common::exchange::{answers, asks};
 use crate::common::names::files_in;
-use crate::common::sample::{Words, bytes, record};
+use crate::common::sample::Words;
 use crate::handoff::{pair, socket, start};
 
 crate::common::suite::tests! {
@@ -22,98 +23,47 @@ crate::common::suite::tests! {
 }
 
 const CAPACITY: u64 = 64;
-const MESSAGES: u64 = 100_000;
 
-/// The answer to message `number`.
-fn answer(number: u64) -> u64 {
-    !number
+/// Sends both rings to a child, which answers.
+fn are_sent_in_both_directions<T: Calls + ?Sized, U: Calls + ?Sized>(
+    worker: &str,
+    options: &RingOptions,
+) {
+    let (child, socket) = start(worker);
+    let there = options.create_anonymous().expect("a ring");
+    let back = options.create_anonymous().expect("a ring");
+    handoff::send::<T>(&socket, &there).expect("it is sent");
+    handoff::send::<U>(&socket, &back).expect("it is sent");
+    let producer = there.producer().expect("the role is free");
+    asks::<T, U>(producer, back.consumer().expect("the role is free"));
+    child.succeeds();
+}
+
+/// In the child: receives both rings.
+fn work<T: Calls + ?Sized, U: Calls + ?Sized>(arguments: &[String], options: &RingOptions) {
+    let socket = socket(arguments);
+    let there = handoff::receive_with::<T>(&socket, options).expect("a ring");
+    let back = handoff::receive_with::<U>(&socket, options).expect("a ring");
+    let consumer = there.consumer().expect("the role is free");
+    answers::<T, U>(consumer, back.producer().expect("the role is free"));
 }
 
 fn records_are_sent_in_both_directions() {
-    let (child, socket) = start("records_worker");
     let options = RingOptions::new(CAPACITY);
-    let (there, back) = (options.create_anonymous(), options.create_anonymous());
-    let (there, back) = (there.expect("a ring"), back.expect("a ring"));
-    handoff::send::<Words<4>>(&socket, &there).expect("it is sent");
-    handoff::send::<Words<6>>(&socket, &back).expect("it is sent");
-    let mut producer = there.producer().expect("the role is free");
-    let mut consumer = back.consumer().expect("the role is free");
-    for number in 0..MESSAGES {
-        let sent = record(number);
-        producer.push_timeout(sent, PATIENCE).expect("it is taken");
-        if number >= CAPACITY {
-            let back = consumer.pop_timeout(PATIENCE).expect("an answer");
-            assert_eq!(back, record(answer(number - CAPACITY)));
-        }
-    }
-    drop(producer);
-    for number in MESSAGES - CAPACITY..MESSAGES {
-        let back = consumer.pop_timeout(PATIENCE).expect("an answer");
-        assert_eq!(back, record(answer(number)));
-    }
-    child.succeeds();
-    assert!(consumer.is_abandoned());
+    are_sent_in_both_directions::<Words<4>, Words<6>>("records_worker", &options);
 }
 
-/// Answers each record until there are no more.
 fn records_worker(arguments: &[String]) {
-    let socket = socket(arguments);
-    let there = handoff::receive::<Words<4>>(&socket).expect("a ring");
-    let back = handoff::receive::<Words<6>>(&socket).expect("a ring");
-    let mut consumer = there.consumer().expect("the role is free");
-    let mut producer = back.producer().expect("the role is free");
-    for number in 0..MESSAGES {
-        let came = consumer.pop_timeout(PATIENCE).expect("a record");
-        assert_eq!(came, record(number));
-        let back = record(answer(number));
-        producer.push_timeout(back, PATIENCE).expect("it is taken");
-    }
-}
-
-/// The length of the frame with this number.
-fn length(number: u64) -> usize {
-    (number % 200) as usize
+    work::<Words<4>, Words<6>>(arguments, &RingOptions::default());
 }
 
 fn frames_are_sent_in_both_directions() {
-    let (child, socket) = start("frames_worker");
     let options = RingOptions::new(4096).schema_tag("lines/1");
-    let (there, back) = (options.create_anonymous(), options.create_anonymous());
-    let (there, back) = (there.expect("a ring"), back.expect("a ring"));
-    handoff::send::<[u8]>(&socket, &there).expect("it is sent");
-    handoff::send::<[u8]>(&socket, &back).expect("it is sent");
-    let mut producer = there.producer().expect("the role is free");
-    let mut consumer = back.consumer().expect("the role is free");
-    for number in 0..MESSAGES {
-        let sent = bytes(number, length(number));
-        producer.push_timeout(&sent, PATIENCE).expect("it is taken");
-        if number % 4 == 3 {
-            for number in number - 3..=number {
-                let back = consumer.peek_timeout(PATIENCE).expect("an answer");
-                assert_eq!(back.to_vec(), bytes(answer(number), length(number)));
-                back.release();
-            }
-        }
-    }
-    drop(producer);
-    child.succeeds();
+    are_sent_in_both_directions::<[u8], [u8]>("frames_worker", &options);
 }
 
 fn frames_worker(arguments: &[String]) {
-    let socket = socket(arguments);
-    let options = RingOptions::default().schema_tag("lines/1");
-    let receive = || handoff::receive_with::<[u8]>(&socket, &options);
-    let (there, back) = (receive().expect("a ring"), receive().expect("a ring"));
-    assert_eq!((there.capacity(), back.capacity()), (4096, 4096));
-    let mut consumer = there.consumer().expect("the role is free");
-    let mut producer = back.producer().expect("the role is free");
-    for number in 0..MESSAGES {
-        let came = consumer.peek_timeout(PATIENCE).expect("a frame");
-        assert_eq!(came.to_vec(), bytes(number, length(number)));
-        came.release();
-        let back = bytes(answer(number), length(number));
-        producer.push_timeout(&back, PATIENCE).expect("it is taken");
-    }
+    work::<[u8], [u8]>(arguments, &RingOptions::default().schema_tag("lines/1"));
 }
 
 fn the_receiver_owns_its_roles() {

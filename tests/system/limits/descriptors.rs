@@ -5,9 +5,11 @@ use std::fs::File;
 use std::path::Path;
 
 use quoit::{Error, Producer, RingOptions, StalePolicy};
+use rustix::process::Resource;
 
 use crate::common::names::files_in;
-use crate::limits::{is_refused, plays_in_a_directory, set_limit};
+use crate::common::process::{plays_in_a_directory, set_limit};
+use crate::limits::is_refused;
 
 crate::common::suite::tests! {
     too_few_descriptors_are_an_error_at_every_call;
@@ -19,7 +21,7 @@ fn too_few_descriptors_are_an_error_at_every_call() {
 }
 
 fn under_a_descriptor_limit(arguments: &[String]) {
-    set_limit(libc::RLIMIT_NOFILE, 32);
+    set_limit(Resource::Nofile, 32);
     let directory = Path::new(&arguments[0]);
     let name = &directory.join("ring");
     let options = RingOptions::new(64);

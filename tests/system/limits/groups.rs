@@ -11,6 +11,7 @@ use quoit::{Error, RingOptions, StalePolicy};
 
 use crate::common::child::Child;
 use crate::common::names::{files_in, shared_memory_directory};
+use crate::common::refused::refused;
 
 crate::common::suite::tests! {
     a_ring_beyond_a_limit_that_kills_is_an_error;
@@ -177,12 +178,7 @@ fn locked(cache: &str, expected: &[&str]) {
 
 /// Checks that there is not enough memory, and that the text says why, and what to do.
 fn says(refused: Option<Error>, parts: &[&str]) {
-    let Some(Error::NotEnoughMemory {
-        wanted, available, ..
-    }) = refused
-    else {
-        panic!("the wrong error: {refused:?}");
-    };
+    refused!(refused => Error::NotEnoughMemory { wanted, available, .. });
     assert!(available < wanted, "{available} {wanted}");
     let text = refused.expect("it is refused").to_string();
     let numbers = [wanted.to_string(), available.to_string()];

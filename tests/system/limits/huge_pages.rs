@@ -7,7 +7,8 @@ use quoit::{Consumer, Error, FrameProducer, RingOptions, StalePolicy};
 
 use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::files_in;
-use crate::limits::plays_in_a_directory;
+use crate::common::process::plays_in_a_directory;
+use crate::common::refused::refused;
 
 crate::common::suite::tests! {
     a_ring_in_huge_pages_behaves_like_any_other;
@@ -51,14 +52,7 @@ fn on_huge_pages(arguments: &[String]) {
     let least = free() * PAGE;
     let larger = RingOptions::new(least.next_power_of_two());
     let refusal = larger.create::<[u8]>(directory.join("larger")).err();
-    let Some(Error::NotEnoughMemory {
-        wanted,
-        available,
-        hint,
-    }) = refusal
-    else {
-        panic!("the wrong error: {refusal:?}");
-    };
+    refused!(refusal => Error::NotEnoughMemory { wanted, available, hint });
     assert!(wanted > least && wanted % PAGE == 0, "{wanted}");
     assert_eq!(available, least);
     assert!(hint.contains("vm.nr_hugepages"));

@@ -6,12 +6,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use quoit::{Consumer, Error, Producer, RingOptions};
+use rustix::process::Resource;
 
 use crate::common::child::Child;
-use crate::common::mounts::{c_string, mount_a_megabyte};
+use crate::common::mounts::mount_a_megabyte;
 use crate::common::names::{files_in, shared_memory_directory};
+use crate::common::process::{drop_root, plays_in_a_directory, set_limit};
+use crate::common::refused::refused;
 use crate::common::rings::ends;
-use crate::limits::{drop_root, is_refused, plays_in_a_directory, set_limit};
+use crate::limits::is_refused;
 
 crate::common::suite::tests! {
     a_full_file_system_is_an_error_that_says_how_much_is_missing,
@@ -72,14 +75,7 @@ fn is_too_large_for(directory: &Path, capacity: u64) {
     let path = directory.join("too-large");
     let refusal = Producer::<u64>::create(&path, capacity).expect_err("it is too large");
     let text = refusal.to_string();
-    let Error::NotEnoughMemory {
-        wanted,
-        available,
-        hint,
-    } = refusal
-    else {
-        panic!("the wrong error: {refusal:?}");
-    };
+    refused!(refusal is Error::NotEnoughMemory { wanted, available, hint });
     assert_eq!(wanted, HEADER + capacity * 8);
     assert!(available < wanted);
     assert!(hint.contains("remount,size="));
@@ -116,16 +112,14 @@ fn under_a_file_size_limit(arguments: &[String]) {
     let size = HEADER + 8 * 1024;
     let create = |name| RingOptions::new(1024).create::<u64>(directory.join(name));
     let before = dispositions();
-    set_limit(libc::RLIMIT_FSIZE, size - 1);
+    set_limit(Resource::Fsize, size - 1);
     let refusal = create("too-large").expect_err("it is too large");
-    let Error::FileSizeLimit { wanted, limit } = refusal else {
-        panic!("the wrong error: {refusal:?}");
-    };
+    refused!(refusal is Error::FileSizeLimit { wanted, limit });
     assert_eq!((wanted, limit), (size, size - 1));
     assert_eq!(files_in(directory), [""; 0]);
     let anonymous = RingOptions::new(1024).create_anonymous::<u64>();
     assert!(matches!(anonymous, Err(Error::FileSizeLimit { .. })));
-    set_limit(libc::RLIMIT_FSIZE, size);
+    set_limit(Resource::Fsize, size);
     create("fits").expect("just within the limit");
     assert_eq!(files_in(directory), ["fits"]);
     assert_eq!(dispositions(), before, "signal actions are unchanged");
@@ -158,14 +152,14 @@ fn under_an_address_space_limit(arguments: &[String]) {
     let pages = fs::read_to_string("/proc/self/statm").expect("this process's memory");
     let (pages, _) = pages.split_once(' ').expect("several numbers");
     let used = pages.parse::<u64>().expect("a number") * 4096;
-    set_limit(libc::RLIMIT_AS, used + (4 << 20));
+    set_limit(Resource::As, used + (4 << 20));
     let refused = |result| is_refused(result, libc::ENOMEM, ["map", "ulimit -v"]);
     refused(options.create::<u64>(&new));
     refused(options.open_or_create::<u64>(&new));
     refused(options.open::<u64>(&there));
     refused(options.open_or_create::<u64>(&there));
     assert_eq!(files_in(directory), ["there"]);
-    set_limit(libc::RLIMIT_AS, used + (32 << 20));
+    set_limit(Resource::As, used + (32 << 20));
     options.create::<u64>(&new).expect("there is room");
     options.open::<u64>(&there).expect("there is room");
 }
@@ -187,7 +181,7 @@ fn under_a_lock_limit(arguments: &[String]) {
     drop_root();
     let options = RingOptions::new(1024).lock_memory(true);
     for (most, reason) in [(0, libc::EPERM), (4096, libc::ENOMEM)] {
-        set_limit(libc::RLIMIT_MEMLOCK, most);
+        set_limit(Resource::Memlock, most);
         let refused = |result| is_refused(result, reason, ["lock the memory", "ulimit -l"]);
         refused(options.create::<u64>(&new));
         refused(options.open_or_create::<u64>(&new));
@@ -202,7 +196,7 @@ fn under_a_lock_limit(arguments: &[String]) {
 
 /// In a process that locks all its mappings.
 fn everything_is_locked(directory: &Path) {
-    set_limit(libc::RLIMIT_MEMLOCK, 8 << 20);
+    set_limit(Resource::Memlock, 8 << 20);
     // SAFETY: no pointer.
     let locks = unsafe { libc::mlockall(libc::MCL_FUTURE) };
     assert_eq!(locks, 0, "{}", io::Error::last_os_error());
@@ -229,12 +223,7 @@ struct FileSystem {
 }
 
 fn file_system(directory: &Path) -> FileSystem {
-    let path = c_string(directory);
-    // SAFETY: all zero bytes are a valid `statvfs`.
-    let mut stat: libc::statvfs = unsafe { core::mem::zeroed() };
-    // SAFETY: the path is a C string, and `stat` outlives the call.
-    let result = unsafe { libc::statvfs(path.as_ptr(), &raw mut stat) };
-    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    let stat = rustix::fs::statvfs(directory).expect("the directory is there");
     FileSystem {
         total: stat.f_blocks * stat.f_frsize,
         free: stat.f_bavail * stat.f_frsize,

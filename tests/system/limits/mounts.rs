@@ -6,7 +6,8 @@ use quoit::{Consumer, Error, Producer, Ring, RingOptions, StalePolicy};
 
 use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
 use crate::common::names::{RingName, files_in};
-use crate::limits::{is_refused, plays_in_a_directory};
+use crate::common::process::plays_in_a_directory;
+use crate::limits::is_refused;
 
 crate::common::suite::tests! {
     a_read_only_file_system_is_an_error,

@@ -8,7 +8,8 @@ use quoit::{Consumer, Producer, Ring, RingOptions, StalePolicy};
 
 use crate::common::child::Child;
 use crate::common::names::{RingName, files_in, shared_memory_directory};
-use crate::limits::{drop_root, is_refused, plays_in_a_directory};
+use crate::common::process::{drop_root, plays_in_a_directory};
+use crate::limits::is_refused;
 
 crate::common::suite::tests! {
     a_ring_of_another_user_is_refused,

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::form::Form;
-use crate::common::PATIENCE;
 use crate::common::child::hear;
+use crate::common::clock::until;
 use crate::common::dice::Dice;
 use crate::common::sleep_state::SleepPage;
+use crate::common::threads::tasks;
 
 /// One message of this many is sent as soon as the sleeper's word is parked: the sleeper
 /// may be between its word and its sleep.
@@ -42,31 +43,22 @@ impl Pace {
 
     /// Returns when the next message is due: the sleeper sleeps, or is about to.
     pub(crate) fn pass(&mut self) {
-        wait_until(|| self.form.is_parked(&self.page));
+        until("the sleeper sleeps", || self.form.is_parked(&self.page));
         if self.dice.roll(HASTY) == 0 {
             return;
         }
-        wait_until(|| is_sleeping(self.sleeper));
+        until("the sleeper sleeps", || is_sleeping(self.sleeper));
         self.sleeping += 1;
         // Not always directly after the beginning of the sleep.
         sleep(Duration::from_micros(self.dice.roll(200) as u64));
     }
 }
 
-pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "the sleeper never sleeps");
-        sleep(Duration::from_micros(20));
-    }
-}
-
 /// Whether each thread of a process waits in the kernel.
 fn is_sleeping(pid: u32) -> bool {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the sleeper's threads");
-    tasks.flatten().all(|task| {
+    tasks(pid).into_iter().all(|task| {
         // A thread that has ended does not run either.
-        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
         let state = stat.rsplit_once(") ").map(|(_, state)| state);
         state.is_none_or(|state| state.starts_with('S'))
     })

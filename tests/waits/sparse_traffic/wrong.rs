@@ -12,10 +12,10 @@ use memmap2::MmapRaw;
 use quoit::{DoorbellKind, Role};
 
 use super::form::Form;
-use super::pace::wait_until;
 use super::start;
 use super::waits::Stamped;
 use crate::common::child::Child;
+use crate::common::clock::until;
 use crate::common::names::RingName;
 use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 use crate::common::sleep_state::SleepPage;
@@ -97,7 +97,7 @@ impl Waker {
 
     /// Waits until the sleeper sleeps, and publishes a message or releases one.
     fn send(&mut self) {
-        wait_until(|| self.form.is_parked(&self.page));
+        until("the sleeper is ready", || self.form.is_parked(&self.page));
         if self.form.sleeper == Role::Producer {
             self.sent += 1;
             self.segment.write(HEAD, self.sent);
@@ -162,7 +162,9 @@ impl Waker {
             _ => HEAD,
         };
         let ahead = u64::from(self.form.sleeper == Role::Producer);
-        wait_until(|| self.segment.read(position) == self.sent + ahead);
+        until("the sleeper is ready", || {
+            self.segment.read(position) == self.sent + ahead
+        });
     }
 }
 

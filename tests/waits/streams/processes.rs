@@ -5,7 +5,9 @@ use std::env;
 
 use quoit::{PopError, RingOptions};
 
-use super::{Short, Streamed};
+use super::{Short, receive, send};
+use crate::common::PATIENCE;
+use crate::common::calls::{Calls, Wait, pop, push};
 use crate::common::child::{Child, say};
 use crate::common::names::RingName;
 use crate::common::segment_file::{RIDE_POSITION, SegmentFile};
@@ -32,7 +34,7 @@ fn many() -> u64 {
 const FEWER: u64 = 20_000;
 
 /// Starts `sender` on a ring of this capacity, and receives.
-fn stream<T: Streamed + ?Sized>(sender: &str, capacity: u64, messages: u64) {
+fn stream<T: Calls + ?Sized>(sender: &str, capacity: u64, messages: u64) {
     let name = RingName::new(sender);
     // The positions wrap after a lap.
     let options = RingOptions::new(capacity).first_position(0u64.wrapping_sub(capacity));
@@ -40,26 +42,26 @@ fn stream<T: Streamed + ?Sized>(sender: &str, capacity: u64, messages: u64) {
     let mut consumer = ring.consumer().expect("the role is free");
     let child = Child::start(sender, &[name.as_str(), &messages.to_string()]);
     child.expect("ready");
-    T::receive(&mut consumer, messages);
+    receive::<T>(&mut consumer, messages);
     child.succeeds();
 }
 
 fn sender_of_records(words: &[String]) {
-    send::<Short>(words);
+    sender::<Short>(words);
 }
 
 fn sender_of_frames(words: &[String]) {
-    send::<[u8]>(words);
+    sender::<[u8]>(words);
 }
 
-fn send<T: Streamed + ?Sized>(words: &[String]) {
+fn sender<T: Calls + ?Sized>(words: &[String]) {
     let ring = RingOptions::default().open::<T>(&words[0]);
     let mut producer = ring
         .expect("the ring")
         .producer()
         .expect("the role is free");
     say("ready");
-    T::send(&mut producer, words[1].parse().expect("a number"));
+    send::<T>(&mut producer, words[1].parse().expect("a number"));
 }
 
 fn records_arrive_whole_once_and_in_order() {
@@ -79,7 +81,7 @@ fn frames_pass_through_a_ring_of_two() {
 }
 
 /// Sends one message at a time to `echo`, and waits for its echo.
-fn ping_pong<T: Streamed + ?Sized>(echo: &str, capacity: u64) {
+fn ping_pong<T: Calls + ?Sized>(echo: &str, capacity: u64) {
     let names = [RingName::new("there"), RingName::new("back")];
     let rings = [&names[0], &names[1]].map(|name| {
         let ring = RingOptions::new(capacity).create::<T>(name);
@@ -90,13 +92,13 @@ fn ping_pong<T: Streamed + ?Sized>(echo: &str, capacity: u64) {
     let child = Child::start(echo, &[names[0].as_str(), names[1].as_str()]);
     child.expect("ready");
     for number in 0..FEWER {
-        T::send_one(&mut producer, number);
-        let answer = T::receive_one(&mut consumer, number);
-        answer.expect("the echo answers");
+        push::<T>(&mut producer, &T::varied(number), Wait::Forever).expect("the echo is attached");
+        let answer = pop::<T>(&mut consumer, Wait::Until(PATIENCE.into()));
+        assert_eq!(answer, Ok(T::varied(number)));
     }
     drop(producer);
     // No message arrives twice.
-    let last = T::receive_one(&mut consumer, FEWER);
+    let last = pop::<T>(&mut consumer, Wait::Until(PATIENCE.into()));
     assert_eq!(last, Err(PopError::Abandoned));
     child.succeeds();
     for name in &names {
@@ -116,7 +118,7 @@ fn echo_of_frames(words: &[String]) {
     echo::<[u8]>(words);
 }
 
-fn echo<T: Streamed + ?Sized>(words: &[String]) {
+fn echo<T: Calls + ?Sized>(words: &[String]) {
     let [there, back] = [&words[0], &words[1]].map(|name| {
         let ring = RingOptions::default().open::<T>(name);
         ring.expect("the ring")
@@ -124,7 +126,9 @@ fn echo<T: Streamed + ?Sized>(words: &[String]) {
     let mut consumer = there.consumer().expect("the role is free");
     let mut producer = back.producer().expect("the role is free");
     say("ready");
-    while T::forward(&mut consumer, &mut producer).is_ok() {}
+    while let Ok(message) = pop::<T>(&mut consumer, Wait::Forever) {
+        push::<T>(&mut producer, &message, Wait::Forever).expect("the consumer is attached");
+    }
 }
 
 fn records_are_echoed() {

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Short, Streamed};
+use super::{Short, receive, send};
+use crate::common::calls::Calls;
 use crate::common::child::{Child, say};
 use crate::common::names::RingName;
 use crate::common::sleep_state::SleepPage;
-use quoit::{ClaimError, DoorbellKind, Fences, PopError, PushError, RingOptions, WaitStrategy};
+use quoit::{DoorbellKind, Fences, RingOptions, WaitStrategy};
 
 crate::common::suite::tests! {
     records_arrive_with_every_wait_strategy,
-    frames_arrive_with_every_wait_strategy,
-    waits_end_in_time_with_every_wait_strategy;
+    frames_arrive_with_every_wait_strategy;
     parts: sender_of_records, sender_of_frames
 }
 
@@ -58,18 +58,18 @@ fn form_of(words: &[String]) -> [&str; 3] {
 }
 
 fn sender_of_records(words: &[String]) {
-    send::<Short>(SLOTS, words);
+    sender::<Short>(SLOTS, words);
 }
 
 fn sender_of_frames(words: &[String]) {
-    send::<[u8]>(BYTES, words);
+    sender::<[u8]>(BYTES, words);
 }
 
-fn send<T: Streamed + ?Sized>(capacity: u64, words: &[String]) {
+fn sender<T: Calls + ?Sized>(capacity: u64, words: &[String]) {
     let ring = options(capacity, &form_of(words)).open::<T>(&words[0]);
     let mut producer = ring.expect("the ring").producer().expect("the role");
     say("ready");
-    T::send(&mut producer, MESSAGES);
+    send::<T>(&mut producer, MESSAGES);
 }
 
 fn no_rescue(name: &RingName, form: &[&str; 3]) {
@@ -82,14 +82,14 @@ fn no_rescue(name: &RingName, form: &[&str; 3]) {
     }
 }
 
-fn arrive<T: Streamed + ?Sized>(sender: &str, capacity: u64) {
+fn arrive<T: Calls + ?Sized>(sender: &str, capacity: u64) {
     for form in forms() {
         let name = RingName::new(sender);
         let ring = options(capacity, &form).create::<T>(&name);
         let mut consumer = ring.expect("a ring").consumer().expect("the role is free");
         let child = Child::start(sender, &[&[name.as_str()], &form[..]].concat());
         child.expect("ready");
-        T::receive(&mut consumer, MESSAGES);
+        receive::<T>(&mut consumer, MESSAGES);
         child.succeeds();
         no_rescue(&name, &form);
     }
@@ -101,28 +101,4 @@ fn records_arrive_with_every_wait_strategy() {
 
 fn frames_arrive_with_every_wait_strategy() {
     arrive::<[u8]>("sender_of_frames", BYTES);
-}
-
-fn waits_end_in_time_with_every_wait_strategy() {
-    let timeout = Duration::from_millis(3);
-    for form in forms() {
-        let pair = options(2, &form).heap::<u64>().expect("a ring");
-        let (mut producer, mut consumer) = pair;
-        assert_eq!(consumer.pop_timeout(timeout), Err(PopError::TimedOut));
-        let peeked = consumer.peek_timeout(timeout).map(drop);
-        assert_eq!(peeked, Err(PopError::TimedOut), "{form:?}");
-        let popped = consumer.pop_slice_timeout(&mut [0; 4], timeout);
-        assert_eq!(popped, Err(PopError::TimedOut), "{form:?}");
-        let pushed = producer.push_slice_timeout(&[1, 2, 3], timeout);
-        assert_eq!(pushed, Ok(2), "{form:?}");
-        let pushed = producer.push_timeout(3, timeout);
-        assert_eq!(pushed, Err(PushError::TimedOut(3)), "{form:?}");
-        let claimed = producer.claim_timeout(timeout).map(drop);
-        assert_eq!(claimed, Err(ClaimError::TimedOut), "{form:?}");
-        let pushed = producer.push_slice_timeout(&[3], timeout);
-        assert_eq!(pushed, Err(ClaimError::TimedOut), "{form:?}");
-        let mut values = [0; 4];
-        assert_eq!(consumer.pop_slice_timeout(&mut values, timeout), Ok(2));
-        assert_eq!(values, [1, 2, 0, 0], "{form:?}");
-    }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use quoit::{DoorbellKind, PopError, Ring, RingOptions, WaitStrategy};
 
-use super::{Short, Streamed};
+use super::{Short, receive, send};
+use crate::common::calls::Calls;
 use crate::common::names::RingName;
 use crate::common::rings::ends;
 use crate::common::sample::{Words, record};
@@ -23,11 +24,11 @@ crate::common::suite::tests! {
 
 const MESSAGES: u64 = 60_000;
 
-fn pass<T: Streamed + ?Sized>(options: &RingOptions, messages: u64) {
+fn pass<T: Calls + ?Sized>(options: &RingOptions, messages: u64) {
     let (mut producer, mut consumer) = options.heap::<T>().expect("there is memory");
-    let writer = thread::spawn(move || T::send(&mut producer, messages));
+    let writer = thread::spawn(move || send::<T>(&mut producer, messages));
     let reader = thread::spawn(move || {
-        T::receive(&mut consumer, messages);
+        receive::<T>(&mut consumer, messages);
         consumer
     });
     writer.join().expect("the writer does not panic");

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use quoit::{ClaimError, Consumer, PopError, Producer, PushError};
+use quoit::{ClaimError, PopError, PushError};
 
-use super::{
-    Read, TimedRead, TimedWrite, Waits, Write, lasts_until_the_timeout, on_both_kinds_of_ring,
-};
+use super::{lasts_until_the_timeout, on_both_kinds_of_ring};
 use crate::common::threads::while_waiting;
 
 crate::common::suite::tests! {
@@ -15,139 +13,6 @@ crate::common::suite::tests! {
     an_exact_call_waits_until_there_is_enough,
     an_exact_call_that_times_out_keeps_its_records,
     a_deadline_is_a_duration_an_instant_or_none,
-}
-
-impl Waits for u64 {
-    type Message = u64;
-    const CAPACITY: u64 = 1;
-    const READS: &'static [Read<Self::Consumer, u64>] = &[
-        Consumer::<u64>::pop,
-        |consumer| {
-            let mut values = [0; 4];
-            assert_eq!(consumer.pop_slice(&mut values)?, 1);
-            Ok(values[0])
-        },
-        |consumer| {
-            let peek = consumer.peek()?;
-            let value = peek.read();
-            peek.release();
-            Ok(value)
-        },
-        |consumer| {
-            let mut values = [0; 1];
-            consumer.pop_exact(&mut values)?;
-            Ok(values[0])
-        },
-        |consumer| {
-            let peek = consumer.peek_many(1)?;
-            let value = peek.read(0).expect("at least one");
-            peek.release();
-            Ok(value)
-        },
-        |consumer| consumer.iter().next().ok_or(PopError::Abandoned),
-    ];
-    const TIMED_READS: &'static [TimedRead<Self::Consumer, u64>] = &[
-        |consumer, timeout| consumer.pop_timeout(timeout),
-        |consumer, timeout| {
-            let mut values = [0; 4];
-            assert_eq!(consumer.pop_slice_timeout(&mut values, timeout)?, 1);
-            Ok(values[0])
-        },
-        |consumer, timeout| {
-            let peek = consumer.peek_timeout(timeout)?;
-            let value = peek.read();
-            peek.release();
-            Ok(value)
-        },
-        |consumer, timeout| {
-            let mut values = [0; 1];
-            consumer.pop_exact_timeout(&mut values, timeout)?;
-            Ok(values[0])
-        },
-        |consumer, timeout| {
-            let peek = consumer.peek_many_timeout(1, timeout)?;
-            let value = peek.read(0).expect("at least one");
-            peek.release();
-            Ok(value)
-        },
-    ];
-    const WRITES: &'static [Write<Self::Producer, u64>] = &[
-        |producer, &value| producer.push(value).map_err(|error| reason(error, value)),
-        |producer, &value| {
-            assert_eq!(producer.push_slice(&[value])?, 1);
-            Ok(())
-        },
-        |producer, &value| {
-            let mut claim = producer.claim()?;
-            claim.write(value);
-            claim.commit();
-            Ok(())
-        },
-        |producer, &value| producer.push_all(&[value]),
-        |producer, &value| match producer.extend([value]) {
-            Ok(count) => {
-                assert_eq!(count, 1);
-                Ok(())
-            }
-            Err(error) => Err(reason(error, value)),
-        },
-        |producer, &value| {
-            let mut claim = producer.claim_many(1)?;
-            claim.write(0, value);
-            claim.commit();
-            Ok(())
-        },
-    ];
-    const TIMED_WRITES: &'static [TimedWrite<Self::Producer, u64>] = &[
-        |producer, &value, timeout| {
-            let pushed = producer.push_timeout(value, timeout);
-            pushed.map_err(|error| reason(error, value))
-        },
-        |producer, &value, timeout| {
-            assert_eq!(producer.push_slice_timeout(&[value], timeout)?, 1);
-            Ok(())
-        },
-        |producer, &value, timeout| {
-            let mut claim = producer.claim_timeout(timeout)?;
-            claim.write(value);
-            claim.commit();
-            Ok(())
-        },
-        |producer, &value, timeout| producer.push_all_timeout(&[value], timeout),
-        |producer, &value, timeout| {
-            let mut claim = producer.claim_many_timeout(1, timeout)?;
-            claim.copy_from_slice(&[value]);
-            claim.commit();
-            Ok(())
-        },
-    ];
-
-    fn message(number: u8) -> u64 {
-        number.into()
-    }
-
-    fn try_push(producer: &mut Producer<u64>, &value: &u64) -> Result<(), ClaimError> {
-        producer
-            .try_push(value)
-            .map_err(|error| reason(error, value))
-    }
-
-    fn try_pop(consumer: &mut Consumer<u64>) -> Result<u64, PopError> {
-        consumer.try_pop()
-    }
-}
-
-/// The error of a push; the pushed value must have been returned.
-fn reason(error: PushError<u64>, pushed: u64) -> ClaimError {
-    assert_eq!(error.into_inner(), pushed);
-    match error {
-        PushError::Full(_) => ClaimError::Full,
-        PushError::TimedOut(_) => ClaimError::TimedOut,
-        PushError::Abandoned(_) => ClaimError::Abandoned,
-        PushError::Superseded(_) => ClaimError::Superseded,
-        PushError::Corrupt(_) => ClaimError::Corrupt,
-        PushError::ReactorDied(_) => ClaimError::ReactorDied,
-    }
 }
 
 fn empty_slices_do_not_wait() {

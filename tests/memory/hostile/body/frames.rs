@@ -8,7 +8,7 @@ use quoit::{ClaimError, FrameConsumer, FrameProducer, FrameView, PopError};
 
 use super::choices::Choices;
 use super::memory::StrayWrite;
-use super::prey::{Answer, Place, Prey, select};
+use super::prey::{Answer, Place, Prey, either, select};
 
 /// Bytes of a frame's header.
 const HEADER: usize = 8;
@@ -35,17 +35,19 @@ impl Prey for [u8] {
             .map(|part| &payload[..len >> part])
             .collect();
         match choices.below(12) {
-            0 => producer.try_push_kind(7, &payload).into(),
-            1 => {
-                let deadline = place.deadline(choices);
-                match choices.coin() {
-                    true => producer.push_timeout(&payload, deadline).into(),
-                    false => producer.push_kind_timeout(7, &payload, deadline).into(),
-                }
-            }
-            2 => Answer::from(producer.try_push_slice(7, &many)).unless(many.is_empty()),
-            3 => {
-                let pushed = producer.push_slice_timeout(7, &many, place.deadline(choices));
+            0 => either!(choices, place, producer.try_push | push_timeout(&payload)).into(),
+            1 => either!(
+                choices,
+                place,
+                producer.try_push_kind | push_kind_timeout(7, &payload)
+            )
+            .into(),
+            2 | 3 => {
+                let pushed = either!(
+                    choices,
+                    place,
+                    producer.try_push_slice | push_slice_timeout(7, &many)
+                );
                 Answer::from(pushed).unless(many.is_empty())
             }
             4 | 5 => claim(producer, &payload, choices, place),
@@ -55,12 +57,12 @@ impl Prey for [u8] {
                 let pushed = producer.push_all_timeout(7, &many, place.deadline(choices));
                 Answer::from(pushed).unless(many.is_empty())
             }
-            9 => match choices.coin() {
-                true => producer.try_push_parts(7, &many).into(),
-                false => producer
-                    .push_parts_timeout(7, &many, place.deadline(choices))
-                    .into(),
-            },
+            9 => either!(
+                choices,
+                place,
+                producer.try_push_parts | push_parts_timeout(7, &many)
+            )
+            .into(),
             10 => write_stream(producer, &many, choices),
             _ => select(producer.interest(len), choices),
         }
@@ -80,35 +82,35 @@ impl Prey for [u8] {
         };
         match choices.below(14) {
             0 | 1 => {
-                let popped = match choices.coin() {
-                    true => consumer.try_pop(&mut buffer),
-                    false => consumer.pop_timeout(&mut buffer, place.deadline(choices)),
-                };
-                match popped {
-                    Ok(popped) => is_there(&buffer[..popped.len]),
-                    Err(PopError::TooShort { needed }) => {
-                        assert!((buffer.len() + 1..place.data).contains(&needed));
-                        assert!(buffer.iter().all(|byte| *byte == 0));
-                    }
-                    Err(_) => {}
+                let popped = either!(choices, place, consumer.try_pop | pop_timeout(&mut buffer));
+                if let Err(PopError::TooShort { needed }) = popped {
+                    assert!((buffer.len() + 1..place.data).contains(&needed));
+                }
+                let (payload, rest) = buffer.split_at(popped.map_or(0, |popped| popped.len));
+                assert!(
+                    rest.iter().all(|byte| *byte == 0),
+                    "written beyond the frame"
+                );
+                if popped.is_ok() {
+                    is_there(payload);
+                    place.saw(payload);
                 }
                 popped.into()
             }
             2 => {
-                let popped = match choices.coin() {
-                    true => consumer.try_pop_into(&mut buffer),
-                    false => consumer.pop_into_timeout(&mut buffer, place.deadline(choices)),
-                };
+                let popped = either!(
+                    choices,
+                    place,
+                    consumer.try_pop_into | pop_into_timeout(&mut buffer)
+                );
                 if popped.is_ok() {
                     is_there(&buffer);
+                    place.saw(&buffer);
                 }
                 popped.into()
             }
             3..=5 => {
-                let peek = match choices.coin() {
-                    true => consumer.try_peek(),
-                    false => consumer.peek_timeout(place.deadline(choices)),
-                };
+                let peek = either!(choices, place, consumer.try_peek | peek_timeout());
                 match peek {
                     Ok(frame) => {
                         place.check_view(frame.view(), choices);
@@ -139,6 +141,16 @@ impl Prey for [u8] {
             _ => select(consumer.interest(), choices),
         }
     }
+
+    fn ask(producer: Option<&FrameProducer>, _: Option<&FrameConsumer>) {
+        if let Some(producer) = producer {
+            assert!(
+                producer
+                    .vacant()
+                    .is_none_or(|len| len <= producer.max_frame_len())
+            );
+        }
+    }
 }
 
 /// One frame, filled in place.
@@ -149,10 +161,7 @@ fn claim(
     place: &mut Place,
 ) -> Answer {
     let len = payload.len();
-    let claim = match choices.coin() {
-        true => producer.try_claim(len),
-        false => producer.claim_timeout(len, place.deadline(choices)),
-    };
+    let claim = either!(choices, place, producer.try_claim | claim_timeout(len));
     let mut claim = match claim {
         Ok(claim) => claim,
         Err(error) => return Err::<(), _>(error).into(),
@@ -387,6 +396,7 @@ fn read_stream(
             }
             _ => reader.fill_buf().map(<[u8]>::to_vec).map(|bytes| {
                 assert!(bytes.len() < data);
+                place.saw(&bytes);
                 place.attack(choices);
                 let again = reader.fill_buf();
                 // The end of a stream is reported again.
@@ -459,6 +469,7 @@ impl Place {
 
         assert_eq!((view.kind(), view.len()), (kind, len));
         let bytes = view.to_vec();
+        self.saw(&bytes);
         let mut copy = vec![0xa5; len + 9];
         assert_eq!(view.copy_to(&mut copy), len);
         assert_eq!(copy[len..], [0xa5; 9], "written beyond the frame");

@@ -6,11 +6,11 @@
 //! not move. `tests/memory/hostile.rs` runs this with bytes from a generator, `tests/fuzz`
 //! with libFuzzer's.
 
-mod choices;
+pub(crate) mod choices;
 mod frames;
 mod guard;
 mod memory;
-mod prey;
+pub(crate) mod prey;
 mod records;
 mod rings;
 mod world;

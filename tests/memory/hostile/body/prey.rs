@@ -1,17 +1,17 @@
 //! The steps for both shapes, and the checks of every result.
 
-use std::fmt::Debug;
+use std::hint::black_box;
 use std::ops::Range;
 use std::ptr;
 use std::time::Duration;
 
 use quoit::{
-    ClaimError, Consumer, Corrupt, Deadline, FrameConsumer, FrameProducer, Interest, PeerError,
-    PopError, Producer, PushError, Record, Select, SelectError, Shape,
+    ClaimError, Deadline, Interest, PeerError, PopError, PushError, Select, SelectError, Shape,
 };
 
 use super::choices::Choices;
 use super::memory::{DATA, Memory, PAGE, StrayWrite};
+use crate::common::ends::End;
 
 /// The result of a call.
 pub(crate) enum Answer {
@@ -34,62 +34,22 @@ pub(crate) trait Prey: Shape<Producer: End, Consumer: End> {
     fn write(producer: &mut Self::Producer, choices: &mut Choices<'_>, place: &mut Place)
     -> Answer;
     fn read(consumer: &mut Self::Consumer, choices: &mut Choices<'_>, place: &mut Place) -> Answer;
+    /// The getters that only endpoints of this shape have.
+    fn ask(producer: Option<&Self::Producer>, consumer: Option<&Self::Consumer>);
 }
 
-/// The common methods of all four endpoints.
-pub(crate) trait End: Debug {
-    fn position(&self) -> u64;
-    fn capacity(&self) -> u64;
-    fn corruption(&self) -> Option<Corrupt>;
-    fn close(&mut self);
-    /// All other getters of an endpoint, its peer and the ring.
-    fn ask(&mut self, timeout: Duration);
+/// All getters of an endpoint, its peer and the ring.
+pub(crate) fn ask(end: &mut impl End, timeout: Duration) {
+    assert!(end.len() <= end.capacity());
+    black_box((end.is_empty(), end.is_abandoned(), end.is_superseded()));
+    black_box((end.peer_epoch(), format!("{end:?}")));
+    end.count_dropped(u64::MAX);
+    let waited = end.wait_for_peer_timeout(timeout.into());
+    assert!(matches!(
+        waited,
+        Ok(()) | Err(PeerError::TimedOut | PeerError::Superseded)
+    ));
 }
-
-macro_rules! end {
-    ([$($bounds:tt)*] $end:ty, $more:expr) => {
-        impl<$($bounds)*> End for $end {
-            fn position(&self) -> u64 {
-                self.position()
-            }
-
-            fn capacity(&self) -> u64 {
-                self.capacity()
-            }
-
-            fn corruption(&self) -> Option<Corrupt> {
-                self.corruption()
-            }
-
-            fn close(&mut self) {
-                self.close();
-            }
-
-            fn ask(&mut self, timeout: Duration) {
-                assert!(self.len() <= self.capacity());
-                std::hint::black_box((self.is_empty(), self.is_abandoned(), self.is_superseded()));
-                std::hint::black_box((self.peer_epoch(), format!("{self:?}")));
-                self.count_dropped(u64::MAX);
-                let waited = self.wait_for_peer_timeout(timeout);
-                assert!(matches!(waited, Ok(()) | Err(PeerError::TimedOut | PeerError::Superseded)));
-                let more: fn(&Self) = $more;
-                more(self);
-            }
-        }
-    };
-}
-
-end!([T: Record] Producer<T>, |end| {
-    assert!(end.vacant() <= end.capacity());
-    std::hint::black_box(end.is_full());
-});
-end!([T: Record] Consumer<T>, |end| {
-    std::hint::black_box(end.is_full());
-});
-end!([] FrameProducer, |end| {
-    assert!(end.vacant().is_none_or(|len| len <= end.max_frame_len()));
-});
-end!([] FrameConsumer, |_| {});
 
 /// Where an endpoint accesses the ring's data, and what a step may do.
 pub(crate) struct Place {
@@ -112,6 +72,11 @@ pub(crate) struct Place {
     pub(crate) laps: u64,
     /// The step may have moved and then polled for the next message.
     pub(crate) looks_on: bool,
+    /// Whether these bytes may have been published.
+    pub(crate) expected: fn(&[u8]) -> bool,
+    /// The messages that the step has read, and the unexpected ones among them.
+    pub(crate) seen: u64,
+    pub(crate) wrong: u64,
 }
 
 impl Place {
@@ -123,7 +88,7 @@ impl Place {
         let mut bytes = vec![0; len];
         // SAFETY: mapped, or a sanitizer reports it. The check below proves that it is the ring's.
         unsafe { address.copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
-        std::hint::black_box(bytes);
+        black_box(bytes);
         if self.private.contains(&start) {
             assert!(end <= self.private.end, "{len} bytes in the endpoint");
             return None;
@@ -145,6 +110,15 @@ impl Place {
     /// Whether no other thread writes to the ring during the step.
     pub(crate) fn is_quiet(&self) -> bool {
         self.memory.is_some()
+    }
+
+    /// Counts bytes that the step has copied. They do not change any more.
+    pub(crate) fn saw(&mut self, bytes: &[u8]) {
+        let is_right = (self.expected)(bytes);
+        let again = (self.expected)(black_box(bytes));
+        assert_eq!(again, is_right, "a private copy has changed");
+        self.seen += 1;
+        self.wrong += u64::from(!is_right);
     }
 
     /// The memory that a popped message can be compared with.
@@ -224,3 +198,14 @@ impl Answer {
         }
     }
 }
+
+/// Makes a call in the form that does not wait, or in the one with a timeout.
+macro_rules! either {
+    ($choices:ident, $place:ident, $end:ident.$tried:ident | $timed:ident($($argument:expr),*)) => {
+        match $choices.coin() {
+            true => $end.$tried($($argument),*),
+            false => $end.$timed($($argument,)* $place.deadline($choices)),
+        }
+    };
+}
+pub(crate) use either;

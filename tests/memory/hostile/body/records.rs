@@ -1,11 +1,12 @@
 //! Records, written and read by every call.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use quoit::{Consumer, PopError, Producer, Record};
 
 use super::choices::Choices;
-use super::prey::{Answer, Place, Prey, select};
+use super::prey::{Answer, Place, Prey, either, select};
 
 impl<T: Record> Prey for T {
     const UNIT: usize = size_of::<T>();
@@ -25,14 +26,13 @@ impl<T: Record> Prey for T {
         let values = vec![value; choices.below(12)];
         let nothing = values.is_empty();
         match choices.below(12) {
-            0 => producer.try_push(value).into(),
-            1 => producer.push_timeout(value, place.deadline(choices)).into(),
-            2 => {
-                let pushed = producer.try_push_slice(&values);
-                Answer::from(counted(pushed, values.len())).unless(nothing)
-            }
-            3 => {
-                let pushed = producer.push_slice_timeout(&values, place.deadline(choices));
+            0 | 1 => either!(choices, place, producer.try_push | push_timeout(value)).into(),
+            2 | 3 => {
+                let pushed = either!(
+                    choices,
+                    place,
+                    producer.try_push_slice | push_slice_timeout(&values)
+                );
                 Answer::from(counted(pushed, values.len())).unless(nothing)
             }
             4 | 5 => claim_one(producer, value, choices, place),
@@ -58,16 +58,19 @@ impl<T: Record> Prey for T {
             assert!(there, "a record that was not published");
         };
         match choices.below(12) {
-            0 => consumer.try_pop().inspect(is_there).into(),
-            1 => {
-                let popped = consumer.pop_timeout(place.deadline(choices));
-                popped.inspect(is_there).into()
+            0 | 1 => {
+                let popped = either!(choices, place, consumer.try_pop | pop_timeout());
+                let popped = popped.inspect(is_there);
+                popped.inspect(|value| place.saw(value.as_bytes())).into()
             }
             2 => {
-                let popped = match choices.coin() {
-                    true => consumer.try_pop_slice(&mut values),
-                    false => consumer.pop_slice_timeout(&mut values, place.deadline(choices)),
-                };
+                let popped = either!(
+                    choices,
+                    place,
+                    consumer.try_pop_slice | pop_slice_timeout(&mut values)
+                );
+                let all = &values[..popped.unwrap_or(0)];
+                all.iter().for_each(|value| place.saw(value.as_bytes()));
                 Answer::from(counted(popped, values.len())).unless(nothing)
             }
             3 | 4 => peek_one(consumer, next, choices, place),
@@ -97,6 +100,13 @@ impl<T: Record> Prey for T {
             _ => select(consumer.interest(), choices),
         }
     }
+
+    fn ask(producer: Option<&Producer<T>>, consumer: Option<&Consumer<T>>) {
+        let vacant = producer.map(|producer| (producer.is_full(), producer.vacant()));
+        let capacity = producer.map(Producer::capacity);
+        assert!(vacant.map(|(_, vacant)| vacant) <= capacity);
+        black_box((vacant, consumer.map(Consumer::is_full)));
+    }
 }
 
 /// One slot, filled in place, and read back.
@@ -107,10 +117,7 @@ fn claim_one<T: Record>(
     place: &mut Place,
 ) -> Answer {
     let next = offset::<T>(producer.position(), producer.capacity());
-    let claim = match choices.coin() {
-        true => producer.try_claim(),
-        false => producer.claim_timeout(place.deadline(choices)),
-    };
+    let claim = either!(choices, place, producer.try_claim | claim_timeout());
     let mut claim = match claim {
         Ok(claim) => claim,
         Err(error) => return Err::<(), _>(error).into(),
@@ -122,9 +129,9 @@ fn claim_one<T: Record>(
         true => *unsafe { claim.as_mut() } = value,
         false => claim.write(value),
     }
-    if place.is_quiet() {
-        assert!(is_same(&claim.read(), &value));
-    }
+    let read = claim.read();
+    place.saw(read.as_bytes());
+    assert!(is_same(&read, &value) || !place.is_quiet());
     place.attack(choices);
     if let Some(memory) = &place.memory {
         assert!(memory.data_at(next, claim.read().as_bytes()));
@@ -215,10 +222,7 @@ fn peek_one<T: Record>(
     choices: &mut Choices<'_>,
     place: &mut Place,
 ) -> Answer {
-    let peek = match choices.coin() {
-        true => consumer.try_peek(),
-        false => consumer.peek_timeout(place.deadline(choices)),
-    };
+    let peek = either!(choices, place, consumer.try_peek | peek_timeout());
     let peek = match peek {
         Ok(peek) => peek,
         Err(error) => return Err::<(), _>(error).into(),
@@ -232,6 +236,7 @@ fn peek_one<T: Record>(
     }
     place.attack(choices);
     let second = peek.read();
+    place.saw(second.as_bytes());
     match (offset, &place.memory) {
         (None, _) => assert!(is_same(&first, &second), "a copy has changed"),
         (Some(_), Some(memory)) => assert!(memory.data_at(next, second.as_bytes())),
@@ -285,6 +290,7 @@ fn peek_many<T: Record>(
     place.attack(choices);
     assert_eq!(peek.iter().len(), count);
     let all: Vec<T> = peek.iter().collect();
+    all.iter().for_each(|value| place.saw(value.as_bytes()));
     assert!(peek.read(count).is_none() && peek.read(usize::MAX).is_none());
     let copied = peek.copy_to_slice(values);
     assert_eq!(copied, count.min(values.len()));
@@ -323,7 +329,7 @@ fn iterate<T: Record>(
     if place.never_waits && choices.coin() {
         place.laps = wanted as u64 + 1;
         for value in &mut *consumer {
-            std::hint::black_box(value);
+            place.saw(value.as_bytes());
             taken += 1;
             place.attack(choices);
             if taken >= wanted {
@@ -342,7 +348,7 @@ fn iterate<T: Record>(
                 assert_eq!(left, 0);
                 break;
             };
-            std::hint::black_box(value);
+            place.saw(value.as_bytes());
             taken += 1;
             assert_eq!(values.len(), left - 1);
             place.attack(choices);

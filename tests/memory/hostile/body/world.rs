@@ -12,8 +12,9 @@ use super::choices::Choices;
 use super::memory::{
     CONSUMER_STATE, DATA, HEAD, Memory, OWN, PRODUCER_STATE, SUPERSEDED, StrayWrite, TAIL,
 };
-use super::prey::{Answer, End, Place, Prey};
+use super::prey::{self, Answer, Place, Prey};
 use super::rings::{Set, on_the_heap};
+use crate::common::ends::End;
 
 pub(crate) struct World<'a, T: Prey + ?Sized> {
     /// `None` for a ring on the heap, whose roles are never taken again.
@@ -149,6 +150,11 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         let memory = self.quiet.then_some(self.memory);
         let timeout = choices.timeout();
         let closes = choices.below(4) == 3;
+        let producer = self.producer.as_ref().map(|producer| &producer.end);
+        T::ask(
+            producer,
+            self.consumer.as_ref().map(|consumer| &consumer.end),
+        );
         if let Some(producer) = &mut self.producer {
             producer.ask(T::UNIT, memory, timeout, closes, self.tally);
         }
@@ -264,6 +270,9 @@ impl<E: End> Watched<E> {
             never_waits: self.closed || poisoned,
             laps: 1,
             looks_on: false,
+            expected: |_| true,
+            seen: 0,
+            wrong: 0,
         }
     }
 
@@ -278,7 +287,7 @@ impl<E: End> Watched<E> {
     ) {
         let place = self.place(unit, memory);
         let untouched = self.untouched(&place);
-        self.end.ask(timeout);
+        prey::ask(&mut self.end, timeout);
         if closes {
             self.end.close();
             self.closed = true;

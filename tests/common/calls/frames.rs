@@ -1,0 +1,259 @@
+//! The calls on frames. A message is a kind and a payload.
+
+use std::ops::ControlFlow;
+
+use quoit::{ClaimError, FrameBatch, FrameProducer, Frames, PopError};
+
+use super::Amount::{All, One, UpTo};
+use super::{ANY, Calls, Read, Row, TIMED, TRY, WAIT, Wait, Write, call};
+use crate::common::sample::{bytes, mix};
+
+type Frame = (u32, Vec<u8>);
+
+/// The longest payload of `varied`. The shorter ones may be copied inline.
+const LONGEST: u64 = 89;
+/// As many consecutive messages of `varied` have one kind: a call may give all its frames
+/// the same.
+const ALIKE: u64 = 16;
+
+/// The content of a buffer before the call.
+const UNTOUCHED: u8 = 0xee;
+
+impl Calls for [u8] {
+    type Message = Frame;
+    const SMALL: u64 = 64;
+
+    const WRITES: &'static [Row<Write<[u8]>>] = &[
+        Row::new("push", ANY, [One; 2], |end, frames, wait, manner| {
+            let (kind, payload) = (frames[0].0, &frames[0].1);
+            let pushed = match kind {
+                0 if manner % 2 == 0 => call!(wait, end.try_push | push | push_timeout(payload)),
+                _ => call!(
+                    wait,
+                    end.try_push_kind | push_kind | push_kind_timeout(kind, payload)
+                ),
+            };
+            pushed.map(|()| 1)
+        }),
+        Row::new("push_kind", ANY, [One; 2], |end, frames, wait, _| {
+            let (kind, payload) = (frames[0].0, &frames[0].1);
+            let pushed = call!(
+                wait,
+                end.try_push_kind | push_kind | push_kind_timeout(kind, payload)
+            );
+            pushed.map(|()| 1)
+        }),
+        Row::new("push_parts", ANY, [One; 2], |end, frames, wait, manner| {
+            let (kind, payload) = (frames[0].0, &frames[0].1);
+            let (front, back) = payload.split_at(manner % (payload.len() + 1));
+            let parts: [&[u8]; 3] = [front, &[], back];
+            let count = if payload.is_empty() && manner % 4 == 0 {
+                0
+            } else {
+                3
+            };
+            let parts = &parts[..count];
+            let pushed = call!(
+                wait,
+                end.try_push_parts | push_parts | push_parts_timeout(kind, parts)
+            );
+            pushed.map(|()| 1)
+        }),
+        Row::new("push_slice", ANY, [UpTo; 2], |end, frames, wait, _| {
+            let (kind, payloads) = alike(frames);
+            let payloads = &payloads[..];
+            call!(
+                wait,
+                end.try_push_slice | push_slice | push_slice_timeout(kind, payloads)
+            )
+        }),
+        Row::new(
+            "push_all",
+            WAIT | TIMED,
+            [All; 2],
+            |end, frames, wait, _| {
+                let (kind, payloads) = alike(frames);
+                let pushed = call!(wait, end.push_all | push_all_timeout(kind, &payloads));
+                pushed.map(|()| payloads.len())
+            },
+        ),
+        Row::new("claim", ANY, [One; 2], |end, frames, wait, manner| {
+            let (kind, payload) = (frames[0].0, &frames[0].1);
+            // More than the message needs, of which a part is committed.
+            let len = payload.len() + if manner % 2 == 0 { 0 } else { manner % 17 };
+            let mut claim = call!(wait, end.try_claim | claim | claim_timeout(len))?;
+            match manner % 3 {
+                0 => claim.write_at(0, payload),
+                1 => {
+                    // SAFETY: the consumer does not access unpublished bytes.
+                    let room = unsafe { claim.as_mut_bytes() };
+                    room[..payload.len()].copy_from_slice(payload);
+                }
+                _ if len == payload.len() => claim.copy_from_slice(payload),
+                _ => {
+                    let (front, back) = payload.split_at(payload.len() / 3);
+                    claim.write_at(front.len(), back);
+                    claim.write_at(0, front);
+                }
+            }
+            claim.set_kind(kind);
+            match len == payload.len() {
+                true => claim.commit(),
+                false => claim.commit_first(payload.len()),
+            }
+            Ok(1)
+        }),
+        Row::new(
+            "FrameBatch::claim",
+            ANY,
+            [UpTo; 2],
+            |end, frames, wait, manner| {
+                in_batch(end, frames, manner, |batch, (kind, payload)| {
+                    let len = payload.len();
+                    let frame = call!(wait, batch.try_claim | claim | claim_timeout(*kind, len));
+                    frame?.copy_from_slice(payload);
+                    Ok(())
+                })
+            },
+        ),
+        Row::new(
+            "FrameBatch::push",
+            TRY,
+            [UpTo; 2],
+            |end, frames, _, manner| {
+                in_batch(end, frames, manner, |batch, (kind, payload)| {
+                    batch.try_push(*kind, payload)
+                })
+            },
+        ),
+    ];
+
+    const READS: &'static [Row<Read<[u8]>>] = &[
+        Row::new("pop", ANY, [One; 2], |end, _, wait, manner, take| {
+            let mut buffer = vec![UNTOUCHED; if manner % 4 == 3 { 0 } else { 64 }];
+            loop {
+                let room = &mut buffer[..];
+                let popped = call!(wait, end.try_pop | pop | pop_timeout(room));
+                let len = popped.map_or(0, |popped| popped.len);
+                assert!(room[len..].iter().all(|byte| *byte == UNTOUCHED));
+                match popped {
+                    Err(PopError::TooShort { needed }) => buffer.resize(needed, UNTOUCHED),
+                    _ => {
+                        buffer.truncate(len);
+                        take((popped?.kind, buffer));
+                        return Ok(1);
+                    }
+                }
+            }
+        }),
+        Row::new("pop_into", ANY, [One; 2], |end, _, wait, manner, take| {
+            let mut bytes = vec![UNTOUCHED; manner % 100];
+            let kind = call!(
+                wait,
+                end.try_pop_into | pop_into | pop_into_timeout(&mut bytes)
+            );
+            let kind = kind.inspect_err(|_| assert_eq!(bytes, vec![UNTOUCHED; manner % 100]))?;
+            take((kind, bytes));
+            Ok(1)
+        }),
+        Row::new("peek", ANY, [One; 2], |end, _, wait, manner, take| {
+            if manner % 4 == 3 {
+                drop(end.try_peek()); // releases nothing
+            }
+            let frame = call!(wait, end.try_peek | peek | peek_timeout())?;
+            let payload = match manner % 2 {
+                0 => frame.to_vec(),
+                // SAFETY: the producer does not access unreleased bytes.
+                _ => unsafe { frame.as_bytes() }.to_vec(),
+            };
+            take((frame.kind(), payload));
+            frame.release();
+            Ok(1)
+        }),
+        Row::new(
+            "peek_many",
+            ANY,
+            [UpTo; 2],
+            |end, wanted, wait, manner, take| {
+                let frames = call!(wait, end.try_peek_many | peek_many | peek_many_timeout())?;
+                visit(frames, wanted, manner, take)
+            },
+        ),
+        Row::new("drain", TRY, [UpTo; 2], |end, wanted, _, _, take| {
+            let mut left = wanted;
+            end.drain_with(|frame| {
+                // The first one too many is not released.
+                if left == 0 {
+                    return ControlFlow::Break(());
+                }
+                left -= 1;
+                take((frame.kind(), frame.to_vec()));
+                ControlFlow::Continue(())
+            })
+        }),
+    ];
+
+    /// Two of 24 bytes fill a ring of 64.
+    fn message(number: u64) -> Frame {
+        (0, bytes(number, 24))
+    }
+
+    fn varied(number: u64) -> Frame {
+        let kind = match number / ALIKE % 2 {
+            0 => 0,
+            _ => mix(number / ALIKE) as u32,
+        };
+        (kind, bytes(number, (mix(number) % (LONGEST + 1)) as usize))
+    }
+}
+
+/// The first payloads of the same kind.
+fn alike(frames: &[Frame]) -> (u32, Vec<&[u8]>) {
+    let kind = frames.first().map_or(0, |(kind, _)| *kind);
+    let alike = frames.iter().take_while(|(other, _)| *other == kind);
+    (kind, alike.map(|(_, payload)| &payload[..]).collect())
+}
+
+/// Adds frames to a batch up to the first error, and commits or drops it.
+fn in_batch(
+    end: &mut FrameProducer,
+    frames: &[Frame],
+    manner: usize,
+    mut add: impl FnMut(&mut FrameBatch<'_>, &Frame) -> Result<(), ClaimError>,
+) -> Result<usize, ClaimError> {
+    let mut batch = end.batch();
+    let mut rest = frames.iter();
+    let refused = rest.find_map(|frame| add(&mut batch, frame).err());
+    let added = match refused {
+        Some(ClaimError::Corrupt) => 0, // the batch drops its frames
+        _ => frames.len() - rest.len() - usize::from(refused.is_some()),
+    };
+    assert_eq!((batch.len(), batch.is_empty()), (added, added == 0));
+    match refused {
+        Some(error) if batch.is_empty() => Err(error),
+        _ if manner % 4 == 3 => Ok(0), // a dropped batch publishes nothing
+        _ => Ok(batch.commit()),
+    }
+}
+
+/// Takes the first of some frames.
+fn visit(
+    mut frames: Frames<'_>,
+    wanted: usize,
+    manner: usize,
+    take: &mut dyn FnMut(Frame),
+) -> Result<usize, PopError> {
+    let mut visited = 0;
+    while visited < wanted {
+        let Some(frame) = frames.next_frame()? else {
+            break;
+        };
+        take((frame.kind(), frame.to_vec()));
+        visited += 1;
+    }
+    match manner % 2 {
+        0 => frames.release(),
+        _ => frames.release_first(visited),
+    }
+    Ok(visited)
+}

@@ -1,0 +1,247 @@
+//! The calls on records.
+
+use std::fmt::Debug;
+
+use quoit::{ClaimError, ClaimMany, Consumer, PeekMany, PopError, PushError, Record};
+
+use super::Amount::{All, AtOnce, One, UpTo};
+use super::{AFTER_A_FORK, ANY, Calls, Read, Row, TIMED, TRY, WAIT, Wait, Write, call};
+use crate::common::sample::record;
+
+impl<T: Record + PartialEq + Debug> Calls for T {
+    type Message = T;
+    const SMALL: u64 = 1;
+
+    const WRITES: &'static [Row<Write<T>>] = &[
+        Row::new("push", ANY, [One; 2], |end, values, wait, _| {
+            let pushed = call!(wait, end.try_push | push | push_timeout(values[0]));
+            pushed.map(|()| 1).map_err(|error| reason(error, values[0]))
+        }),
+        Row::new("push_slice", ANY, [UpTo; 2], |end, values, wait, _| {
+            call!(
+                wait,
+                end.try_push_slice | push_slice | push_slice_timeout(values)
+            )
+        }),
+        Row::new(
+            "push_all",
+            WAIT | TIMED,
+            [All; 2],
+            |end, values, wait, _| {
+                let pushed = call!(wait, end.push_all | push_all_timeout(values));
+                pushed.map(|()| values.len())
+            },
+        ),
+        Row::new(
+            "extend",
+            TRY | WAIT,
+            [UpTo, All],
+            |end, values, wait, manner| {
+                let before = end.position();
+                let mut rest = values.iter().copied();
+                let extended = match wait {
+                    Wait::Never => end.try_extend(&mut rest),
+                    _ => end.extend(&mut rest).map_err(|error| {
+                        let refused = values[end.position().wrapping_sub(before) as usize];
+                        reason(error, refused)
+                    }),
+                };
+                let pushed = end.position().wrapping_sub(before) as usize;
+                let refused = usize::from(extended.is_err() && wait != Wait::Never);
+                let remains = rest.len() == values.len() - pushed - refused;
+                assert!(remains || manner == AFTER_A_FORK, "the rest remains");
+                extended
+            },
+        ),
+        Row::new("claim", ANY, [One; 2], |end, values, wait, manner| {
+            if manner % 4 == 3 {
+                drop(end.try_claim()); // publishes nothing
+            }
+            let mut claim = call!(wait, end.try_claim | claim | claim_timeout())?;
+            match manner % 2 {
+                0 => claim.write(values[0]),
+                // SAFETY: the consumer does not access unpublished slots.
+                _ => *unsafe { claim.as_mut() } = values[0],
+            }
+            claim.commit();
+            Ok(1)
+        }),
+        Row::new(
+            "claim_many",
+            ANY,
+            [UpTo, AtOnce],
+            |end, values, wait, manner| {
+                let count = values.len();
+                let claim = call!(
+                    wait,
+                    end.try_claim_many | claim_many | claim_many_timeout(count)
+                );
+                let claim = claim?;
+                assert!(claim.len() == count || wait == Wait::Never);
+                Ok(fill(claim, values, manner))
+            },
+        ),
+    ];
+
+    const READS: &'static [Row<Read<T>>] = &[
+        Row::new("pop", ANY, [One; 2], |end, _, wait, _, take| {
+            take(call!(wait, end.try_pop | pop | pop_timeout())?);
+            Ok(1)
+        }),
+        Row::new("pop_slice", ANY, [UpTo; 2], |end, wanted, wait, _, take| {
+            let mut values = vec![untouched(); wanted];
+            let values = &mut values[..];
+            let popped = call!(
+                wait,
+                end.try_pop_slice | pop_slice | pop_slice_timeout(values)
+            );
+            hand_over(values, popped.unwrap_or(0), take);
+            popped
+        }),
+        Row::new(
+            "pop_exact",
+            WAIT | TIMED,
+            [All; 2],
+            |end, wanted, wait, _, take| {
+                let (before, mut values) = (end.position(), vec![untouched(); wanted]);
+                let popped = call!(wait, end.pop_exact | pop_exact_timeout(&mut values));
+                let count = end.position().wrapping_sub(before) as usize;
+                hand_over(&values, count, take);
+                popped.map(|()| count)
+            },
+        ),
+        Row::new("peek", ANY, [One; 2], |end, _, wait, manner, take| {
+            if manner % 4 == 3 {
+                drop(end.try_peek()); // releases nothing
+            }
+            let peek = call!(wait, end.try_peek | peek | peek_timeout())?;
+            take(match manner % 2 {
+                0 => peek.read(),
+                // SAFETY: the producer does not access unreleased slots.
+                _ => *unsafe { peek.as_ref() },
+            });
+            peek.release();
+            Ok(1)
+        }),
+        Row::new(
+            "peek_many",
+            ANY,
+            [UpTo, AtOnce],
+            |end, wanted, wait, manner, take| {
+                let peek = match wait {
+                    Wait::Never => end.try_peek_many()?,
+                    Wait::Forever => end.peek_many(wanted)?,
+                    Wait::Until(deadline) => end.peek_many_timeout(wanted, deadline)?,
+                };
+                assert!(peek.len() >= wanted || wait == Wait::Never);
+                Ok(look(peek, wanted, manner, take))
+            },
+        ),
+        Row::new(
+            "iter",
+            TRY | WAIT,
+            [UpTo, All],
+            |end, wanted, wait, manner, take| {
+                let before = end.position();
+                match (wait, manner % 2) {
+                    (Wait::Never, _) => {
+                        let mut all = end.try_iter();
+                        let there = all.len();
+                        all.by_ref().take(wanted).for_each(take);
+                        assert_eq!(all.len(), there.saturating_sub(wanted));
+                    }
+                    (_, 0) => end.iter().take(wanted).for_each(take),
+                    _ => (&mut *end).into_iter().take(wanted).for_each(take),
+                }
+                match end.position().wrapping_sub(before) as usize {
+                    0 => Err(why_empty(end)),
+                    count => Ok(count),
+                }
+            },
+        ),
+    ];
+
+    fn message(number: u64) -> T {
+        record(number)
+    }
+
+    fn varied(number: u64) -> T {
+        record(number)
+    }
+}
+
+/// The error of a push; the pushed value must have been returned.
+pub(crate) fn reason<T: PartialEq + Debug>(error: PushError<T>, pushed: T) -> ClaimError {
+    let reason = match error {
+        PushError::Full(_) => ClaimError::Full,
+        PushError::TimedOut(_) => ClaimError::TimedOut,
+        PushError::Abandoned(_) => ClaimError::Abandoned,
+        PushError::Superseded(_) => ClaimError::Superseded,
+        PushError::Corrupt(_) => ClaimError::Corrupt,
+        PushError::ReactorDied(_) => ClaimError::ReactorDied,
+    };
+    assert_eq!(error.into_inner(), pushed);
+    reason
+}
+
+/// Why an iterator ended without a record: it does not say.
+fn why_empty<T: Record>(end: &mut Consumer<T>) -> PopError {
+    end.try_peek().err().unwrap_or(PopError::Empty)
+}
+
+/// The content of a buffer before the call.
+fn untouched<T: Record>() -> T {
+    record(u64::MAX)
+}
+
+/// Passes the popped records on. The rest of the buffer is untouched.
+fn hand_over<T: Record + PartialEq>(values: &[T], popped: usize, take: &mut dyn FnMut(T)) {
+    let (popped, rest) = values.split_at(popped);
+    assert!(rest.iter().all(|value| *value == untouched()));
+    popped.iter().copied().for_each(take);
+}
+
+/// Fills a claim in one of three ways; returns how many were published.
+fn fill<T: Record>(mut claim: ClaimMany<'_, T>, values: &[T], manner: usize) -> usize {
+    let values = &values[..claim.len()];
+    match manner % 3 {
+        0 => claim.copy_from_slice(values),
+        1 => (0..values.len()).for_each(|index| claim.write(index, values[index])),
+        _ => {
+            // SAFETY: the consumer does not access unpublished slots.
+            let (front, back) = unsafe { claim.slices_mut() };
+            front.copy_from_slice(&values[..front.len()]);
+            back.copy_from_slice(&values[front.len()..]);
+        }
+    }
+    if manner % 2 == 0 || values.len() < 2 {
+        claim.commit();
+        return values.len();
+    }
+    let part = 1 + manner / 2 % values.len();
+    claim.commit_first(part);
+    part
+}
+
+/// Reads records in one of two ways, and releases them.
+fn look<T: Record>(
+    peek: PeekMany<'_, T>,
+    wanted: usize,
+    manner: usize,
+    take: &mut dyn FnMut(T),
+) -> usize {
+    let count = wanted.min(peek.len());
+    if manner % 2 == 0 {
+        peek.iter().take(count).for_each(take);
+    } else {
+        // SAFETY: the producer does not access unreleased slots.
+        let (front, back) = unsafe { peek.slices() };
+        let all = front.iter().chain(back);
+        all.take(count).copied().for_each(take);
+    }
+    match count == peek.len() {
+        true => peek.release(),
+        false => peek.release_first(count),
+    }
+    count
+}
