@@ -84,7 +84,7 @@ fn view(consumer: &Consumer<Message>, check: &Check, checksum: u32) -> (u64, u64
     let note = if !check.is_clean() {
         check.to_string()
     } else if consumer.is_abandoned() && consumer.is_empty() {
-        "producer gone, waiting".to_owned()
+        "no producer, waiting".to_owned()
     } else if consumer.position() == 0 {
         "no producer yet".to_owned()
     } else {

@@ -52,7 +52,7 @@ fn compare(trips: u64) -> Result<()> {
         let each = round_trips(trips, doorbell)?;
         say!("{each:?} there and back, sleeping on {bells}");
     }
-    say!("{trips} numbers came back over futexes, and {trips} over semaphores");
+    say!("{trips} numbers returned over futexes, and {trips} over semaphores");
     Ok(())
 }
 

@@ -197,7 +197,7 @@ fn ask(port: u16, ticks: u64) -> Result<()> {
         let mut reply = String::new();
         replies.read_line(&mut reply)?;
         if reply != line {
-            return Err(format!("{reply:?} came back for {line:?}").into());
+            return Err(format!("the reply to {line:?} is {reply:?}").into());
         }
     }
     Ok(())

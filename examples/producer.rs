@@ -92,7 +92,7 @@ fn run(Options { ring, rate }: &Options) -> Result<()> {
 fn view(producer: &Producer<Message>) -> (u64, u64, u64, String) {
     let (position, unread) = (producer.position(), producer.len());
     let note = if producer.is_abandoned() {
-        "consumer gone, waiting".to_owned()
+        "no consumer, waiting".to_owned()
     } else if position > 0 && unread == position {
         "no consumer yet".to_owned()
     } else {

@@ -91,7 +91,7 @@ fn run(options: &Options) -> Result<()> {
     let worked = cpu_time() - begin;
     // SAFETY: the timer is deleted, and its last signal was handled.
     unsafe { *SAMPLES.0.get() = None };
-    let (mut counts, times) = counter.join().map_err(|_| "the counting thread died")??;
+    let (mut counts, times) = counter.join().map_err(|_| "the counting thread ended")??;
 
     let total: u64 = counts.iter().map(|&(_, count)| count).sum();
     counts.sort_by_key(|&(_, count)| Reverse(count));

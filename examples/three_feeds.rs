@@ -113,7 +113,11 @@ fn read(ticks: u64) -> Result<()> {
             Ok(Selected::Gone(index)) if feeds[index].next == ticks => {}
             Ok(Selected::Gone(index)) => {
                 let feed = &mut feeds[index];
-                say!("{} is gone, all {} ticks are read", feed.venue, feed.next);
+                say!(
+                    "{} has closed or crashed, all {} ticks are read",
+                    feed.venue,
+                    feed.next
+                );
                 gone += 1;
                 feed.sender = start(&feed.ring, ticks)?;
             }
@@ -130,6 +134,8 @@ fn read(ticks: u64) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    say!("3 feeds of {ticks} ticks, {kills} killed, {gone} gone and {back} back, none lost");
+    say!(
+        "3 feeds of {ticks} ticks, {kills} killed, {gone} crash and {back} restart reported, none lost"
+    );
     Ok(())
 }

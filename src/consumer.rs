@@ -58,7 +58,7 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// fn shared<T: Sync>() {}
 /// shared::<quoit::Consumer<u64>>();
 /// ```
-#[must_use = "a dropped consumer gives its role up"]
+#[must_use = "a dropped consumer frees its role"]
 pub struct Consumer<T> {
     pub(crate) end: Endpoint<ReadCursor>,
     /// The inline copy that a peek has found.

@@ -192,7 +192,7 @@ pub enum Error {
         /// The ring's name.
         name: String,
     },
-    /// Another endpoint, here or in another process, has the role.
+    /// Another endpoint, here or in another process, holds the role.
     InUse {
         /// The role.
         role: Role,
@@ -338,11 +338,11 @@ impl fmt::Display for Error {
                 holder: holder @ Holder::Known(_),
             } => write!(
                 f,
-                "the ring has a {role} already ({holder}); end that one first"
+                "the ring already has a {role} ({holder}); stop that process first"
             ),
             Self::InUse { role, holder } => write!(
                 f,
-                "the ring has a {role} already ({holder}); end it there first (quoit stat as root \
+                "the ring already has a {role} ({holder}); stop it there first (quoit stat as root \
                  finds it)"
             ),
             Self::NotARing { name, reason } => write!(

@@ -14,7 +14,7 @@ use crate::frames::{Found, Frame, FrameReader, FrameView, Frames};
 /// that its sender chose.
 ///
 /// [`Consumer`](crate::Consumer) reads records of one size, and says what happens when
-/// an endpoint is dropped, dies or is inherited by a child of `fork`.
+/// an endpoint is dropped, crashes or is inherited by a child of `fork`.
 ///
 /// ```
 /// use quoit::{FrameConsumer, RingOptions};
@@ -32,7 +32,7 @@ use crate::frames::{Found, Frame, FrameReader, FrameView, Frames};
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a dropped consumer gives its role up"]
+#[must_use = "a dropped consumer frees its role"]
 pub struct FrameConsumer {
     frames: FrameReader,
 }

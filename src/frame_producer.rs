@@ -31,7 +31,7 @@ use crate::layout::FRAME_HEADER;
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a dropped producer gives its role up"]
+#[must_use = "a dropped producer frees its role"]
 pub struct FrameProducer {
     frames: FrameWriter,
 }
@@ -78,7 +78,7 @@ impl FrameProducer {
     pub fn vacant(&self) -> Option<usize> {
         let room = self.capacity() - self.len();
         let rest = self.capacity() - self.frames.end.cursor.index(0) as u64;
-        // In the rest of the ring, or behind padding at its beginning.
+        // In the rest of the ring, or after padding at its beginning.
         let longest = room.min(rest).max(room.saturating_sub(rest));
         let payload = longest.checked_sub(FRAME_HEADER)? as usize;
         Some(payload.min(self.max_frame_len()))

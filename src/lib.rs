@@ -45,8 +45,11 @@
 //! | [`choosing`](docs::choosing), [`tuning`](docs::tuning) | shape, capacity and waiting; settings of the host |
 //! | [`limits`](docs::limits), [`process`](docs::process) | what quoit needs; what it does to the whole process |
 //! | [`crash`](docs::crash), [`files`](docs::files) | `kill -9` at any instruction; rings on a disk |
+//! | [`tool`](docs::tool), [`runbook`](docs::runbook) | the command-line tool `quoit`; what to do when something is wrong |
+//! | [`languages`](docs::languages), [`network`](docs::network) | C, C++ and Python; another machine |
 //! | [`porting`](docs::porting), [`comparison`](docs::comparison) | from rtrb, ringbuf, crossbeam-channel; alternatives |
 //! | [`memory_model`](docs::memory_model), [`layout`](docs::layout) | what is sound, and why; the bytes |
+//! | [`performance`](docs::performance), [`numbers`](docs::numbers) | where the time goes; every figure of one run |
 //! | [`tour`](docs::tour), [`testing`](docs::testing) | the source, and what proves it |
 //!
 //! # More tasks
@@ -173,7 +176,11 @@ pub mod docs {
     pub mod memory_model {}
     #[doc = include_str!("docs/network.md")]
     pub mod network {}
+    // Rustdoc has no files next to its pages: the picture is in the page, and not linked.
     #[doc = include_str!("docs/numbers.md")]
+    /// <div><style>img[src="percentiles.svg"] { display: none }</style>
+    #[doc = include_str!("docs/percentiles.svg")]
+    /// </div>
     pub mod numbers {}
     #[doc = include_str!("docs/performance.md")]
     pub mod performance {}

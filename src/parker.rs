@@ -36,8 +36,8 @@
 //! fence of Dice, Huang and Yang, 2001; `membarrier(2)`.)
 //!
 //! A new owner of a word runs one barrier before its first sleep, because the previous
-//! owner may have died just before its own barrier. A new waker wakes unconditionally,
-//! because the previous waker may have died just before its wake.
+//! owner may have crashed just before its own barrier. A new waker wakes unconditionally,
+//! because the previous waker may have crashed just before its wake.
 //!
 //! This file makes no syscall and follows no pointer; `loom-tests/` compiles it unchanged.
 

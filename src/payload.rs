@@ -211,7 +211,7 @@ unsafe fn load_halves(target: *mut u8, source: *const u8, size: usize) {
 
 /// Stores bytes that the program has perhaps only just written.
 ///
-/// In a stream, older stores are still on their way: those to the lines of the message
+/// In a stream, older stores are still pending: those to the lines of the message
 /// before, which come from the peer. A wide load of bytes that such a late store covers
 /// would wait for all of them. So these bytes are loaded by eight. `peer_waits` says that
 /// the consumer waits for each message. Then no store is late, and long messages are copied

@@ -49,7 +49,7 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// fn shared<T: Sync>() {}
 /// shared::<quoit::Producer<u64>>();
 /// ```
-#[must_use = "a dropped producer gives its role up"]
+#[must_use = "a dropped producer frees its role"]
 pub struct Producer<T> {
     pub(crate) end: Endpoint<WriteCursor>,
     records: PhantomData<fn() -> T>,

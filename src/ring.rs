@@ -63,7 +63,7 @@ pub struct Ring<T: ?Sized> {
     message = "a ring holds records or `[u8]`, and `{Self}` is neither",
     note = "a record is `Copy`, and derives `FromBytes`, `IntoBytes` and `Immutable` of zerocopy",
     note = "with `#[repr(C)]`, and fields such as `_pad: [u8; 3]` where it would have padding",
-    note = "`bool`, `char` and enums are no records: use u8 (u32 for a char), and convert"
+    note = "`bool`, `char` and enums are not records: use u8 (u32 for a char), and convert"
 )]
 pub trait Shape: Sealed + 'static {
     /// The endpoint that writes: [`Producer`](crate::Producer) or

@@ -1,6 +1,6 @@
 //! The memory: POSIX shared memory, a file, a memfd, or the heap.
 //!
-//! A [`Segment`] owns a mapping and the descriptor behind it; only `fork.rs` knows what the bytes
+//! A [`Segment`] owns a mapping and its descriptor; only `fork.rs` knows what the bytes
 //! mean, to end a child's copy. Memory is mapped raw: the only references to shared bytes made here
 //! are to atomics.
 
@@ -86,7 +86,7 @@ enum Memory {
 // SAFETY: a segment is memory and a descriptor, neither bound to a thread.
 unsafe impl Send for Segment {}
 // SAFETY: its fields are set before it is shared, except `flushed`, which is a `OnceLock`; its
-// methods access the bytes behind the base pointer only through atomics, and a caller that accesses
+// methods access the bytes at the base pointer only through atomics, and a caller that accesses
 // others must prove that itself.
 unsafe impl Sync for Segment {}
 

@@ -187,7 +187,7 @@ mod tests {
     fn a_word_unchanged_through_the_grace_is_a_rescue_of_its_endpoint_only() {
         let mut ends = [End::new(), End::new()];
         let found = park_for(&mut ends, 100 * MS, &mut |count, ends| {
-            // The other one's peer moves in the grace: its wake may be under way.
+            // The other one's peer moves in the grace: its wake may be in flight.
             ends[count - 1].has_work.set(true);
             Rest::TimedOut
         });

@@ -1,4 +1,4 @@
-"""The figures of README.md: `target/python/venv/bin/python bindings/python/measure.py`."""
+"""The figures of README.md: `python3 bindings/python/measure.py`."""
 
 import asyncio
 import os
@@ -102,7 +102,7 @@ async def round_trips(ask, times):
 
 
 async def loops(strategy):
-    """await recv() compared with an asyncio pipe, turn by turn."""
+    """await recv() compared with an asyncio pipe, in alternating slices."""
     there = quoit.create(f"{NAME}-a", 1 << 12, wait_strategy=strategy, **BRIEF)
     back = quoit.create(f"{NAME}-b", 1 << 12, wait_strategy=strategy, **BRIEF)
     message = b"sixteen bytes!!!"

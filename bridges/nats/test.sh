@@ -45,6 +45,7 @@ fi
 names() { find /dev/shm -mindepth 1 -maxdepth 1 -name 'quoit-nats-*' -printf '%f\n' | sort; }
 before=$(names)
 cargo test --locked --quiet --lib
+cargo test --locked --quiet --doc
 cargo test --locked --quiet --test bridge -- "$@"
 left=$(comm -13 <(printf '%s\n' "$before") <(names))
 [ -z "$left" ] || { printf 'left in /dev/shm: %s\n' $left && exit 1; }

@@ -1,6 +1,6 @@
 // Consumes a quoit ring of frames. It shows that src/layout.md suffices to write a client: it uses nothing else.
 // For programs, take bindings/c. This one sleeps on a futex or a semaphore, as the ring says.
-//     cc -std=c11 -O2 -pthread examples/c/consume.c -o consume && ./consume NAME
+//     cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && target/consume quoit-frames
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -101,7 +101,7 @@ int main(int argc, char **argv) {
     check(argc == 2, "usage: consume NAME");
     int fd = opened(argv[1]);
     check(S_ISREG(file.st_mode), "it is no quoit ring");
-    uint64_t magic = 0; // read: to load it through a mapping could allocate memory in a file that is no ring
+    uint64_t magic = 0; // read: to load it through a mapping could allocate memory in a file that is not a ring
     check(pread(fd, &magic, 8, 0) == 8 && magic == 0x1a0a0d74696f7571 && file.st_size > DATA, "it is no quoit ring");
     ring = mmap(NULL, file.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     check(ring != MAP_FAILED && LOAD(64, 0) == 0x1a0a0d74696f7571 && LOAD(32, 8) == 1, "it is no quoit ring");
@@ -113,7 +113,7 @@ int main(int argc, char **argv) {
     check(!LOAD(32, SUPERSEDED), "superseded: start again");
     check(!doorbell || doorbell == (1 | 1 << 8 | (uint32_t)sizeof(sem_t) << 16), "its doorbell is unknown, or another C library's");
     role = opened(argv[1]);
-    for (int i = 0; !lock(F_OFD_SETLK, HEAD); i++) check(i < 100 && usleep(1000) == 0, "it has a consumer already");
+    for (int i = 0; !lock(F_OFD_SETLK, HEAD); i++) check(i < 100 && usleep(1000) == 0, "it already has a consumer");
     check(close(opened(argv[1])) == 0 && !LOAD(32, SUPERSEDED), "superseded: start again"); // before the lock was ours
     head = LOAD(64, HEAD);
     check(LOAD(64, TAIL) - head <= capacity && head % 8 == 0, "its positions are corrupt");
@@ -128,7 +128,7 @@ int main(int argc, char **argv) {
         else if (LOAD(64, PRODUCER) & 1) gone = "closed";
         else if (!sleeps_through(longest)) continue;
         else if (!LOAD(64, PRODUCER)) check(leads_here(argv[1]), "superseded: start again"); // no producer can attach
-        else if (lock(F_OFD_GETLK, TAIL)) gone = "died";
+        else if (lock(F_OFD_GETLK, TAIL)) gone = "crashed";
     }
     STORE(64, CONSUMER, LOAD(64, CONSUMER) | 1), wake(1); // closes; the end of the process frees the lock
     if (asked) signal(asked, SIG_DFL), raise(asked);

@@ -31,7 +31,7 @@ pub(crate) type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Resul
 pub(crate) const MOMENT: Duration = Duration::from_millis(100);
 
 /// Runs an example, or one part of it: a process that the example has started with these words.
-/// It prints an error. After a signal it dies of that signal, as a shell expects.
+/// It prints an error. After a signal it lets that signal kill it, as a shell expects.
 pub(crate) fn main(run: impl FnOnce(&[&str]) -> Result<()>) -> ExitCode {
     let words: Vec<_> = env::args_os().skip(1).collect();
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();

@@ -18,7 +18,7 @@ use super::common::message::Message;
 use super::common::{Result, cores};
 use super::link::{Frames, Link, mixed_length};
 
-pub(crate) const TRANSPORTS: [&str; 4] = ["slots", "frames", "pipe", "socket"];
+pub(crate) const TRANSPORTS: [&str; 4] = ["records", "frames", "pipe", "socket"];
 
 /// A slice of the work.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -63,9 +63,11 @@ pub(crate) fn run(side: &str, directory: &str, core: &str) -> Result<()> {
         let way = if sends == is_near { "there" } else { "back" };
         directory.join(format!("{shape}-{way}"))
     };
-    let producer = options.open::<Message>(path("slots", true))?.producer()?;
-    let consumer = options.open::<Message>(path("slots", false))?.consumer()?;
-    let mut slots = (producer, consumer);
+    let producer = options.open::<Message>(path("records", true))?.producer()?;
+    let consumer = options
+        .open::<Message>(path("records", false))?
+        .consumer()?;
+    let mut records = (producer, consumer);
     let mut frames = Frames {
         producer: options.open::<[u8]>(path("frames", true))?.producer()?,
         consumer: options.open::<[u8]>(path("frames", false))?.consumer()?,
@@ -96,7 +98,7 @@ pub(crate) fn run(side: &str, directory: &str, core: &str) -> Result<()> {
         };
         let (report, trips) = &mut totals[2 * slice.transport + slice.there_and_back];
         match slice.transport {
-            0 => work(&mut slots, slice, is_near, report, trips)?,
+            0 => work(&mut records, slice, is_near, report, trips)?,
             1 => work(&mut frames, slice, is_near, report, trips)?,
             2 => work(&mut pipe, slice, is_near, report, trips)?,
             _ => work(&mut socket, slice, is_near, report, trips)?,

@@ -25,7 +25,7 @@ use table::Row;
 
 /// Moves messages between two processes, verifies each, and measures
 ///
-/// First one way: ten million numbered, checksummed messages of each shape, slots
+/// First one way: ten million numbered, checksummed messages of each shape, records
 /// and frames of mixed length, through a ring in /dev/shm, and a tenth as many
 /// through a pipe and a Unix socket. Then round trips, one message at a time.
 /// Fails if a message was lost, torn or repeated.

@@ -29,7 +29,7 @@ impl Pair {
     pub(crate) fn start(directory: &Path, cores: Option<[usize; 2]>) -> Result<Self> {
         for way in ["there", "back"] {
             let file = |shape| directory.join(format!("{shape}-{way}"));
-            RingOptions::new(BUFFER / 32).create::<Message>(file("slots"))?;
+            RingOptions::new(BUFFER / 32).create::<Message>(file("records"))?;
             RingOptions::new(BUFFER).create::<[u8]>(file("frames"))?;
         }
         let (there, near_output) = pipe_with(PipeFlags::CLOEXEC)?;

@@ -80,7 +80,7 @@ pub(crate) fn one_way(rows: &[Row]) -> String {
         let content = row.rate() * far.bytes as f64 / far.timed as f64;
         let [pipe, socket] = ratios(rows, row, Row::rate);
         text += &format!(
-            "{:<6} {:>9} sent {:>9} verified {bytes:>6} {:>8} {:>9} {pipe:>5} {socket:>6}{}\n",
+            "{:<7} {:>8} sent {:>9} verified {bytes:>6} {:>8} {:>9} {pipe:>5} {socket:>6}{}\n",
             row.transport,
             near.sent,
             far.check.verified,

@@ -13,7 +13,7 @@ library only. For programs, take bindings/python: there the Rust library does th
 - It polls and wakes no process. A producer that sleeps because the ring is full polls again
   after 0.1 s at most, and counts a rescue.
 - `observe` maps the ring read-only. It reads its figures one after the other.
-- A child of `fork` (`os.fork`, multiprocessing's "fork") has no role: its calls fail.
+- A child of `fork` (`os.fork`, multiprocessing's "fork") holds no role: its calls fail.
 """
 
 import argparse
@@ -196,7 +196,7 @@ class Consumer:
             except BlockingIOError as error:
                 if not replacing:
                     pid = ring.half(CONSUMER + 8)
-                    raise Refused(f"{name} has a consumer already: process {pid}") from error
+                    raise Refused(f"{name} already has a consumer: process {pid}") from error
                 time.sleep(0.001)
         else:
             raise Refused(f"{name} is being replaced")
@@ -220,7 +220,7 @@ class Consumer:
     def frames(self):
         """The frames that are there now, as bytes; then they are released."""
         if self.role is None:
-            raise Refused("this process does not have the role: it is a child, or has left")
+            raise Refused("this process does not hold the role: it is a child, or has closed")
         ring, tail = self.ring, self.ring.word(TAIL)
         unread = distance(tail, self.head)
         if not distance(self.seen, self.head) <= unread <= ring.capacity:

@@ -166,7 +166,7 @@ pub(super) fn receive_by<R>(
     if passed.bytes == 0 {
         return Err(HandoffError::Closed);
     }
-    // A message is sent in one piece, and so arrives in one.
+    // A message is sent whole, and so arrives whole.
     let version = message[..passed.bytes].strip_prefix(MAGIC);
     let Some(Ok(version)) = version.map(TryInto::try_into) else {
         return Err(HandoffError::OtherMessage);

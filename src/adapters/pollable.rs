@@ -39,10 +39,10 @@ use crate::segment::off_standard;
 ///   followed by one more. Then the descriptor is not readable. It becomes readable again for new
 ///   work, or when another peer attaches, closes or crashes. A crash is noticed at the next
 ///   liveness check ([`RingOptions::peer_check`](crate::RingOptions::peer_check)).
-/// - *Sometimes once without work**: after another peer has attached, or after a wake
-///   that was under way. As with any descriptor, use calls that do not wait, and expect
+/// - **Sometimes once without work**: after another peer has attached, or after a wake
+///   that was in flight. As with any descriptor, use calls that do not wait, and expect
 ///   `Empty` or `Full`.
-/// - *While the endpoint cannot be waited for**; [`failure`](Self::failure) says why.
+/// - **While the endpoint cannot be waited for**; [`failure`](Self::failure) says why.
 ///
 /// A poisoned endpoint has work, an error to report, until you drop it. An endpoint that you closed
 /// yourself is readable only while there is something left to read.
@@ -81,7 +81,7 @@ use crate::segment::off_standard;
 /// assert_eq!(unsafe { libc::poll(&mut poll, 1, 0) }, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "a dropped endpoint gives its role up"]
+#[must_use = "a dropped endpoint frees its role"]
 pub struct Pollable<E> {
     /// Dropped before the endpoint: the reactor never watches a dropped endpoint.
     registration: Registration,
@@ -99,7 +99,7 @@ pub struct Pollable<E> {
     has_failed: bool,
 }
 
-/// A [`Pollable`] end, in use. The descriptor is up to date again when this is dropped.
+/// A [`Pollable`] endpoint, in use. The descriptor is up to date again when this is dropped.
 #[must_use = "a dropped guard only checks whether there is work"]
 pub struct Ready<'a, E> {
     pollable: &'a mut Pollable<E>,

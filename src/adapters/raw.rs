@@ -266,7 +266,7 @@ impl RawProducer {
     }
 
     /// Whether a consumer of this thread has waited since the last question: there is time to take
-    /// the lines of the next record while this one is on its way.
+    /// the lines of the next record while this one is in flight.
     pub fn was_idle(&mut self) -> bool {
         self.end.was_idle()
     }

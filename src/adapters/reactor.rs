@@ -217,7 +217,7 @@ impl Registration {
         old.map(drop)
     }
 
-    /// Continues to wait, now for this task; `false` if the wait is over.
+    /// Continues to wait, now for this task; `false` if the wait has ended.
     #[cfg(feature = "futures")]
     pub(super) fn keep_waiting(&self, task: &Waker) -> bool {
         if self.is_inherited() {
@@ -273,7 +273,7 @@ impl Drop for Registration {
     }
 }
 
-/// An endpoint on its way into a park or out of it.
+/// An endpoint that enters a park or leaves it.
 struct Parked<'a> {
     end: &'a mut dyn Sleeping,
     watch: &'a Watch,
@@ -386,7 +386,7 @@ impl State {
 }
 
 impl Wait {
-    /// Whether and how the wait is over now. `rest` and `slot` as in [`Table::scan`].
+    /// Whether and how the wait has ended. `rest` and `slot` as in [`Table::scan`].
     fn check(&mut self, now: u64, rest: Rest, slot: usize) -> Option<Outcome> {
         // park <-> wake: the peer changes the word before it wakes.
         if self.watch.word().load(WORD) != PARKED {

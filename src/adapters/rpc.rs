@@ -43,7 +43,7 @@
 //!
 //! No clock is shared: two processes may be in two time namespaces. The client measures the
 //! remaining time when it publishes the request, and the server counts it down from when it first
-//! sees the request in the ring. It does not handle a request whose time is over by then. A request
+//! sees the request in the ring. It does not handle a request whose time has expired by then. A request
 //! that a busy server has not yet seen does not age.
 //!
 //! A client that does not read its replies cannot block its server: a reply without room is kept,

@@ -215,7 +215,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         ANY,
         &[ENOMEM],
-        "the kernel has no memory for it: end other programs, or raise the limit of the control group",
+        "the kernel has no memory for it: stop other programs, or raise the limit of the control group",
     ),
     (
         ANY,
@@ -271,7 +271,7 @@ pub(super) fn remedy(doing: &str, source: &io::Error) -> Option<&'static str> {
     let Some(answer) = source.raw_os_error() else {
         return match (doing, source.kind()) {
             ("lock the name of", ErrorKind::TimedOut) => {
-                Some("another process holds its lock all the time: lslocks shows which; end it")
+                Some("another process holds its lock all the time: lslocks shows which; stop it")
             }
             ("lock, between forks,", ErrorKind::TimedOut) => {
                 Some("this process forks all the time; try again between two forks")
@@ -296,7 +296,7 @@ pub(super) fn way_out(
     if in_use {
         write!(
             f,
-            "a process holds the ring: {agree}, or end that process first"
+            "a process holds the ring: {agree}, or stop that process first"
         )
     } else {
         write!(

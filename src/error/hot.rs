@@ -179,7 +179,9 @@ impl fmt::Display for ClaimError {
         match self {
             Self::Full => f.write_str("the ring is full"),
             Self::TimedOut => f.write_str("the ring is full, and no room was freed in time"),
-            Self::Abandoned => f.write_str("the ring is full, and its consumer is gone"),
+            Self::Abandoned => {
+                f.write_str("the ring is full, and its consumer has closed or crashed")
+            }
             Self::Superseded => f.write_str(
                 "the ring is full, and was unlinked or replaced: no consumer can attach; open its \
                  name again",
@@ -289,7 +291,9 @@ impl fmt::Display for PopError {
         match self {
             Self::Empty => f.write_str("the ring is empty"),
             Self::TimedOut => f.write_str("the ring is empty, and no message arrived in time"),
-            Self::Abandoned => f.write_str("the ring is empty, and its producer is gone"),
+            Self::Abandoned => {
+                f.write_str("the ring is empty, and its producer has closed or crashed")
+            }
             Self::Superseded => f.write_str(
                 "the ring is empty, and was unlinked or replaced: no producer can attach; open its \
                  name again",

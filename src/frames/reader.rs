@@ -75,7 +75,7 @@ impl FrameReader {
     /// misses, one after the other.
     #[inline(always)]
     fn prefetch_unread(&self, unread: u64) {
-        let last = unread as usize - 1; // the lines behind it are the producer's
+        let last = unread as usize - 1; // the lines after it are the producer's
         for ahead in (LINE..PREFETCHED.min(last + LINE)).step_by(LINE) {
             let index = self.end.cursor.index(ahead.min(last));
             payload::prefetch(self.end.at(index));
@@ -574,7 +574,7 @@ impl<'a> Frames<'a> {
         self.release_bytes(visited);
     }
 
-    /// Bytes of the frames visited so far, with headers and padding: the position behind the
+    /// Bytes of the frames visited so far, with headers and padding: the position after the
     /// last one is the consumer's plus this.
     ///
     /// # Real-time

@@ -278,7 +278,7 @@ fn short_frame<const WORDS: usize>(kind: u32, payload: &[u8]) -> [u64; WORDS] {
     })
 }
 
-/// Up to eight bytes from `offset` on, behind them zeros.
+/// Up to eight bytes from `offset` on, then zeros.
 #[inline(always)]
 fn word_at(bytes: &[u8], offset: usize) -> u64 {
     let rest = &bytes[offset..];

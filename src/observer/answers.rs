@@ -94,7 +94,7 @@ pub struct EndpointState {
     /// closed.
     pub wakes: u64,
     /// How often one of them slept until a timeout although there was work, and no wake arrived:
-    /// missed wake-ups. A wake that is under way is not counted ([the
+    /// missed wake-ups. A wake that is in flight is not counted ([the
     /// definition](crate::docs::layout#rescues)). If it grows, check how the peer wakes. Any
     /// process that may write to the ring can raise it.
     pub rescues: u64,

@@ -26,7 +26,7 @@ use super::super::sync::{AtomicU64, COPIED, FREE, PLAIN, READY, fence};
 pub struct Message {
     /// Its position, in slots, or bytes for frames.
     pub position: u64,
-    /// The position behind it, for [`Observer::unread_from`](crate::Observer::unread_from).
+    /// The position after it, for [`Observer::unread_from`](crate::Observer::unread_from).
     pub next: u64,
     /// The producer's kind of a frame; 0 for a record.
     pub kind: u32,
@@ -58,7 +58,7 @@ pub(crate) struct View<'a> {
 impl View<'_> {
     /// Head and tail.
     pub(crate) fn positions(self) -> (u64, u64) {
-        // reclaim -> free: the head first, so that the tail is not behind it.
+        // reclaim -> free: the head first, so that the tail is not before it.
         let head = self.head.load(FREE);
         // publish -> ready: the messages before this tail are whole.
         let tail = self.tail.load(READY);
@@ -102,7 +102,7 @@ impl View<'_> {
         // copied -> overtaken: no byte above is newer than the head below.
         fence(COPIED);
         let released = self.head.load(PLAIN).wrapping_sub(position);
-        // Ahead of the head by a ring at most, or behind it.
+        // Ahead of the head by a ring at most, or before it.
         released == 0 || released.wrapping_neg() <= self.capacity
     }
 

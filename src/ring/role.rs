@@ -22,7 +22,7 @@ use crate::wait::{
     is_stopped, is_superseded, peer_closed_or_crashed,
 };
 
-/// One endpoint's hold on its role. While it exists, no other endpoint has the role, and header and
+/// One endpoint's hold on its role. While it exists, no other endpoint holds the role, and header and
 /// data stay mapped.
 #[derive(Debug)]
 pub(crate) struct RoleGuard {
@@ -368,8 +368,8 @@ impl Drop for RoleGuard {
         self.close();
         if self.shared.config.unlink_on_drop {
             let segment = &self.shared.segment;
-            // If the peer is still attached, or another ring has the name, do not remove it. Give
-            // the role up first: of two endpoints that close at once, one may wait for the other's
+            // If the peer is still attached, or another ring has the name, do not remove it. Free
+            // the role first: of two endpoints that close at once, one may wait for the other's
             // role.
             let ours = |lock: &LockFile| {
                 lock.unlock(byte(self.role));

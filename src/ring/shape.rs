@@ -38,10 +38,10 @@ use crate::layout::{self, SHAPE_FRAMES, SHAPE_SLOTS};
 /// # record::<Tick>();
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no record of a ring",
+    message = "`{Self}` cannot be a record of a ring",
     note = "a record is `Copy`, and derives `FromBytes`, `IntoBytes` and `Immutable` of zerocopy",
     note = "with `#[repr(C)]`, and fields such as `_pad: [u8; 3]` where it would have padding",
-    note = "`bool`, `char` and enums are no records: use u8 (u32 for a char), and convert"
+    note = "`bool`, `char` and enums are not records: use u8 (u32 for a char), and convert"
 )]
 pub trait Record: FromBytes + IntoBytes + Immutable + Copy + Send + 'static {}
 

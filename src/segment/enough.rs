@@ -102,7 +102,7 @@ fn way_out(limit: &MemoryLimit) -> String {
     } else {
         format!(
             "this machine has {set} bytes of memory ({file}), and beyond them the kernel kills; \
-             make the ring smaller, remove rings, or end other programs"
+             make the ring smaller, remove rings, or stop other programs"
         )
     }
 }

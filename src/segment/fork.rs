@@ -73,7 +73,7 @@ const INHERITED: u32 = 4;
 static PLACES: List<Place> = List::new();
 /// Whether the handlers are installed.
 static INSTALLED: AtomicU32 = AtomicU32::new(0);
-/// The forks so far, and in the lower half those that are under way.
+/// The forks so far, and in the lower half those that are in progress.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 const BEGUN: u64 = 1 << 32;
 const UNDER_WAY: u64 = 1;

@@ -107,7 +107,7 @@ impl WaitHistory {
 }
 
 /// The steps of one wait. The clock is not read before a few spins
-/// have passed: a reply that is under way should not wait for that.
+/// have passed: a reply that is in flight should not wait for that.
 #[derive(Debug)]
 pub(crate) struct WaitLoop {
     wait: WaitConfig,

@@ -15,7 +15,7 @@ pub(crate) fn is_left_alone(segment: &Segment, role: Role, state: State) -> bool
 }
 
 /// Whether the ring was unlinked or replaced. If the query fails, the ring counts as having its
-/// name. While the caller has a role no process may mark the ring, so the mark is not checked.
+/// name. While the caller holds a role no process may mark the ring, so the mark is not checked.
 pub(crate) fn is_superseded(segment: &Segment) -> bool {
     matches!(segment.is_nameless(), Ok(true))
 }

@@ -12,7 +12,7 @@
 //! any size of record. Both endpoints do so; the slower one finds enough, and stops.
 //!
 //! A thread that has polled an empty ring since its last message, for the reply or for the next
-//! request, has time while a message is under way: it takes the lines of the next one
+//! request, has time while a message is in flight: it takes the lines of the next one
 //! then. The thread of a stream has not, however long its consumer waits.
 
 use core::cell::Cell;
@@ -38,7 +38,7 @@ const CLOSE: u64 = 4096;
 /// The most hints to the processor for which an endpoint backs off.
 const LONGEST_SLIP: u32 = 64;
 
-/// The polls of late.
+/// The recent polls.
 #[derive(Debug)]
 pub(crate) struct Pacing {
     /// In a row.
@@ -313,7 +313,7 @@ mod tests {
         // A message every hint, or ten: until they are 512 apart, at most.
         assert_eq!(tuned(1 << 16, 8, 1, 2), LONGEST_SLIP);
         assert!((28..=60).contains(&tuned(1 << 16, 8, 10, 2)));
-        // A ring that is half filled while the lines are on their way.
+        // A ring that is half filled while the lines are in flight.
         assert_eq!(tuned(64, 8, 3, 32), 0);
         assert_eq!(tuned(1 << 16, 8, 3, 4096), 0);
         // The smallest rings carry no stream.

@@ -9,13 +9,13 @@ use std::process::Command;
 #[rustfmt::skip]
 const CASES: [(&str, &str, &[&str]); 7] = [
     ("bool_record", "let _ = quoit::RingOptions::new(8).heap::<bool>();",
-        &["`bool` is no record of a ring", "use u8"]),
+        &["`bool` cannot be a record of a ring", "use u8"]),
     ("char_end", "let _ = quoit::Producer::<char>::open(\"ticks\");",
-        &["`char` is no record of a ring", "u32 for a char"]),
+        &["`char` cannot be a record of a ring", "u32 for a char"]),
     ("enum_record",
         "#[derive(Clone, Copy)] enum Side { Buy, Sell } \
          let _ = quoit::Consumer::<Side>::open(\"ticks\").map(|_| (Side::Buy, Side::Sell));",
-        &["`Side` is no record of a ring", "enums are no records"]),
+        &["`Side` cannot be a record of a ring", "enums are not records"]),
     ("struct_without_derives",
         "#[derive(Clone, Copy)] #[repr(C)] struct Order { price: u64 } \
          let _ = quoit::Ring::<Order>::open(\"orders\").map(|_| Order { price: 1 }.price);",

@@ -38,7 +38,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
         (Error::NotFound { name: name() }, ErrorKind::NotFound,
             &["\"ticks\"", "create it", "open_or_create"]),
         (Error::InUse { role: Role::Producer, holder: Holder::Known(4711) },
-            ErrorKind::ResourceBusy, &["producer", "process 4711", "end that one first"]),
+            ErrorKind::ResourceBusy, &["producer", "process 4711", "stop that process first"]),
         (Error::InUse { role: Role::Producer, holder: Holder::Unknown(4711) },
             ErrorKind::ResourceBusy, &["calls itself process 4711", "quoit stat as root"]),
         (Error::InUse { role: Role::Consumer, holder: Holder::Unknown(0) }, ErrorKind::ResourceBusy,
@@ -54,7 +54,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
             &["\"ticks\" holds records, not frames", "the type of the other"]),
         (Error::SchemaMismatch { name: name(), found: 0xf0, expected: 0xe0, found_size: 40,
             expected_size: 8, in_use: true }, ErrorKind::InvalidData,
-            &["40 bytes, not 8", "a process holds", "end that process"]),
+            &["40 bytes, not 8", "a process holds", "stop that process"]),
         (Error::SchemaMismatch { name: name(), found: 0xf0, expected: 0xe0, found_size: 40,
             expected_size: 8, in_use: false }, ErrorKind::InvalidData,
             &["no process holds", "quoit rm \"ticks\"",
@@ -234,7 +234,7 @@ fn every_hot_error_has_a_text_and_a_kind() {
     let errors = rows! { ClaimError:
         Full => WouldBlock, "full";
         TimedOut => TimedOut, "in time";
-        Abandoned => BrokenPipe, "consumer is gone";
+        Abandoned => BrokenPipe, "consumer has closed or crashed";
         Superseded => StaleNetworkFileHandle, "open its name again";
         TooLong { max: 56 } => InvalidInput, "longest claim of this ring is 56";
         Corrupt => InvalidData, "corruption() says what was found";
@@ -244,7 +244,7 @@ fn every_hot_error_has_a_text_and_a_kind() {
     let errors = rows! { PopError:
         Empty => WouldBlock, "empty";
         TimedOut => TimedOut, "in time";
-        Abandoned => UnexpectedEof, "producer is gone";
+        Abandoned => UnexpectedEof, "producer has closed or crashed";
         Superseded => StaleNetworkFileHandle, "open its name again";
         TooShort { needed: 100 } => InvalidInput, "has 100 bytes";
         TooMany { max: 64 } => InvalidInput, "has 64 slots";

@@ -15,7 +15,7 @@ pub(crate) fn asks<T: Calls + ?Sized, U: Calls + ?Sized>(
     let wait = Wait::Until(PATIENCE.into());
     for number in 0..MESSAGES {
         push::<T>(&mut producer, &T::varied(number), wait).expect("it is taken");
-        // Several are on their way.
+        // Several are in flight.
         if number % 8 == 7 {
             for number in number - 7..=number {
                 assert_eq!(pop::<U>(&mut consumer, wait), Ok(U::varied(!number)));

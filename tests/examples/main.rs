@@ -247,7 +247,9 @@ fn there_is_one_producer() {
     let pid = first.pid();
     assert_eq!(
         second.errors,
-        format!("error: the ring has a producer already (process {pid}); end that one first\n")
+        format!(
+            "error: the ring already has a producer (process {pid}); stop that process first\n"
+        )
     );
 }
 
@@ -306,13 +308,13 @@ fn each_endpoint_shows_one_line_on_a_terminal() {
     terminal.shows("/s  fill [");
     terminal.shows(" good");
     producer.kill();
-    terminal.shows("producer gone, waiting");
+    terminal.shows("no producer, waiting");
 
     let (output, mut terminal) = Terminal::open();
     let producer = Example::start_on(output, "producer", &name);
     terminal.shows("checksum ");
     consumer.kill();
-    terminal.shows("[##########] 100 %  consumer gone, waiting");
+    terminal.shows("[##########] 100 %  no consumer, waiting");
     producer.signal(libc::SIGINT);
     terminal.shows("4096 unread");
 }
@@ -336,7 +338,7 @@ fn the_demo_verifies_what_it_sends() {
     assert!(!ended.output.contains('\x1b'), "{}", ended.output);
     let lines: Vec<_> = ended.output.lines().collect();
     for (line, start) in [
-        "slots      20000 sent     20000 verified ",
+        "records    20000 sent     20000 verified ",
         "frames     20000 sent     20000 verified ",
         "pipe        2000 sent      2000 verified ",
         "socket      2000 sent      2000 verified ",
@@ -348,7 +350,7 @@ fn the_demo_verifies_what_it_sends() {
     }
     for (line, start) in [
         "round trip, ns   trips     p50     p90     p99   p99.9       max",
-        "slots             1990 ",
+        "records           1990 ",
         "frames            1990 ",
         "pipe                90 ",
         "socket              90 ",

@@ -20,17 +20,31 @@ fn block(language: &str) -> &'static str {
     block.unwrap_or_else(|| panic!("README.md has no {language}"))
 }
 
-/// Builds the user's crate, with another ring than "ticks", and says where the program is.
+/// Makes and builds the user's crate, with another ring than "ticks"; says where the program is.
 fn build(ring: &RingName) -> PathBuf {
-    let user = Path::new(env!("CARGO_TARGET_TMPDIR")).join("user");
-    fs::create_dir_all(user.join("src")).expect("a directory");
+    let user = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme-user");
+    let _ = fs::remove_dir_all(&user);
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let new = Command::new(&cargo)
+        .args(["new", "--quiet", "--vcs", "none"])
+        .arg(&user)
+        .output();
+    let new = new.expect("cargo runs");
+    assert!(new.status.success(), "{new:?}");
     let dependencies = block("toml").replace("\"../quoit\"", &format!("{ROOT:?}"));
     assert!(dependencies.contains(ROOT), "README.md names no path");
-    let package = "[package]\nname = \"readme-user\"\nedition = \"2024\"\n\n[workspace]\n";
+    let manifest = fs::read_to_string(user.join("Cargo.toml")).expect("a file");
+    let package = manifest
+        .strip_suffix("[dependencies]\n")
+        .expect("the last line");
     let program = block("rust,no_run").replace("\"ticks\"", &format!("\"{ring}\""));
     assert_eq!(program.matches(ring.as_str()).count(), 2);
     for (file, text) in [
-        ("Cargo.toml", format!("{package}\n{dependencies}")),
+        // No part of a workspace that a directory above may have.
+        (
+            "Cargo.toml",
+            format!("{package}{dependencies}\n[workspace]\n"),
+        ),
         ("src/main.rs", program),
     ] {
         fs::write(user.join(file), text).expect("a file");
@@ -39,7 +53,6 @@ fn build(ring: &RingName) -> PathBuf {
     fs::copy(Path::new(ROOT).join("Cargo.lock"), user.join("Cargo.lock")).expect("a copy");
     // In the target and with the profile of this test, which most of it was compiled for.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("");
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let built = Command::new(cargo)
         .args([
             "build",

@@ -112,8 +112,11 @@ fn a_feed_is_killed_and_restarts() {
         panic!("{ended:?}");
     };
     assert_eq!((killed, back), ("south is killed", "south is back"));
-    assert!(gone.starts_with("south is gone, all "), "{ended:?}");
-    let expected = "3 feeds of 20000 ticks, 1 killed, 1 gone and 1 back, none lost";
+    assert!(
+        gone.starts_with("south has closed or crashed, all "),
+        "{ended:?}"
+    );
+    let expected = "3 feeds of 20000 ticks, 1 killed, 1 crash and 1 restart reported, none lost";
     assert_eq!(last, expected);
     assert_eq!(names_of("three-feeds", process), 0);
 }
@@ -129,7 +132,7 @@ fn a_feed_that_another_process_kills_restarts_too() {
         wait_until("it is read", || segment.read(HEAD) > 0);
     }
     signal_to(children_of(process)[0], libc::SIGKILL);
-    assert!(example.line().contains(" is gone, all "));
+    assert!(example.line().contains(" has closed or crashed, all "));
     assert!(example.line().contains(" is back"));
     example.signal(libc::SIGINT);
     let ended = example.end();
@@ -188,7 +191,7 @@ fn numbers_are_echoed_over_both_doorbells() {
     let ended = example.end();
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
     let last = ended.output.lines().last();
-    let expected = "500 numbers came back over futexes, and 500 over semaphores";
+    let expected = "500 numbers returned over futexes, and 500 over semaphores";
     assert_eq!(last, Some(expected), "{ended:?}");
     assert_eq!(names_of("doorbells", process), 0);
 }

@@ -238,7 +238,7 @@ fn c_notices_a_producer_that_was_killed() {
     let file = SegmentFile::open(&name.file());
     until("all is read", || file.read(HEAD) == file.read(TAIL));
     drop(doomed);
-    let output = format!("{said}, producer died\n");
+    let output = format!("{said}, producer crashed\n");
     assert_eq!(consumer.ends().output, output);
 }
 
@@ -267,7 +267,7 @@ fn c_reports_errors() {
         .create::<[u8]>(&name)
         .expect("a ring");
     let consumer = ring.consumer().expect("the role is free");
-    refuses(name.as_str(), "it has a consumer already");
+    refuses(name.as_str(), "it already has a consumer");
     drop(consumer);
 
     let file = SegmentFile::open(&name.file());

@@ -102,7 +102,7 @@ fn python_reports_errors() {
         .create::<[u8]>(&name)
         .expect("a ring");
     let consumer = ring.consumer().expect("the role is free");
-    refuses("consume", "has a consumer already");
+    refuses("consume", "already has a consumer");
     drop(consumer);
     let file = SegmentFile::open(&name.file());
     file.write(crate::common::segment_file::TAIL, 4096);

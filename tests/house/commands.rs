@@ -1,18 +1,26 @@
 //! Every command that a page shows is run by a test or by the gate.
 //!
 //! A command is a line of a block of shell, a line after `$ ` of any other block, and a piece
-//! of code in a sentence that begins with one of [`PROGRAMS`].
+//! of code in a sentence that begins with one of [`PROGRAMS`], or with one of the host's. In the
+//! comments of examples and benches, each line that begins with such a program is one, too.
 
 use std::fs;
 use std::process::Command;
 
+use super::host;
 use super::pages::{Page, names_in, pages, read};
 use super::sources::expect_none;
+use super::words::paths;
 
 /// What a command in a sentence begins with.
-#[rustfmt::skip]
 const PROGRAMS: [&str; 7] = [
-    "bash", "cargo", "cc", "pip", "python3", "quoit", "quoit-nats",
+    "bash",
+    "cargo",
+    "cc",
+    "pip",
+    "python3",
+    "quoit",
+    "quoit-nats",
 ];
 
 /// The gate runs a command of a page word for word if it has the line `documented 'COMMAND'`.
@@ -20,63 +28,154 @@ const GATE: &str = ".ci/run";
 
 /// A command that is run in another form, and the test or the script that does it: a file, and
 /// a text of that file. Of the tool, the bridge and the examples [`proof_by_rule`] knows the tests.
-#[rustfmt::skip]
-const RUN_BY: [(&str, &str, &str); 32] = [
+const RUN_BY: [(&str, &str, &str); 34] = [
     // The gate itself, and parts of what it runs.
     ("bash .ci/run", GATE, "# The gate: bash .ci/run\n"),
-    ("bash bridges/nats/test.sh", GATE, "  bash bridges/nats/test.sh | tee"),
+    (
+        "bash bridges/nats/test.sh",
+        GATE,
+        "  bash bridges/nats/test.sh | tee",
+    ),
     ("cargo deny", GATE, "\nsuite 'cargo deny' deny\n"),
-    ("cargo test", GATE, "documented 'cargo test --features loom'\n"),
-    ("cargo test --test house", GATE, "documented 'cargo test --features loom'\n"),
-    ("cargo test --features loom --test loom_cursor", GATE,
-        "documented 'cargo test --features loom'\n"),
-    ("LOOM_LOCATION=1 cargo test --features loom --test loom_cursor -- slots_of_one --exact",
-        "loom-tests/models/slots.rs", "name: \"slots_of_one\","),
-    ("cargo doc --open", GATE, "cargo doc --locked --quiet --no-deps --all-features\n"),
-    ("cargo install --path . --features cli --locked", GATE,
-        "cargo install --path . --features cli --locked --debug"),
-    ("cargo install gungraun-runner --version 0.20.0 --locked", GATE,
-        "--version \"$version\" gungraun-runner\n"),
-    ("cargo install cargo-fuzz", GATE,
-        "cargo install --locked --quiet --root \"$target/fuzz\" cargo-fuzz\n"),
+    (
+        "cargo test",
+        GATE,
+        "documented 'cargo test --features loom'\n",
+    ),
+    (
+        "cargo test --test house",
+        GATE,
+        "documented 'cargo test --features loom'\n",
+    ),
+    (
+        "cargo test --features loom --test loom_cursor",
+        GATE,
+        "documented 'cargo test --features loom'\n",
+    ),
+    (
+        "LOOM_LOCATION=1 cargo test --features loom --test loom_cursor -- slots_of_one --exact",
+        "loom-tests/models/slots.rs",
+        "name: \"slots_of_one\",",
+    ),
+    (
+        "cargo doc --open",
+        GATE,
+        "cargo doc --locked --quiet --no-deps --all-features\n",
+    ),
+    (
+        "cargo install --path . --features cli --locked",
+        GATE,
+        "cargo install --path . --features cli --locked --debug",
+    ),
+    (
+        "cargo install gungraun-runner --version 0.20.0 --locked",
+        GATE,
+        "--version \"$version\" gungraun-runner\n",
+    ),
+    (
+        "cargo install cargo-fuzz",
+        GATE,
+        "cargo install --locked --quiet --root \"$target/fuzz\" cargo-fuzz\n",
+    ),
     // Each bench by itself is a part of all.
-    ("cargo bench --bench parked", GATE, "documented 'cargo bench'\n"),
-    ("cargo bench --bench parked -- --only periodic", GATE, "documented 'cargo bench'\n"),
-    ("cargo bench --bench round_trip", GATE, "documented 'cargo bench'\n"),
-    ("cargo bench --bench throughput", GATE, "documented 'cargo bench'\n"),
-    ("cargo bench --bench transports", GATE, "documented 'cargo bench'\n"),
-    ("cargo bench --bench transports -- --all", GATE,
-        "documented 'cargo bench --bench transports -- --all'\n"),
-    ("cargo bench --bench verdict -- --numbers src/docs/numbers.md", GATE,
-        "cargo bench --bench verdict -- --numbers \"$scratch/numbers.md\"\n"),
+    (
+        "cargo bench --bench parked",
+        GATE,
+        "documented 'cargo bench'\n",
+    ),
+    (
+        "cargo bench --bench parked -- --only periodic",
+        GATE,
+        "documented 'cargo bench'\n",
+    ),
+    (
+        "cargo bench --bench round_trip",
+        GATE,
+        "documented 'cargo bench'\n",
+    ),
+    (
+        "cargo bench --bench throughput",
+        GATE,
+        "documented 'cargo bench'\n",
+    ),
+    (
+        "cargo bench --bench transports",
+        GATE,
+        "documented 'cargo bench'\n",
+    ),
+    (
+        "cargo bench --bench transports -- --all",
+        GATE,
+        "documented 'cargo bench --bench transports -- --all'\n",
+    ),
+    (
+        "cargo bench --bench verdict -- --numbers src/docs/numbers.md",
+        GATE,
+        "cargo bench --bench verdict -- --numbers \"$scratch/numbers.md\"\n",
+    ),
     // README's two programs.
-    ("cargo run -- write", "tests/examples/readme.rs", "\"write\""),
+    ("cargo new ticks", "tests/examples/readme.rs", "\"new\""),
+    (
+        "cargo run -- write",
+        "tests/examples/readme.rs",
+        "\"write\"",
+    ),
     ("cargo run -- read", "tests/examples/readme.rs", "\"read\""),
     // Other languages.
-    ("cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && target/consume quoit-frames",
-        "tests/foreign/c.rs", "/examples/c/consume.c"),
-    ("python3 examples/python/quoit.py consume quoit-frames", "tests/foreign/python.rs",
-        "/examples/python/quoit.py"),
-    ("bindings/c/build.sh --prefix /usr/local", "bindings/c/tests/bindings/install.rs",
-        "Command::new(root().join(\"build.sh\"))"),
-    ("cc app.c $(pkg-config --cflags --libs quoit)", "bindings/c/tests/bindings/install.rs",
-        "pub(crate) fn pkg_config_finds_it()"),
-    ("cargo build --lib --examples && cargo test", GATE,
-        "cargo build --locked --quiet --lib --examples"),
+    (
+        "cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && target/consume quoit-frames",
+        "tests/foreign/c.rs",
+        "/examples/c/consume.c",
+    ),
+    (
+        "python3 examples/python/quoit.py consume quoit-frames",
+        "tests/foreign/python.rs",
+        "/examples/python/quoit.py",
+    ),
+    (
+        "bindings/c/build.sh --prefix /usr/local",
+        "bindings/c/tests/bindings/install.rs",
+        "Command::new(root().join(\"build.sh\"))",
+    ),
+    (
+        "cc app.c $(pkg-config --cflags --libs quoit)",
+        "bindings/c/tests/bindings/install.rs",
+        "pub(crate) fn pkg_config_finds_it()",
+    ),
+    (
+        "cargo build --lib --examples && cargo test",
+        GATE,
+        "cargo build --locked --quiet --lib --examples",
+    ),
     ("pip wheel bindings/python", WHEEL, BUILDS_IT),
     ("pip wheel --no-deps", WHEEL, BUILDS_IT),
     ("pip wheel --no-deps bindings/python", WHEEL, BUILDS_IT),
     ("pip install quoit-*.whl", WHEEL, INSTALLS_IT),
     ("pip install quoit-*.whl numpy", WHEEL, INSTALLS_IT),
+    (
+        "python3 bindings/python/measure.py",
+        GATE,
+        "\"$interpreter\" bindings/python/measure.py\n",
+    ),
     // The bridge, optimised.
-    ("cargo build --release", GATE, "(cd bridges/nats && cargo build --release"),
-    ("cargo bench --bench figures", GATE,
-        "(cd bridges/nats && cargo build --release && cargo bench --bench figures)"),
+    (
+        "cargo build --release",
+        GATE,
+        "(cd bridges/nats && cargo build --release",
+    ),
+    (
+        "cargo bench --bench figures",
+        GATE,
+        "(cd bridges/nats && cargo build --release && cargo bench --bench figures)",
+    ),
 ];
 
 const WHEEL: &str = "bindings/python/test.sh";
 const BUILDS_IT: &str = "$pip wheel --no-deps --no-build-isolation --wheel-dir";
 const INSTALLS_IT: &str = "$pip install --no-index \"$wheels\"/quoit-*.whl\n";
+
+/// The gate runs the commands in the heads of the benches, which begin with this, in short.
+const BENCH: (&str, &str) = ("cargo bench ", "\n  bench_heads\n");
 
 /// The checklist of a release: what it uploads cannot be tried.
 const UPLOADS: &str = "RELEASING.md";
@@ -122,13 +221,59 @@ fn commands(page: &Page) -> Vec<(String, String)> {
     prose.push(sentences);
     for (text, number) in prose {
         for code in text.split('`').skip(1).step_by(2) {
-            let program = code.split_once(' ').map(|(program, _)| program);
-            if program.is_some_and(|program| PROGRAMS.contains(&program)) {
+            if begins_with_a_program(code) {
                 add(code, number);
             }
         }
     }
     commands
+}
+
+fn begins_with_a_program(code: &str) -> bool {
+    let mut programs = PROGRAMS.iter().chain(&host::PROGRAMS);
+    programs.any(|program| {
+        code.strip_prefix(program)
+            .is_some_and(|rest| rest.starts_with(' '))
+    })
+}
+
+/// The comments of examples and benches, as pages: each command is in a sentence.
+fn heads() -> Vec<Page> {
+    let mut paths = paths();
+    paths.retain(|path| {
+        let mut folders = ["examples/", "benches/", "bindings/", "bridges/"].iter();
+        folders.any(|folder| path.starts_with(folder))
+            && !path.contains("/tests/")
+            && [".rs", ".c", ".cpp", ".py"]
+                .iter()
+                .any(|ending| path.ends_with(ending))
+    });
+    let page = |path: String| {
+        let text = head(&read(&path));
+        Page { path, text }
+    };
+    paths.into_iter().map(page).collect()
+}
+
+fn head(source: &str) -> String {
+    let mut is_block = false;
+    let line = |line: &str| {
+        let line = line.trim_start();
+        let mut marks = ["//!", "///", "//", "/*", "\"\"\""].into_iter();
+        let text = marks.find_map(|mark| line.strip_prefix(mark));
+        let text = text.unwrap_or_default();
+        if text.trim_start().starts_with("```") {
+            is_block = !is_block;
+            return "\n".to_owned();
+        }
+        // A remark may follow.
+        let command = text.trim_start().split("  ").next().unwrap_or_default();
+        match begins_with_a_program(command) && (is_block || text.starts_with("   ")) {
+            true => format!("`{command}`\n"),
+            false => format!("{}\n", text.trim()),
+        }
+    };
+    source.lines().map(line).collect()
 }
 
 /// All sources in a folder, one after the other.
@@ -164,6 +309,7 @@ fn fault_of(command: &str, gate: &str) -> Option<String> {
     if gate.contains(&format!("documented '{command}'"))
         || gate.contains(&format!("documented \"{command}\""))
         || ISOLATION.contains(&command)
+        || host::is_listed(command)
     {
         return None;
     }
@@ -183,10 +329,15 @@ fn every_command_of_a_page_is_run() {
     let gate = read(GATE);
     let mut pages = pages();
     pages.retain(|page| page.path != UPLOADS);
+    pages.extend(heads());
     let commands: Vec<_> = pages.iter().flat_map(commands).collect();
     assert!(commands.len() > 120, "the commands were not found");
     let mut faults = Vec::new();
     for (command, place) in &commands {
+        let is_of_a_bench = place.starts_with("benches/") && command.starts_with(BENCH.0);
+        if is_of_a_bench && gate.contains(BENCH.1) {
+            continue;
+        }
         let fault = fault_of(command, &gate);
         faults.extend(fault.map(|fault| format!("{place}: {command}: {fault}")));
     }
@@ -195,6 +346,8 @@ fn every_command_of_a_page_is_run() {
             faults.push(format!("no page shows {command}: take it out of RUN_BY"));
         }
     }
+    let shown: Vec<_> = commands.iter().map(|(command, _)| &**command).collect();
+    faults.extend(host::unused(&shown));
     expect_none(&faults);
 }
 
@@ -232,6 +385,12 @@ quoit: an answer
         ]
     );
     assert_eq!(found.len(), 5);
+    let source =
+        "//! ```text\n//! cargo bench --bench a   short\n//! ```\n/// Or `lscpu -e`.\nfn f() {}\n";
+    let (path, text) = ("a.rs".to_owned(), head(source));
+    let found = commands(&Page { path, text });
+    let found: Vec<_> = found.iter().map(|(command, _)| &**command).collect();
+    assert_eq!(found, ["cargo bench --bench a", "lscpu -e"]);
 }
 
 /// The block of `docs::tuning` that makes a partition of the control groups.

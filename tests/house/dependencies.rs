@@ -6,6 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::pages::read;
+
 /// Crates in the default tree, this one included.
 const MOST_CRATES: usize = 8;
 
@@ -183,4 +185,58 @@ fn only_the_models_need_the_feature_loom() {
         *if is_model { &mut models } else { &mut others } += 1;
     }
     assert!(models > 0 && others > 10, "the tests were not found");
+}
+
+/// What registries show of a package, and the file that has it.
+const SHOWN: [(&str, &str); 12] = [
+    ("description", "Cargo.toml"),
+    ("license", "Cargo.toml"),
+    ("readme", "Cargo.toml"),
+    ("documentation", "Cargo.toml"),
+    ("homepage", "Cargo.toml"),
+    ("repository", "Cargo.toml"),
+    ("keywords", "Cargo.toml"),
+    ("categories", "Cargo.toml"),
+    ("description", "bindings/python/pyproject.toml"),
+    ("[project.urls]", "bindings/python/pyproject.toml"),
+    ("description", "bridges/nats/Cargo.toml"),
+    ("repository", "bridges/nats/Cargo.toml"),
+];
+
+#[test]
+fn what_a_registry_shows_is_set_or_the_checklist_of_a_release_lists_it() {
+    let list = read("RELEASING.md");
+    for (field, file) in SHOWN {
+        let text = read(file);
+        let mut lines = text.lines();
+        let is_set = lines.any(|line| {
+            line == field
+                || line
+                    .strip_prefix(field)
+                    .is_some_and(|rest| rest.starts_with(" = "))
+        });
+        let is_listed = list.contains(&format!("   - `{field}` in `{file}`"));
+        assert_ne!(
+            is_set, is_listed,
+            "{field} in {file}: set, listed: {is_set}"
+        );
+    }
+}
+
+/// Step 1 of that list.
+#[test]
+fn all_packages_have_one_version() {
+    let version = format!("version = \"{}\"", env!("CARGO_PKG_VERSION"));
+    for file in [
+        "Cargo.toml",
+        "bindings/c/Cargo.toml",
+        "bindings/python/Cargo.toml",
+        "bindings/python/pyproject.toml",
+        "bridges/nats/Cargo.toml",
+    ] {
+        let text = read(file);
+        let mut lines = text.lines();
+        let found = lines.find(|line| line.starts_with("version = "));
+        assert_eq!(found, Some(&*version), "{file}");
+    }
 }

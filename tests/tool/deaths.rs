@@ -153,7 +153,7 @@ pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
     assert!(written.len() + rest.len() >= lines.len());
 }
 
-pub(crate) fn a_receiver_whose_reader_closed_gives_its_role_up() {
+pub(crate) fn a_receiver_whose_reader_closed_frees_its_role() {
     let (name, mut producer) = frames("head", 4096);
     producer.push(b"one").expect("room");
     let mut receiver = Tool::start(&["recv", &name]);

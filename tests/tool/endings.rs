@@ -28,7 +28,7 @@ pub(crate) fn a_killed_sender_loses_nothing() {
     drop(consumer);
     let ended = Tool::run(&["recv", &name], b"");
     assert_eq!(ended.output, b"one\ntwo\n");
-    ended.with(8, "died; until then received 2 messages, 6 bytes");
+    ended.with(8, "crashed; until then received 2 messages, 6 bytes");
 }
 
 pub(crate) fn a_killed_receiver_loses_nothing() {
@@ -67,7 +67,7 @@ pub(crate) fn a_full_ring_keeps_no_signal_away_and_ends_its_sender_with_its_rece
     waits().ends_by(libc::SIGTERM);
     let sender = waits();
     drop(consumer);
-    sender.end().with(5, "its consumer is gone");
+    sender.end().with(5, "its consumer has closed or crashed");
     assert_eq!(receive(&name), numbers(4), "what fitted is there");
 }
 

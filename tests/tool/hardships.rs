@@ -294,7 +294,7 @@ pub(crate) fn a_receiver_says_that_its_producer_died() {
     sender.kill();
     let ended = Tool::run(&["recv", "--json", &name], b"");
     assert_eq!((ended.code, &*ended.output), (Some(8), &b"one\n"[..]));
-    let why = format!("the producer (it called itself process {pid}) died");
+    let why = format!("the producer (it called itself process {pid}) crashed");
     assert_eq!(ended.json()["error"], why);
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     lines.iter().for_each(|line| has(&text, line));
 
     drop(idler); // kill -9
-    let wrong = format!("the producer (it called itself process {pid}) died; a new one");
+    let wrong = format!("the producer (it called itself process {pid}) crashed; restart it");
     has(&says(&["stat", &name]), format!("\nwrong     {wrong}"));
     let dead = ring_of(&stat);
     is(&dead, &json!({"producer": {"alive": false}}));
@@ -124,7 +124,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
         "check that the consumer wakes after each release, by FUTEX_WAKE without FUTEX_PRIVATE_FLAG",
         "any process that may write to the ring can raise the counter",
         "it is full, and no process reads it",
-        "died, or is still at it",
+        "crashed, or has not finished",
     ] {
         has(&wrong, part);
     }
@@ -319,7 +319,7 @@ pub(crate) fn a_ring_under_full_load_is_seen_whole() {
         }
     }
     refuses(&["rm", &name], 4, "is in use: producer ");
-    refuses(&["recv", &name], 4, "has a consumer already");
+    refuses(&["recv", &name], 4, "already has a consumer");
 
     pusher.kill();
     popper.expect("alone");
@@ -327,7 +327,7 @@ pub(crate) fn a_ring_under_full_load_is_seen_whole() {
     let list = says(&["list"]);
     let line = list.lines().find(|line| line.starts_with(name.as_str()));
     let words: Vec<_> = line.expect("a line").split_whitespace().collect();
-    assert_eq!(words[3..8], ["records", "0", "0%", "died", &pid]);
+    assert_eq!(words[3..8], ["records", "0", "0%", "crashed", &pid]);
     drop(popper);
     let removed = Tool::run(&["rm", "--stale", &name], b"").quietly();
     assert_eq!(removed, format!("removed {name}\n").as_bytes());

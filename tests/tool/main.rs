@@ -67,7 +67,7 @@ common::suite::suite! {
         deaths::a_recording_without_room_for_its_header_takes_nothing,
         deaths::an_output_at_a_limit_of_its_size_loses_nothing,
         deaths::long_messages_are_released_one_by_one,
-        deaths::a_receiver_whose_reader_closed_gives_its_role_up,
+        deaths::a_receiver_whose_reader_closed_frees_its_role,
         deaths::a_watcher_whose_reader_closed_ends_at_once,
         standard::an_answer_that_cannot_be_written_is_a_failure,
         standard::a_receiver_without_an_output_makes_no_ring_and_takes_no_role,

@@ -96,7 +96,7 @@ pub(crate) fn follower_over_a_layer(arguments: &[String]) {
     follower.end().with(3, "was removed");
 }
 
-/// Not that of the producer that died in the ring that has the name now.
+/// Not that of the producer that crashed in the ring that has the name now.
 pub(crate) fn a_receiver_reports_the_death_of_its_own_producer_only() {
     let (name, mut producer) = frames("another", 1024);
     let mut receiver = Tool::start(&["recv", &name]);

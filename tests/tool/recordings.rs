@@ -220,7 +220,7 @@ pub(crate) fn a_foreign_file_is_refused() {
     let name = RingName::new("foreign-file");
     let replay = ["replay", &name, &file];
     fs::write(&file, b"QUOITREC, or whatever it is").expect("a file");
-    refuses(&replay, 6, "no MCAP recording");
+    refuses(&replay, 6, "not an MCAP recording");
     for (place, byte, why) in [(&b"three"[..], b'T', "CRC failed"), (b"4096", b'5', "")] {
         let mut windows = whole.windows(place.len());
         let at = windows.position(|bytes| bytes == place).expect("a place");

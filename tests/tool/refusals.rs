@@ -17,7 +17,7 @@ const REFUSED: [(&str, i32, &str); 37] = [
     ("send .", 2, "cannot name a ring"),
     ("recv ..", 2, "cannot name a ring"),
     ("recv FOREIGN", 3, "is not a quoit ring"),
-    ("send TAKEN", 4, "has a producer already"),
+    ("send TAKEN", 4, "already has a producer"),
     ("send NAME --capacity 100", 2, "power of two"),
     ("send NAME --capacity 1Q", 2, "65536, 64K, 1M or 1G"),
     ("send NAME --capacity 8388608G", 1, "available"),

@@ -50,13 +50,15 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
 
     let pid = popper.pid();
     popper.kill();
-    top.shows(&format!("-load: the consumer (process {pid}) died"));
+    top.shows(&format!("-load: the consumer (process {pid}) crashed"));
     let (line, words) = row(top.screen(), "-load").expect("a row");
-    assert_eq!(words[8], "died");
+    assert_eq!(words[8], "crashed");
     let cell = top.screen().cell(line, COLUMNS - 2).expect("a cell");
     assert_eq!((cell.contents(), cell.fgcolor()), ("d", Color::Idx(1)));
-    let wrong = format!("the consumer (it called itself process {pid}) died; a new one");
+    let wrong = format!("the consumer (it called itself process {pid}) crashed; restart it");
     has(&top.text(), wrong);
+    let page = include_str!("../../README.md");
+    has(page, ") crashed; restart it, and it resumes\n");
 
     drop(pusher);
     quoit::unlink(&name).expect("no process has it");
@@ -203,16 +205,16 @@ pub(crate) fn top_reports_what_attaches_and_what_was_removed() {
     tells(&mut top, &format!("the producer (process {pid}) attached"));
     let (popper, its) = pops();
     tells(&mut top, &format!("{its} attached"));
-    // Another one between two looks.
+    // Another one between two refreshes.
     stop(top.pid());
     drop(popper); // kill -9
     let (popper, its) = pops();
     top.signal(libc::SIGCONT);
     tells(&mut top, &format!("{its} attached"));
     drop(popper);
-    let rings = tells(&mut top, &format!("{its} died"));
+    let rings = tells(&mut top, &format!("{its} crashed"));
     is(&rings[0], &json!({"consumer": {"alive": false}}));
-    has(&rings[0]["wrong"].to_string(), "died");
+    has(&rings[0]["wrong"].to_string(), "crashed");
     stop(top.pid());
     drop(producer);
     let (_popper, its) = pops();
@@ -242,7 +244,7 @@ pub(crate) fn an_endpoint_that_attaches_again_does_not_seem_to_die() {
     let mut told = [0; 2];
     next_with(&mut top, |look| {
         let events = look["events"].to_string();
-        assert!(!events.contains("died"), "{look}");
+        assert!(!events.contains("crashed"), "{look}");
         for (count, what) in told.iter_mut().zip([" attached", " closed"]) {
             *count += u32::from(events.contains(what));
         }

@@ -1,4 +1,4 @@
-// Looks at the pictures of camera.rs, always the newest, where they lie: camera NAME, then the
+// Reads the pictures of camera.rs, always the newest, in place: camera NAME, then the
 // camera. It waits until a viewer is attached.
 #include <cstring>
 #include <iostream>

@@ -39,10 +39,10 @@
 // Sleep on POSIX semaphores.
 #define QUOIT_DOORBELL_SEMAPHORE 1
 
-// Take over a ring that no process has: the default.
+// Take over a ring that no process holds: the default.
 #define QUOIT_STALE_TAKE_OVER 0
 
-// Replace a ring that no process has.
+// Replace a ring that no process holds.
 #define QUOIT_STALE_REPLACE 1
 
 // Fail with QUOIT_ALREADY_EXISTS.
@@ -72,17 +72,17 @@
 // Another peer has attached.
 #define QUOIT_BACK 2
 
-// How a call has ended.
+// The result of a call.
 typedef enum quoit_status {
-  // It has done what it says.
+  // Success.
   QUOIT_OK = 0,
   // The ring is full.
   QUOIT_FULL = 1,
   // The ring is empty, or all frames were visited.
   QUOIT_EMPTY = 2,
-  // The time is over.
+  // The timeout has expired.
   QUOIT_TIMED_OUT = 3,
-  // The peer has closed or crashed, and everything that it left was taken.
+  // The peer has closed or crashed, and no message, or no room, is left.
   QUOIT_ABANDONED = 4,
   // The ring was unlinked or replaced.
   QUOIT_SUPERSEDED = 5,
@@ -100,11 +100,11 @@ typedef enum quoit_status {
   QUOIT_NOT_FOUND = 11,
   // There is a ring of that name.
   QUOIT_ALREADY_EXISTS = 12,
-  // A process has the role, or the ring.
+  // A process holds the role or the ring.
   QUOIT_IN_USE = 13,
-  // The file is no ring.
+  // The file is not a ring.
   QUOIT_NOT_A_RING = 14,
-  // The descriptor is none of an anonymous ring.
+  // The descriptor is not that of an anonymous ring.
   QUOIT_WRONG_DESCRIPTOR = 15,
   // The ring or the message has another version.
   QUOIT_VERSION_MISMATCH = 16,
@@ -120,7 +120,7 @@ typedef enum quoit_status {
   QUOIT_NO_MEMORY = 21,
   // The limit on the size of files is too low.
   QUOIT_FILE_SIZE_LIMIT = 22,
-  // The system has refused.
+  // A system call failed.
   QUOIT_IO = 23,
   // No ring can have that name.
   QUOIT_INVALID_NAME = 24,
@@ -136,11 +136,11 @@ typedef enum quoit_status {
   QUOIT_CLOSED = 29,
   // The message on the socket is not a ring.
   QUOIT_OTHER_MESSAGE = 30,
-  // A bug of the library was met; its message is on standard error.
+  // The library has a bug: it panicked, and the message is on standard error.
   QUOIT_INTERNAL = 31,
 } quoit_status;
 
-// Looks at a ring, and changes nothing.
+// Observes a ring without a role, and changes nothing.
 typedef struct quoit_observer quoit_observer;
 
 // How a ring is created and opened; what it holds must be set. Frees nothing of a ring.
@@ -150,8 +150,8 @@ typedef struct quoit_options quoit_options;
 // endpoints live.
 typedef struct quoit_ring quoit_ring;
 
-// Waits for the first of many endpoints. One waits for the same endpoints at the same
-// places each time.
+// Waits until one of several endpoints is ready. Pass the same endpoints in the same order to
+// each wait.
 typedef struct quoit_select quoit_select;
 
 // The endpoint that writes, as the fast path sees it. Its fields belong to
@@ -159,9 +159,9 @@ typedef struct quoit_select quoit_select;
 typedef struct quoit_producer {
   // The next position to write.
   uint64_t tail;
-  // Where the room ends that is known of.
+  // The end of the room that is known.
   uint64_t end;
-  // Where the slots end whose lines were taken.
+  // The end of the slots whose cache lines were taken.
   uint64_t open;
   // The capacity less one.
   uint64_t mask;
@@ -189,7 +189,7 @@ typedef struct quoit_producer {
   uint32_t hint;
   // Words of a record's inline copy; 0 if it does not fit.
   uint32_t inline_words;
-  // Whether the polls of late have each found room for many.
+  // Whether each of the recent polls found room for many.
   uint32_t is_stream;
 } quoit_producer;
 
@@ -200,7 +200,7 @@ typedef struct quoit_consumer {
   uint64_t head;
   // The tail as last seen.
   uint64_t tail;
-  // Where the records end whose lines were asked for.
+  // The end of the records whose cache lines were asked for.
   uint64_t open;
   // The capacity less one.
   uint64_t mask;
@@ -222,7 +222,7 @@ typedef struct quoit_consumer {
   uint64_t inline_words[6];
   // What the sleep word holds while it asks for nothing.
   uint32_t calm;
-  // Whether the polls of late have each found many.
+  // Whether each of the recent polls found many.
   uint32_t is_stream;
 } quoit_consumer;
 
@@ -246,13 +246,13 @@ typedef struct quoit_info {
   uint64_t slot_align;
   // Fingerprint of size, alignment and tag.
   uint64_t schema;
-  // Tells this ring from others of the same name.
+  // Distinguishes this ring from others of the same name.
   uint64_t incarnation;
   // Bytes of the whole ring.
   uint64_t length;
 } quoit_info;
 
-// What an endpoint says of itself, and whether it lives.
+// The state that an endpoint has stored, and whether a process holds its role.
 typedef struct quoit_endpoint_state {
   // How often the role was taken.
   uint64_t epoch;
@@ -262,15 +262,15 @@ typedef struct quoit_endpoint_state {
   uint64_t parks;
   // Wake-ups that it has sent.
   uint64_t wakes;
-  // Sleeps that a lost wake-up has not ended.
+  // Sleeps that only a timeout ended.
   uint64_t rescues;
   // Messages that were refused or skipped.
   uint64_t dropped;
-  // The process, as it sees itself.
+  // The id of the process in its own PID namespace.
   uint32_t pid;
-  // Whether a process has the role.
+  // Whether a process holds the role.
   bool is_alive;
-  // Whether the last one has closed.
+  // Whether the last holder has closed.
   bool is_closed;
   // Whether it sleeps.
   bool is_asleep;
@@ -294,12 +294,12 @@ typedef struct quoit_sample {
 extern "C" {
 #endif // __cplusplus
 
-// What to do about a status: a text that lives as long as the program. A status that
-// there is not gives a text as well.
+// A text that says what to do about a status, valid until the program ends. An unknown status
+// has a text as well.
 const char *quoit_status_text(int32_t status);
 
-// What the last failed call of this thread has to say, for those whose status does not
-// say it all: a text until the next call of this thread. Empty if there was none.
+// The details of the last failed call of this thread, where the status alone does not suffice:
+// a text that is valid until the next call of this thread. Empty if there are none.
 const char *quoit_last_error(void);
 
 // The ABI of this library: compare it with QUOIT_ABI of the header.
@@ -334,17 +334,17 @@ enum quoit_status quoit_options_capacity(struct quoit_options *options, uint64_t
 // The mode of a new ring's file; 0600 by default.
 enum quoit_status quoit_options_mode(struct quoit_options *options, uint32_t mode);
 
-// Whether every page is touched at once.
+// Whether every page is mapped immediately.
 enum quoit_status quoit_options_prefault(struct quoit_options *options, bool prefault);
 
 // Whether the memory is locked.
 enum quoit_status quoit_options_lock_memory(struct quoit_options *options, bool lock_memory);
 
-// What becomes of a ring that no process has: QUOIT_STALE_...
+// What to do with a ring that no process holds: QUOIT_STALE_...
 enum quoit_status quoit_options_stale(struct quoit_options *options, uint32_t policy);
 
 // Whether an endpoint that is freed after the other one removes the name of the ring. Set it
-// in both programs: the one that ends last has to do it.
+// in both programs: the endpoint that closes last removes the name.
 enum quoit_status quoit_options_unlink_on_free(struct quoit_options *options, bool unlink);
 
 // What the endpoints of a new ring sleep on: QUOIT_DOORBELL_...
@@ -356,7 +356,7 @@ enum quoit_status quoit_options_wait_strategy(struct quoit_options *options, uin
 // How long this process spins before it yields or sleeps, in nanoseconds.
 enum quoit_status quoit_options_spin(struct quoit_options *options, uint64_t nanoseconds);
 
-// How often a waiting endpoint asks whether its peer lives, in nanoseconds.
+// How often a waiting endpoint checks that its peer is alive, in nanoseconds.
 enum quoit_status quoit_options_peer_check(struct quoit_options *options, uint64_t nanoseconds);
 
 // Which endpoint pays for a fence: QUOIT_FENCES_...
@@ -365,7 +365,7 @@ enum quoit_status quoit_options_fences(struct quoit_options *options, uint32_t f
 // The first position of a new ring, for tests of the wrap; a multiple of 8 for frames.
 enum quoit_status quoit_options_first_position(struct quoit_options *options, uint64_t position);
 
-// Creates a ring: its name is free, or the options replace a ring that no process has.
+// Creates a ring: its name is free, or the options replace a ring that no process holds.
 enum quoit_status quoit_create(const struct quoit_options *options,
                                const char *name,
                                struct quoit_ring **ring);
@@ -389,7 +389,7 @@ enum quoit_status quoit_open_descriptor(const struct quoit_options *options,
                                         int descriptor,
                                         struct quoit_ring **ring);
 
-// Hands a ring without a name to the process at the other end of a Unix stream socket.
+// Sends a ring without a name over a Unix stream socket to another process.
 enum quoit_status quoit_send(int socket_fd, const struct quoit_ring *ring);
 
 // Receives a ring that another process has sent. Waits for as long as the socket does.
@@ -406,7 +406,7 @@ const char *quoit_ring_name(const struct quoit_ring *ring);
 // Records, or bytes for frames. 0 for null.
 uint64_t quoit_ring_capacity(const struct quoit_ring *ring);
 
-// A random number that tells this ring from others of the same name. 0 for null.
+// A random number that distinguishes this ring from others of the same name. 0 for null.
 uint64_t quoit_ring_incarnation(const struct quoit_ring *ring);
 
 // The descriptor of a ring without a name, which stays the ring's; -1 for others.
@@ -415,13 +415,13 @@ int quoit_ring_descriptor(const struct quoit_ring *ring);
 // Waits until the ring is on its disk.
 enum quoit_status quoit_ring_sync(const struct quoit_ring *ring);
 
-// Removes the name of the ring. No process may have a role.
+// Removes the name of the ring. No process may hold a role.
 enum quoit_status quoit_ring_unlink(const struct quoit_ring *ring);
 
-// Removes a ring by its name. No process may have a role.
+// Removes a ring by its name. No process may hold a role.
 enum quoit_status quoit_unlink(const char *name);
 
-// Removes a ring by its name if no process has a role; `removed` may be null.
+// Removes a ring by its name if no process holds a role; `removed` may be null.
 enum quoit_status quoit_unlink_if_stale(const char *name, bool *removed);
 
 // Polls for room, for records or bytes. Wait-free, no system call.
@@ -437,7 +437,7 @@ enum quoit_status quoit_producer_wait(struct quoit_producer *producer,
 enum quoit_status quoit_producer_moved(struct quoit_producer *producer);
 
 // Whether a consumer of this thread has waited since the last such question: there is time to take
-// the lines of the next record while the last one is on its way. For quoit_inline.h.
+// the lines of the next record while the last one is in flight. For quoit_inline.h.
 bool quoit_producer_was_idle(struct quoit_producer *producer);
 
 // A descriptor for an event loop: readable as soon as there is room for this many records
@@ -481,7 +481,7 @@ enum quoit_status quoit_producer_count_dropped(struct quoit_producer *producer, 
 // freed.
 enum quoit_status quoit_producer_close(struct quoit_producer *producer);
 
-// Closes the endpoint and gives its role up. Null is ignored.
+// Closes the endpoint and frees its role. Null is ignored.
 void quoit_producer_free(struct quoit_producer *producer);
 
 // quoit_ring_producer, for code that no header was compiled into.
@@ -545,7 +545,7 @@ enum quoit_status quoit_consumer_count_dropped(struct quoit_consumer *consumer, 
 // freed.
 enum quoit_status quoit_consumer_close(struct quoit_consumer *consumer);
 
-// Closes the endpoint and gives its role up. Null is ignored.
+// Closes the endpoint and frees its role. Null is ignored.
 void quoit_consumer_free(struct quoit_consumer *consumer);
 
 // quoit_ring_consumer, for code that no header was compiled into.
@@ -553,13 +553,13 @@ enum quoit_status quoit_ring_consumer_abi(const struct quoit_ring *ring,
                                           uint32_t abi,
                                           struct quoit_consumer **consumer);
 
-// Makes a select. Free it with quoit_select_free.
+// Creates a select. Free it with quoit_select_free.
 struct quoit_select *quoit_select_new(void);
 
 // Frees a select. Null is ignored.
 void quoit_select_free(struct quoit_select *select);
 
-// Waits until one of the endpoints is ready, or its peer has left or come back. Stores
+// Waits until one of the endpoints is ready, or its peer has closed, crashed or attached again. Stores
 // the place of that endpoint and what happened: QUOIT_READY, QUOIT_GONE or QUOIT_BACK. May
 // sleep.
 enum quoit_status quoit_select_wait(struct quoit_select *select,
@@ -569,7 +569,7 @@ enum quoit_status quoit_select_wait(struct quoit_select *select,
                                     size_t *index,
                                     uint32_t *what);
 
-// Opens a ring to look at it.
+// Opens a ring to observe it.
 enum quoit_status quoit_observer_open(const char *name, struct quoit_observer **observer);
 
 // Frees an observer. Null is ignored.

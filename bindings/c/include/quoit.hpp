@@ -1,7 +1,7 @@
 // quoit for C++20: header-only, above quoit.h.
 //
-// Endpoints are move-only and close in their destructor; guards of what is in place release
-// at the end of their scope. Nothing here throws unless you call value() or or_throw():
+// Endpoints are move-only and close in their destructor; a guard releases what it shows in
+// place at the end of its scope. Nothing here throws unless you call value() or or_throw():
 // calls return a status, or a result that holds a value or a status. Nothing allocates
 // after an endpoint was opened, but texts of errors.
 //
@@ -33,7 +33,7 @@
 
 namespace quoit {
 
-/// How a call has ended. `if (s)` is true for success.
+/// The result of a call. `if (s)` is true for success.
 class [[nodiscard]] status {
 public:
     constexpr status(quoit_status code = QUOIT_OK) noexcept : code_(code) {}
@@ -64,7 +64,7 @@ private:
 };
 #endif
 
-/// The text of the last failure of this thread that has more to say than its status.
+/// The text of the last failure of this thread whose status alone does not suffice.
 inline std::string last_error() { return quoit_last_error(); }
 
 namespace detail {
@@ -190,7 +190,7 @@ public:
 
     /// Records, or bytes for frames; a power of two.
     options &&capacity(std::uint64_t n) && { return std::move(set(quoit_options_capacity(get(), n))); }
-    /// What both programs call the record, as in "tick/3".
+    /// The tag of the record, the same in both programs, as in "tick/3".
     options &&tag(std::string tag) && { return tag_ = std::move(tag), std::move(*this); }
     options &&mode(std::uint32_t mode) && { return std::move(set(quoit_options_mode(get(), mode))); }
     options &&prefault(bool yes = true) && { return std::move(set(quoit_options_prefault(get(), yes))); }
@@ -237,7 +237,7 @@ private:
     status failed_;
 };
 
-/// Removes a ring by its name. No process may have a role.
+/// Removes a ring by its name. No process may hold a role.
 inline status unlink(const std::string &name) noexcept { return quoit_unlink(name.c_str()); }
 
 /// A ring, before a role is taken, of records of type T, or of frames if T is void.
@@ -315,7 +315,7 @@ template <class End, class Open> result<End> take_again(Open open) {
     }
 }
 
-/// What both producers have.
+/// The methods of both producers.
 template <class Derived, class T> class writes {
 public:
     std::uint64_t position() const noexcept { return handle_ ? handle_->tail : 0; }
@@ -355,7 +355,7 @@ protected:
     std::unique_ptr<quoit_producer, deleter<quoit_producer_free>> handle_;
 };
 
-/// What both consumers have.
+/// The methods of both consumers.
 template <class Derived, class T> class reads {
 public:
     std::uint64_t position() const noexcept { return handle_ ? handle_->head : 0; }
@@ -400,7 +400,7 @@ protected:
     std::unique_ptr<quoit_consumer, deleter<quoit_consumer_free>> handle_;
 };
 
-/// How every endpoint is had by a name.
+/// How every endpoint is opened by name.
 template <class Derived, class T> struct opens {
     static result<Derived> create(const std::string &name, options &&how) {
         return take<Derived>(ring<T>::create(name, std::move(how)));

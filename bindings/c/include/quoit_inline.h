@@ -1,9 +1,9 @@
 /* quoit: the fast path. quoit.h includes this file; include that one.
  *
  * Everything here is inline, waits for nothing, and makes no system call but the wake of a
- * peer that sleeps (quoit_producer_moved, quoit_consumer_moved). It moves one's own position
+ * peer that sleeps (quoit_producer_moved, quoit_consumer_moved). It moves the own position
  * in the public struct and in the ring, and calls the library where there is nothing to do
- * or the peer must be woken. README.md says which field is whose.
+ * or the peer must be woken. README.md lists which code stores to which field.
  *
  * For GCC and Clang, C11 and C++.
  */
@@ -20,12 +20,12 @@ extern "C" {
 
 #define QUOIT_PADDING UINT32_MAX
 
-/* Takes the producer's role, at the position where the last producer left. */
+/* Takes the producer's role, at the position where the last producer stopped. */
 static inline quoit_status quoit_ring_producer(const quoit_ring *ring, quoit_producer **producer) {
     return quoit_ring_producer_abi(ring, QUOIT_ABI, producer);
 }
 
-/* Takes the consumer's role, at the position where the last consumer left. */
+/* Takes the consumer's role, at the position where the last consumer stopped. */
 static inline quoit_status quoit_ring_consumer(const quoit_ring *ring, quoit_consumer **consumer) {
     return quoit_ring_consumer_abi(ring, QUOIT_ABI, consumer);
 }
@@ -45,10 +45,10 @@ typedef struct quoit_frame {
     uint32_t len;
     uint32_t kind;
     uint64_t position; /* of the frame, with the padding before it */
-    uint64_t end;      /* the position behind it */
+    uint64_t end;      /* the position after it */
 } quoit_frame;
 
-/* Frames that were there at a look, to be visited one after the other. */
+/* Frames that one poll has found, to be visited one after the other. */
 typedef struct quoit_frames {
     uint64_t begin;
     uint64_t next;
@@ -58,7 +58,7 @@ typedef struct quoit_frames {
 
 /* ---- What the public calls are made of. They check no arguments. ---- */
 
-/* Stores the tail, and looks whether the consumer sleeps. */
+/* Stores the tail, and checks whether the consumer sleeps. */
 static inline __attribute__((always_inline)) quoit_status quoit_i_move_tail(quoit_producer *p, uint64_t tail) {
     uint64_t *line = p->line;
     const uint32_t *peer = p->peer;
@@ -287,7 +287,7 @@ static inline __attribute__((always_inline)) quoit_status quoit_i_push(quoit_pro
     return quoit_i_push_to_waiting(p, record, size);
 }
 
-/* Stores the head, and looks whether the producer sleeps. */
+/* Stores the head, and checks whether the producer sleeps. */
 static inline quoit_status quoit_i_release(quoit_consumer *c, uint64_t units) {
     uint64_t *line = c->line;
     const uint32_t *peer = c->peer;
@@ -371,7 +371,7 @@ static inline uint64_t *quoit_i_word(unsigned char *data, uint64_t offset) {
     return (uint64_t *)(void *)(data + offset);
 }
 
-/* Where a frame of this length goes behind `ahead` bytes that are not published yet. */
+/* Where a frame of this length goes after `ahead` bytes that are not published yet. */
 typedef struct quoit_i_place {
     uint64_t padding;
     uint64_t offset;
@@ -395,7 +395,7 @@ static inline void quoit_i_forget(quoit_producer *p) {
     if (!QUOIT_LIKELY((p->claimed | p->pending) == 0)) p->claimed = p->pending = 0;
 }
 
-/* Stores padding, header and the zeros behind the payload. */
+/* Stores padding, header and the zeros after the payload. */
 static inline void quoit_i_seal(quoit_producer *p, quoit_i_place place, uint32_t kind, uint64_t len) {
     unsigned char *data = p->data;
     if (place.padding != 0)
@@ -451,7 +451,7 @@ static inline quoit_status quoit_i_find_frame(quoit_consumer *c, quoit_frame *fr
         quoit_status status = quoit_consumer_poll(c, 1);
         if (status != QUOIT_OK) return status;
         if (!quoit_i_is_inline(c)) {
-            /* The lines behind the last byte are the producer's. */
+            /* The lines after the last byte are the producer's. */
             uint64_t last = c->tail - c->head - 1;
             for (uint64_t ahead = 64; ahead < 1088 && ahead < last + 64; ahead += 64)
                 __builtin_prefetch(c->data + ((c->head + (ahead < last ? ahead : last)) & c->mask));
@@ -495,7 +495,7 @@ static inline __attribute__((always_inline)) quoit_status quoit_push(quoit_produ
 }
 
 /* Claims up to `count` slots, as many as are free now, at least one; `count` is 0 or more.
- * quoit_commit publishes them; a claim that is not committed is forgotten. */
+ * quoit_commit publishes them; a claim that is not committed publishes nothing. */
 static inline quoit_status quoit_try_claim(quoit_producer *producer, size_t count, quoit_slots *slots) {
     if (producer == NULL || slots == NULL || producer->slot_size == 0) return QUOIT_INVALID;
     if (count == 1 ? !quoit_i_is_open(producer) : count > producer->end - producer->tail) {
@@ -577,7 +577,7 @@ static inline quoit_status quoit_pop(quoit_consumer *consumer, void *record, siz
     return quoit_i_pop(consumer, record, size);
 }
 
-/* Finds the next record in place, if there is one now. quoit_release gives it back. The
+/* Finds the next record in place, if there is one now. quoit_release frees its slot. The
  * producer can change it while it is read, if it breaks the rules. */
 static inline quoit_status quoit_try_peek(quoit_consumer *consumer, const void **record) {
     if (consumer == NULL || record == NULL || consumer->slot_size == 0) return QUOIT_INVALID;
@@ -599,7 +599,7 @@ static inline quoit_status quoit_try_peek_many(quoit_consumer *consumer, quoit_s
     return QUOIT_OK;
 }
 
-/* Gives the first `count` records back that a peek or a poll has found. */
+/* Releases the first `count` records that a peek or a poll has found. */
 static inline quoit_status quoit_release(quoit_consumer *consumer, size_t count) {
     if (consumer == NULL || consumer->slot_size == 0 || count > consumer->tail - consumer->head)
         return QUOIT_INVALID;
@@ -678,7 +678,7 @@ static inline quoit_status quoit_push_frame(quoit_producer *producer, uint32_t k
 }
 
 /* Claims a frame of `len` bytes, to be filled in place, if there is room now. A claim that
- * is not committed is forgotten. */
+ * is not committed publishes nothing. */
 static inline quoit_status quoit_try_claim_frame(quoit_producer *producer, size_t len,
                                                  unsigned char **payload) {
     if (producer == NULL || payload == NULL || producer->slot_size != 0) return QUOIT_INVALID;
@@ -739,7 +739,7 @@ static inline quoit_status quoit_commit_batch(quoit_producer *producer) {
     return units == 0 ? QUOIT_OK : quoit_i_publish(producer, units);
 }
 
-/* Finds the next frame in place, if there is one now. quoit_release_frame gives it back.
+/* Finds the next frame in place, if there is one now. quoit_release_frame frees its room.
  * The producer can change it while it is read, if it breaks the rules. */
 static inline quoit_status quoit_try_peek_frame(quoit_consumer *consumer, quoit_frame *frame) {
     if (consumer == NULL || frame == NULL || consumer->slot_size != 0) return QUOIT_INVALID;
@@ -755,7 +755,7 @@ static inline quoit_status quoit_peek_frame(quoit_consumer *consumer, quoit_fram
     return status == QUOIT_OK ? quoit_i_find_frame(consumer, frame) : status;
 }
 
-/* Gives a frame back that a peek has found. It is the next one, or nothing happens. */
+/* Releases the frame that a peek has found. It is the next one, or nothing happens. */
 static inline quoit_status quoit_release_frame(quoit_consumer *consumer, const quoit_frame *frame) {
     if (consumer == NULL || frame == NULL || consumer->slot_size != 0) return QUOIT_INVALID;
     uint64_t units = frame->end - consumer->head;
@@ -801,7 +801,7 @@ static inline quoit_status quoit_try_peek_frames(quoit_consumer *consumer, quoit
     return QUOIT_OK;
 }
 
-/* Visits the next frame, in place; QUOIT_EMPTY behind the last. */
+/* Visits the next frame, in place; QUOIT_EMPTY after the last. */
 static inline quoit_status quoit_next_frame(quoit_consumer *consumer, quoit_frames *frames,
                                             quoit_frame *frame) {
     if (consumer == NULL || frames == NULL || frame == NULL || consumer->slot_size != 0 ||
@@ -815,7 +815,7 @@ static inline quoit_status quoit_next_frame(quoit_consumer *consumer, quoit_fram
     return QUOIT_OK;
 }
 
-/* Gives the frames back that were visited. */
+/* Releases the frames that were visited. */
 static inline quoit_status quoit_release_frames(quoit_consumer *consumer, quoit_frames *frames) {
     if (consumer == NULL || frames == NULL || consumer->slot_size != 0 ||
         frames->begin != consumer->head)

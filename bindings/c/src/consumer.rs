@@ -25,7 +25,7 @@ pub struct quoit_consumer {
     pub head: u64,
     /// The tail as last seen.
     pub tail: u64,
-    /// Where the records end whose lines were asked for.
+    /// The end of the records whose cache lines were asked for.
     pub open: u64,
     /// The capacity less one.
     pub mask: u64,
@@ -47,7 +47,7 @@ pub struct quoit_consumer {
     pub inline_words: [u64; 6],
     /// What the sleep word holds while it asks for nothing.
     pub calm: u32,
-    /// Whether the polls of late have each found many.
+    /// Whether each of the recent polls found many.
     pub is_stream: u32,
 }
 
@@ -288,7 +288,7 @@ pub unsafe extern "C" fn quoit_consumer_close(consumer: *mut quoit_consumer) -> 
     })
 }
 
-/// Closes the endpoint and gives its role up. Null is ignored.
+/// Closes the endpoint and frees its role. Null is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_consumer_free(consumer: *mut quoit_consumer) {
     // SAFETY: null, or of quoit_ring_consumer and freed once.

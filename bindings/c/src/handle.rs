@@ -1,4 +1,4 @@
-//! What the handle of an endpoint points to: the public struct, and behind it the endpoint of the
+//! What the handle of an endpoint points to: the public struct, and after it the endpoint of the
 //! library.
 
 use quoit::raw::{RawRing, Reachable};
@@ -32,7 +32,7 @@ pub(crate) unsafe fn handle<'a, V: View>(view: *mut V) -> Option<&'a mut Handle<
     unsafe { view.cast::<Handle<V>>().as_mut() }
 }
 
-/// Runs a call on the endpoint, which first hears of what the fast path has done.
+/// Runs a call on the endpoint, which first gets what the fast path has done.
 pub(crate) unsafe fn enter<V: View, R>(
     view: *mut V,
     call: impl FnOnce(&mut V::Raw) -> R,
@@ -77,7 +77,7 @@ pub(crate) unsafe fn attach<V: View>(
     })
 }
 
-/// Gives the role up. Null is ignored.
+/// Frees the role. Null is ignored.
 pub(crate) unsafe fn free<V: View>(view: *mut V) {
     if !view.is_null() {
         answer((), || {

@@ -1,4 +1,4 @@
-//! Looking at a ring without a role.
+//! Observing a ring without a role.
 
 use std::ffi::c_char;
 use std::time::UNIX_EPOCH;
@@ -10,7 +10,7 @@ use crate::ring::path;
 use crate::status::guard;
 use crate::status::quoit_status::{self, QUOIT_INVALID};
 
-/// Looks at a ring, and changes nothing.
+/// Observes a ring without a role, and changes nothing.
 pub struct quoit_observer {
     observer: Observer,
 }
@@ -27,13 +27,13 @@ pub struct quoit_info {
     pub slot_align: u64,
     /// Fingerprint of size, alignment and tag.
     pub schema: u64,
-    /// Tells this ring from others of the same name.
+    /// Distinguishes this ring from others of the same name.
     pub incarnation: u64,
     /// Bytes of the whole ring.
     pub length: u64,
 }
 
-/// What an endpoint says of itself, and whether it lives.
+/// The state that an endpoint has stored, and whether a process holds its role.
 #[repr(C)]
 #[derive(Default)]
 pub struct quoit_endpoint_state {
@@ -45,15 +45,15 @@ pub struct quoit_endpoint_state {
     pub parks: u64,
     /// Wake-ups that it has sent.
     pub wakes: u64,
-    /// Sleeps that a lost wake-up has not ended.
+    /// Sleeps that only a timeout ended.
     pub rescues: u64,
     /// Messages that were refused or skipped.
     pub dropped: u64,
-    /// The process, as it sees itself.
+    /// The id of the process in its own PID namespace.
     pub pid: u32,
-    /// Whether a process has the role.
+    /// Whether a process holds the role.
     pub is_alive: bool,
-    /// Whether the last one has closed.
+    /// Whether the last holder has closed.
     pub is_closed: bool,
     /// Whether it sleeps.
     pub is_asleep: bool,
@@ -75,7 +75,7 @@ pub struct quoit_sample {
     pub consumer: quoit_endpoint_state,
 }
 
-/// Opens a ring to look at it.
+/// Opens a ring to observe it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_observer_open(
     name: *const c_char,

@@ -23,9 +23,9 @@ pub const QUOIT_DOORBELL_FUTEX: u32 = 0;
 /// Sleep on POSIX semaphores.
 pub const QUOIT_DOORBELL_SEMAPHORE: u32 = 1;
 
-/// Take over a ring that no process has: the default.
+/// Take over a ring that no process holds: the default.
 pub const QUOIT_STALE_TAKE_OVER: u32 = 0;
-/// Replace a ring that no process has.
+/// Replace a ring that no process holds.
 pub const QUOIT_STALE_REPLACE: u32 = 1;
 /// Fail with QUOIT_ALREADY_EXISTS.
 pub const QUOIT_STALE_FAIL: u32 = 2;
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn quoit_options_mode(
     unsafe { change(options, |options| Some(options.mode(mode))) }
 }
 
-/// Whether every page is touched at once.
+/// Whether every page is mapped immediately.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_options_prefault(
     options: *mut quoit_options,
@@ -174,7 +174,7 @@ pub unsafe extern "C" fn quoit_options_lock_memory(
     unsafe { change(options, |options| Some(options.lock_memory(lock_memory))) }
 }
 
-/// What becomes of a ring that no process has: QUOIT_STALE_...
+/// What to do with a ring that no process holds: QUOIT_STALE_...
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_options_stale(
     options: *mut quoit_options,
@@ -191,7 +191,7 @@ pub unsafe extern "C" fn quoit_options_stale(
 }
 
 /// Whether an endpoint that is freed after the other one removes the name of the ring. Set it
-/// in both programs: the one that ends last has to do it.
+/// in both programs: the endpoint that closes last removes the name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_options_unlink_on_free(
     options: *mut quoit_options,
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn quoit_options_spin(
     unsafe { change(options, |options| Some(options.spin(spin))) }
 }
 
-/// How often a waiting endpoint asks whether its peer lives, in nanoseconds.
+/// How often a waiting endpoint checks that its peer is alive, in nanoseconds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_options_peer_check(
     options: *mut quoit_options,

@@ -16,9 +16,9 @@ use crate::status::{answer, deadline, guard, tell};
 pub struct quoit_producer {
     /// The next position to write.
     pub tail: u64,
-    /// Where the room ends that is known of.
+    /// The end of the room that is known.
     pub end: u64,
-    /// Where the slots end whose lines were taken.
+    /// The end of the slots whose cache lines were taken.
     pub open: u64,
     /// The capacity less one.
     pub mask: u64,
@@ -46,7 +46,7 @@ pub struct quoit_producer {
     pub hint: u32,
     /// Words of a record's inline copy; 0 if it does not fit.
     pub inline_words: u32,
-    /// Whether the polls of late have each found room for many.
+    /// Whether each of the recent polls found room for many.
     pub is_stream: u32,
 }
 
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn quoit_producer_moved(producer: *mut quoit_producer) -> 
 }
 
 /// Whether a consumer of this thread has waited since the last such question: there is time to take
-/// the lines of the next record while the last one is on its way. For quoit_inline.h.
+/// the lines of the next record while the last one is in flight. For quoit_inline.h.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_producer_was_idle(producer: *mut quoit_producer) -> bool {
     // SAFETY: null or valid, and this thread's.
@@ -268,7 +268,7 @@ pub unsafe extern "C" fn quoit_producer_close(producer: *mut quoit_producer) -> 
     })
 }
 
-/// Closes the endpoint and gives its role up. Null is ignored.
+/// Closes the endpoint and frees its role. Null is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_producer_free(producer: *mut quoit_producer) {
     // SAFETY: null, or of quoit_ring_producer and freed once.

@@ -50,7 +50,7 @@ unsafe fn make(
     })
 }
 
-/// Creates a ring: its name is free, or the options replace a ring that no process has.
+/// Creates a ring: its name is free, or the options replace a ring that no process holds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_create(
     options: *const quoit_options,
@@ -145,7 +145,7 @@ unsafe fn socket(descriptor: c_int) -> Result<ManuallyDrop<UnixStream>, Fault> {
     }))
 }
 
-/// Hands a ring without a name to the process at the other end of a Unix stream socket.
+/// Sends a ring without a name over a Unix stream socket to another process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_send(socket_fd: c_int, ring: *const quoit_ring) -> quoit_status {
     guard(|| {
@@ -200,7 +200,7 @@ pub unsafe extern "C" fn quoit_ring_capacity(ring: *const quoit_ring) -> u64 {
     unsafe { ring.as_ref() }.map_or(0, |ring| ring.raw.ring().capacity())
 }
 
-/// A random number that tells this ring from others of the same name. 0 for null.
+/// A random number that distinguishes this ring from others of the same name. 0 for null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_ring_incarnation(ring: *const quoit_ring) -> u64 {
     // SAFETY: null or valid.
@@ -226,7 +226,7 @@ pub unsafe extern "C" fn quoit_ring_sync(ring: *const quoit_ring) -> quoit_statu
     })
 }
 
-/// Removes the name of the ring. No process may have a role.
+/// Removes the name of the ring. No process may hold a role.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_ring_unlink(ring: *const quoit_ring) -> quoit_status {
     guard(|| {
@@ -236,7 +236,7 @@ pub unsafe extern "C" fn quoit_ring_unlink(ring: *const quoit_ring) -> quoit_sta
     })
 }
 
-/// Removes a ring by its name. No process may have a role.
+/// Removes a ring by its name. No process may hold a role.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_unlink(name: *const c_char) -> quoit_status {
     guard(|| {
@@ -246,7 +246,7 @@ pub unsafe extern "C" fn quoit_unlink(name: *const c_char) -> quoit_status {
     })
 }
 
-/// Removes a ring by its name if no process has a role; `removed` may be null.
+/// Removes a ring by its name if no process holds a role; `removed` may be null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_unlink_if_stale(
     name: *const c_char,

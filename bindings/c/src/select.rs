@@ -1,4 +1,4 @@
-//! Waiting for the first of many endpoints.
+//! Waits until one of several endpoints is ready.
 
 use quoit::{Interest, Select, Selectable, Selected};
 
@@ -15,8 +15,8 @@ pub const QUOIT_GONE: u32 = 1;
 /// Another peer has attached.
 pub const QUOIT_BACK: u32 = 2;
 
-/// Waits for the first of many endpoints. One waits for the same endpoints at the same
-/// places each time.
+/// Waits until one of several endpoints is ready. Pass the same endpoints in the same order to
+/// each wait.
 pub struct quoit_select {
     select: Select,
 }
@@ -63,7 +63,7 @@ impl Selectable for quoit_interest {
     }
 }
 
-/// Makes a select. Free it with quoit_select_free.
+/// Creates a select. Free it with quoit_select_free.
 #[unsafe(no_mangle)]
 pub extern "C" fn quoit_select_new() -> *mut quoit_select {
     Box::into_raw(Box::new(quoit_select {
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn quoit_select_free(select: *mut quoit_select) {
     }
 }
 
-/// Waits until one of the endpoints is ready, or its peer has left or come back. Stores
+/// Waits until one of the endpoints is ready, or its peer has closed, crashed or attached again. Stores
 /// the place of that endpoint and what happened: QUOIT_READY, QUOIT_GONE or QUOIT_BACK. May
 /// sleep.
 #[unsafe(no_mangle)]

@@ -15,19 +15,19 @@ pub const QUOIT_ABI: u32 = 1;
 /// A timeout that never expires.
 pub const QUOIT_FOREVER: u64 = u64::MAX;
 
-/// How a call has ended.
+/// The result of a call.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum quoit_status {
-    /// It has done what it says.
+    /// Success.
     QUOIT_OK = 0,
     /// The ring is full.
     QUOIT_FULL = 1,
     /// The ring is empty, or all frames were visited.
     QUOIT_EMPTY = 2,
-    /// The time is over.
+    /// The timeout has expired.
     QUOIT_TIMED_OUT = 3,
-    /// The peer has closed or crashed, and everything that it left was taken.
+    /// The peer has closed or crashed, and no message, or no room, is left.
     QUOIT_ABANDONED = 4,
     /// The ring was unlinked or replaced.
     QUOIT_SUPERSEDED = 5,
@@ -45,11 +45,11 @@ pub enum quoit_status {
     QUOIT_NOT_FOUND = 11,
     /// There is a ring of that name.
     QUOIT_ALREADY_EXISTS = 12,
-    /// A process has the role, or the ring.
+    /// A process holds the role or the ring.
     QUOIT_IN_USE = 13,
-    /// The file is no ring.
+    /// The file is not a ring.
     QUOIT_NOT_A_RING = 14,
-    /// The descriptor is none of an anonymous ring.
+    /// The descriptor is not that of an anonymous ring.
     QUOIT_WRONG_DESCRIPTOR = 15,
     /// The ring or the message has another version.
     QUOIT_VERSION_MISMATCH = 16,
@@ -65,7 +65,7 @@ pub enum quoit_status {
     QUOIT_NO_MEMORY = 21,
     /// The limit on the size of files is too low.
     QUOIT_FILE_SIZE_LIMIT = 22,
-    /// The system has refused.
+    /// A system call failed.
     QUOIT_IO = 23,
     /// No ring can have that name.
     QUOIT_INVALID_NAME = 24,
@@ -81,7 +81,7 @@ pub enum quoit_status {
     QUOIT_CLOSED = 29,
     /// The message on the socket is not a ring.
     QUOIT_OTHER_MESSAGE = 30,
-    /// A bug of the library was met; its message is on standard error.
+    /// The library has a bug: it panicked, and the message is on standard error.
     QUOIT_INTERNAL = 31,
 }
 
@@ -312,15 +312,15 @@ pub(crate) unsafe fn text<'a>(pointer: *const c_char) -> Result<&'a str, Fault> 
         .map_err(|_| Fault::invalid("the text is not UTF-8; give one that is"))
 }
 
-/// What to do about a status: a text that lives as long as the program. A status that
-/// there is not gives a text as well.
+/// A text that says what to do about a status, valid until the program ends. An unknown status
+/// has a text as well.
 #[unsafe(no_mangle)]
 pub extern "C" fn quoit_status_text(status: i32) -> *const c_char {
     const TEXTS: [&CStr; 32] = [
-        c"all is well",
+        c"the call succeeded",
         c"the ring is full; wait for room, or drop the message",
         c"the ring is empty; wait for a message",
-        c"the time is over; wait again, or do something else",
+        c"the timeout has expired; wait again, or do something else",
         c"the peer has closed or crashed, and all that it left was taken; wait for another peer, or end",
         c"the ring was unlinked or replaced; open its name again",
         c"the message never fits; split it, or create a larger ring",
@@ -330,8 +330,8 @@ pub extern "C" fn quoit_status_text(status: i32) -> *const c_char {
         c"an argument is null or does not fit; quoit_last_error may say which",
         c"there is no ring of that name; create it first, or use quoit_open_or_create",
         c"there is a ring of that name; open it, replace it, or choose another name",
-        c"a process has the role or the ring; end it first",
-        c"the file is no ring; choose another name, or remove the file",
+        c"a process holds the role or the ring; stop it first",
+        c"the file is not a ring; choose another name, or remove the file",
         c"the descriptor is not that of a ring without a name; send one of quoit_create_anonymous",
         c"the versions differ; build both programs with the same version of quoit",
         c"the ring holds frames and not records, or the other way around; open it as what it is",
@@ -355,8 +355,8 @@ pub extern "C" fn quoit_status_text(status: i32) -> *const c_char {
     text.unwrap_or(&c"there is no such status").as_ptr()
 }
 
-/// What the last failed call of this thread has to say, for those whose status does not
-/// say it all: a text until the next call of this thread. Empty if there was none.
+/// The details of the last failed call of this thread, where the status alone does not suffice:
+/// a text that is valid until the next call of this thread. Empty if there are none.
 #[unsafe(no_mangle)]
 pub extern "C" fn quoit_last_error() -> *const c_char {
     let text = LAST.try_with(|last| last.borrow().as_ptr());

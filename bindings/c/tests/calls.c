@@ -601,7 +601,7 @@ static void closing(void) {
     close_pair(pair);
 }
 
-/* A child has no role, and its copies change nothing. */
+/* A child holds no role, and its copies change nothing. */
 static void forking(void) {
     struct pair pair = open_pair(records());
     uint64_t value = 4;

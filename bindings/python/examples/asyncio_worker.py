@@ -19,7 +19,7 @@ async def work(name):
     inbox = quoit.FrameConsumer.open(f"{name}-there", **BRIEF)
     outbox = quoit.FrameProducer.open(f"{name}-back", **BRIEF)
     with inbox, outbox:
-        async for request in inbox:  # until the other end closes
+        async for request in inbox:  # until the peer closes
             await outbox.send(request.upper())
 
 

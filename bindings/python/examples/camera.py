@@ -1,4 +1,4 @@
-"""Looks at the pictures of a camera, always the newest, without a copy.
+"""Reads the pictures of a camera, always the newest, without a copy.
 
 Run `camera.py NAME`, then bindings/c/examples/camera.rs: it waits until a viewer is attached.
 """

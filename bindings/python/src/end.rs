@@ -232,7 +232,7 @@ where
         }
     }
 
-    /// Whether this process has the role.
+    /// Whether this process holds the role.
     fn is_ours(&self) -> bool {
         self.generation == generation()
     }
@@ -364,7 +364,7 @@ where
         self.is_ending.store(true, Ordering::Relaxed);
     }
 
-    /// Gives the role up. In a child there is none to give.
+    /// Frees the role. In a child there is none.
     pub(crate) fn close(&self) -> PyResult<()> {
         if self.is_ours() {
             self.turns.check()?;
@@ -420,7 +420,7 @@ macro_rules! shared {
                     self.end.wait_for_peer(py, Wait::seconds(timeout)?)
                 }
 
-                /// Closes the endpoint and gives its role up.
+                /// Closes the endpoint and frees its role.
                 fn close(&self) -> PyResult<()> {
                     self.end.close()
                 }
@@ -447,7 +447,7 @@ macro_rules! shared {
                     self.end.with(|end| Ok(end.name().to_owned()))
                 }
 
-                /// Tells this ring from others of the same name.
+                /// Distinguishes this ring from others of the same name.
                 #[getter]
                 fn incarnation(&self) -> PyResult<u64> {
                     self.end.with(|end| Ok(end.incarnation()))

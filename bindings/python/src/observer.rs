@@ -1,4 +1,4 @@
-//! Looking at a ring without a role.
+//! Observing a ring without a role.
 
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;

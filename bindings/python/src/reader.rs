@@ -33,7 +33,7 @@ pub(crate) struct Reader {
     size: usize,
 }
 
-/// Records from the head on that are in one piece.
+/// Records from the head on that are contiguous.
 fn before_wrap(end: &RawConsumer, count: u64) -> u64 {
     let index = end.position() & (end.capacity() - 1);
     count.min(end.capacity() - index)
@@ -45,7 +45,7 @@ fn at(end: &RawConsumer, ahead: u64, unit: usize) -> *const u8 {
     end.words().data.wrapping_add(index as usize * unit)
 }
 
-/// The frame that begins `ahead` bytes behind the head, of `unread` bytes.
+/// The frame that begins `ahead` bytes after the head, of `unread` bytes.
 fn parse(end: &mut RawConsumer, ahead: u64, unread: u64) -> PyResult<Found> {
     let mut at_ahead = ahead;
     let mut is_padded = false;
@@ -215,7 +215,7 @@ impl Reader {
         })
     }
 
-    /// The next frame, or up to `count` records that are in one piece, in place.
+    /// The next frame, or up to `count` records that are contiguous, in place.
     #[pyo3(signature = (count, timeout=None, is_try=false))]
     fn lease(
         slf: Bound<'_, Self>,

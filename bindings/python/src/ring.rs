@@ -158,7 +158,7 @@ impl Ring {
         })
     }
 
-    /// Hands a ring without a name to the process at the other end of a socket.
+    /// Sends a ring without a name over a socket to another process.
     fn send(&self, py: Python<'_>, socket: RawFd) -> PyResult<()> {
         let socket = self::socket(socket)?;
         py.detach(|| handoff::send(&socket, self.raw.ring()))
@@ -177,7 +177,7 @@ impl Ring {
         self.raw.ring().capacity()
     }
 
-    /// Tells this ring from others of the same name.
+    /// Distinguishes this ring from others of the same name.
     #[getter]
     fn incarnation(&self) -> u64 {
         self.raw.ring().incarnation()

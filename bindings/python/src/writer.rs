@@ -29,7 +29,7 @@ impl Place {
         Self::ahead(end, 0, len)
     }
 
-    /// Of a frame that begins this many bytes behind the tail.
+    /// Of a frame that begins this many bytes after the tail.
     fn ahead(end: &RawProducer, ahead: u64, len: usize) -> PyResult<Self> {
         let max = max_frame(end);
         if len as u64 > max {
@@ -59,7 +59,7 @@ impl Place {
         self.seal(end, source.len(), kind)
     }
 
-    /// Stores padding, header, and the zeros behind the payload; bytes to publish.
+    /// Stores padding, header, and the zeros after the payload; bytes to publish.
     fn seal(self, end: &RawProducer, len: usize, kind: u32) -> u64 {
         let data = end.words().data;
         if self.padding != 0 {
@@ -223,7 +223,7 @@ impl Writer {
         )
     }
 
-    /// Room for a frame of `count` bytes, or up to `count` records in one piece.
+    /// Room for a frame of `count` bytes, or up to `count` contiguous records.
     #[pyo3(signature = (count, timeout=None, is_try=false))]
     fn lease(
         slf: Bound<'_, Self>,

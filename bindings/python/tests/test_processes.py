@@ -51,7 +51,7 @@ def test_a_producer_that_was_killed_is_seen_by_a_consumer_that_sleeps(name, peer
         assert victim.hear() == "claimed"
         assert consumer.pop() == b"first"
         victim.kill()
-        with pytest.raises(quoit.Abandoned, match="producer is gone"):
+        with pytest.raises(quoit.Abandoned, match="producer has closed or crashed"):
             consumer.pop()
         victim.end(-signal.SIGKILL)
         with quoit.FrameProducer.open(name) as producer:

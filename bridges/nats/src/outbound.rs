@@ -14,7 +14,7 @@
 //! Each message names the one before it, and the server stores it only after that one
 //! (`Nats-Expected-Last-Msg-Id`, and for the first message after a pause
 //! `Nats-Expected-Last-Subject-Sequence`). If a message is lost on the way, or the server
-//! refuses it, the server refuses those behind it too, so nothing is stored out of order.
+//! refuses it, the server refuses those after it too, so nothing is stored out of order.
 //! The server recognises a message that arrives again by its id within the stream's
 //! duplicate window, and after that by the message that it names. When an answer is missing
 //! or is a refusal, the bridge asks for the last message of the subject. Its id gives the

@@ -61,7 +61,7 @@ const METRICS: [(&str, &str, &str); 13] = [
     (
         "position",
         "gauge",
-        "The ring's position behind the last message that was carried over",
+        "The ring's position after the last message that was carried over",
     ),
     (
         "sequence",

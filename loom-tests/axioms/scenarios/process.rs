@@ -53,7 +53,7 @@ fn opened_and_forked(store: Ordering, load: Ordering) -> Setup {
         Some(())
     })
     .thread(|table| {
-        // The count of forks, and whether one is under way.
+        // The count of forks, and whether one is in progress.
         table.forks.model_swap(3, FORK);
         trace::fence(Kind::Fence, SeqCst);
         if table.descriptor.model_load(Relaxed) == 1 {

@@ -84,7 +84,7 @@ use crate::ring::Record;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "a dropped consumer gives its role up"]
+#[must_use = "a dropped consumer frees its role"]
 pub struct AsyncConsumer<T: Record> {
     inner: AsyncEnd<Consumer<T>>,
 }
@@ -95,7 +95,7 @@ pub struct AsyncConsumer<T: Record> {
 /// has `async` forms of `pop` and `peek`. [`AsyncConsumer`] says how async endpoints wait, when
 /// the stream ends, and what that means for a `fork`.
 #[derive(Debug)]
-#[must_use = "a dropped consumer gives its role up"]
+#[must_use = "a dropped consumer frees its role"]
 pub struct AsyncFrameConsumer {
     inner: AsyncEnd<FrameConsumer>,
 }

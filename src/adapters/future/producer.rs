@@ -40,7 +40,7 @@ use crate::ring::Record;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "a dropped producer gives its role up"]
+#[must_use = "a dropped producer frees its role"]
 pub struct AsyncProducer<T: Record> {
     inner: AsyncEnd<Producer<T>>,
 }
@@ -60,7 +60,7 @@ pub struct AsyncProducer<T: Record> {
 /// The sink's error is that of a claim: a frame that was accepted and could not be flushed stays in
 /// the sink, for a later consumer.
 #[derive(Debug)]
-#[must_use = "a dropped producer gives its role up"]
+#[must_use = "a dropped producer frees its role"]
 pub struct AsyncFrameProducer {
     inner: AsyncEnd<FrameProducer>,
     /// A frame that the sink has accepted and the ring had no room for.

@@ -40,7 +40,7 @@ use crate::ring::Record;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "a dropped client gives its roles up"]
+#[must_use = "a dropped client frees its roles"]
 pub struct Client {
     requests: FrameProducer,
     replies: FrameConsumer,

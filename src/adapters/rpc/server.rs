@@ -44,7 +44,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "a dropped server gives its roles up"]
+#[must_use = "a dropped server frees its roles"]
 pub struct Server {
     requests: FrameConsumer,
     replies: FrameProducer,
@@ -128,11 +128,11 @@ impl Server {
 
     /// Waits for a request up to `timeout`, and answers it. The handler gets a private
     /// copy of the request, and appends its reply to an empty vector; its error goes to the
-    /// client as text. If it panics the request stays. A request whose time is over is
+    /// client as text. If it panics the request stays. A request whose time has expired is
     /// dropped.
     ///
     /// A reply without room at the deadline is kept: the next call sends it, and does not call the
-    /// handler. It is dropped when its client's time is over or its client has closed or crashed.
+    /// handler. It is dropped when its client's time has expired or its client has closed or crashed.
     ///
     /// # Errors
     ///

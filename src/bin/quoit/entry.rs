@@ -30,7 +30,7 @@ pub(crate) struct Entry {
 pub(crate) type Trouble = (&'static str, String);
 
 impl Entry {
-    /// Of a file; nothing of one that is no ring, or was removed. An earlier look at a ring
+    /// Of a file; nothing of one that is not a ring, or was removed. An earlier look at a ring
     /// of this name saves a search for its processes. An error if this process can open no
     /// file at all.
     pub(crate) fn of(name: &Path, before: Option<&Look>) -> Result<Option<Self>, Error> {
@@ -44,7 +44,7 @@ impl Entry {
         let ring = match look {
             Ok(_) | Err(Error::NotARing { .. }) if is_draft(name) => {
                 let path = quoted(&path.to_string_lossy());
-                let why = "a ring that is being made; if it stays, its maker died";
+                let why = "a ring that is being created; if it stays, its creator crashed";
                 Err(("draft", format!("{why}: rm {path}")))
             }
             Ok(look) => Ok(look),
@@ -110,8 +110,8 @@ impl Entry {
         }
         for peer in &look.peers {
             let (role, named, rescues) = (peer.role, peer.named(), peer.state.rescues);
-            let died = || format!("the {role} ({named}) died; a new one continues where it was");
-            wrong.extend(peer.has_died().then(died));
+            let crashed = || format!("the {role} ({named}) crashed; restart it, and it resumes");
+            wrong.extend(peer.has_crashed().then(crashed));
             if let Some(pid) = peer.pid().filter(|_| peer.running().is_stopped()) {
                 let stopped = format!("the {role} ({named}) is stopped; kill -CONT {pid}");
                 wrong.push(stopped);
@@ -132,7 +132,7 @@ impl Entry {
         }
         if look.is_half_removed {
             wrong.push(format!(
-                "a process that was removing or replacing it died, or is still at it; the next \
+                "a process that removes or replaces it crashed, or has not finished; the next \
                  process that opens the ring to write removes it, or continues with it if it may \
                  not; quoit rm {name} removes it for its owner, the owner of its directory, and root"
             ));

@@ -179,7 +179,7 @@ impl Number {
         }
     }
 
-    /// What is no number of JSON, or has 128 bits, is a string.
+    /// What is not a number of JSON, or has 128 bits, is a string.
     fn json(self, bytes: &[u8]) -> Value {
         let text = self.text(bytes);
         let number = match self.kind {

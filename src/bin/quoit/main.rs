@@ -29,11 +29,11 @@ use self::output::Output;
 use self::standard::Standard;
 use self::stop::Stop;
 
-/// Sends, receives, records and examines quoit's rings in shared memory
+/// Sends, receives, records and inspects quoit's rings in shared memory
 #[derive(Parser)]
 #[command(name = "quoit", version, after_long_help = manual::block("Exit codes:"))]
 struct Cli {
-    /// Answer in JSON. send, recv, record and replay write it to standard error
+    /// Print JSON; send, recv, record and replay print it to standard error
     #[arg(long, global = true)]
     json: bool,
 

@@ -69,7 +69,7 @@ pub(crate) fn expanded(names: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
     Ok(found)
 }
 
-/// Whether this is the name of a ring that is being made: if it stays, its maker died.
+/// Whether this is the name of a ring that is being created: if it stays, its creator crashed.
 pub(crate) fn is_draft(name: &Path) -> bool {
     let name = name.file_name().unwrap_or_default().to_string_lossy();
     let draft = format!(".quoit-{}.new", "[0-9a-fA-F]".repeat(16));

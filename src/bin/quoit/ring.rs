@@ -146,7 +146,7 @@ impl RingArguments {
     /// Says on a terminal that the role is taken, and that there is nothing to receive yet.
     fn tell_what_it_takes(&self, source: &Source, output: &Output) {
         let (name, end) = (plain(&self.name.to_string_lossy()), &source.end);
-        let takes = "takes the consumer's role and removes what it reads; to look, use quoit tail";
+        let takes = "takes the consumer's role, and removes what it reads (tail only shows it)";
         output.note(&format!("{name}: {takes}"));
         let is_unused = end.peer_epoch() == 0;
         if end.is_empty() && (is_unused || end.is_abandoned()) {
@@ -203,13 +203,13 @@ impl RingArguments {
     }
 }
 
-/// An error if the producer of this ring died.
+/// An error if the producer of this ring crashed.
 fn was_closed(source: &Source) -> Result<(), Stop> {
     let look = Look::at(&source.observer, None);
     match look.map(|look| *look.peer(Role::Producer)) {
-        Ok(peer) if peer.has_died() => {
-            let text = format!("the producer ({}) died", peer.named());
-            Err(Stop::new(Code::Died, text))
+        Ok(peer) if peer.has_crashed() => {
+            let text = format!("the producer ({}) crashed", peer.named());
+            Err(Stop::new(Code::Crashed, text))
         }
         _ => Ok(()),
     }

@@ -38,7 +38,7 @@ pub(crate) struct Peer {
     holder: Option<Holder>,
 }
 
-/// What happened between two looks or more; the rates between the last two.
+/// What happened between two samples or more; the rates between the last two.
 #[derive(Default, Serialize)]
 pub(crate) struct Motion {
     pub(crate) in_per_second: f64,
@@ -77,7 +77,7 @@ impl Look {
                 *is_alive = observer.is_alive(role)?;
             }
             let earlier = std::mem::replace(&mut sample, observer.sample());
-            // A process between its lock and its state would seem to have died.
+            // A process between its lock and its state would seem to have crashed.
             let ends = |sample: &Sample| states(sample).map(|end| (end.epoch, end.is_closed));
             if ends(&earlier) == ends(&sample) {
                 break;
@@ -113,7 +113,7 @@ impl Look {
         &self.peers[role as usize]
     }
 
-    /// Whether a process has a role.
+    /// Whether a process holds a role.
     pub(crate) fn is_held(&self) -> bool {
         self.peers.iter().any(|peer| peer.is_alive)
     }
@@ -123,7 +123,7 @@ impl Look {
         self.peers.iter().all(|peer| peer.state.epoch == 0)
     }
 
-    /// The processes that have a role, in words.
+    /// The processes that hold a role, in words.
     pub(crate) fn holders(&self) -> String {
         let holders = self.peers.iter().filter(|peer| peer.is_alive);
         let holders = holders.map(|peer| match peer.pid() {
@@ -226,11 +226,11 @@ impl Motion {
 }
 
 impl Peer {
-    pub(crate) fn has_died(&self) -> bool {
+    pub(crate) fn has_crashed(&self) -> bool {
         self.state.epoch > 0 && !self.state.is_closed && !self.is_alive
     }
 
-    /// The process that has the role, if the kernel shows it.
+    /// The process that holds the role, if the kernel shows it.
     pub(crate) fn pid(&self) -> Option<u32> {
         match self.holder {
             Some(Holder::Known(pid)) => Some(pid),
@@ -252,12 +252,12 @@ impl Peer {
         }
     }
 
-    /// What became of a process that has the role no more.
+    /// What happened to the process that held the role last.
     fn end(&self) -> &'static str {
         match (self.state.epoch, self.state.is_closed) {
             (0, _) => "-",
             (_, true) => "closed",
-            _ => "died",
+            _ => "crashed",
         }
     }
 

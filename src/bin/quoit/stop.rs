@@ -16,7 +16,7 @@ pub(crate) enum Code {
     Abandoned = 5,
     Recording = 6,
     TimedOut = 7,
-    Died = 8,
+    Crashed = 8,
     Warned = 9,
 }
 

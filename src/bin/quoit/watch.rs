@@ -14,7 +14,7 @@ use crate::output::plain;
 use crate::sight::{Look, Motion};
 use crate::stop::Stop;
 
-/// Between two looks that tell what moves.
+/// Between two samples that tell what moves.
 const WHILE: Duration = Duration::from_millis(200);
 /// Events that are remembered.
 const REMEMBERED: usize = 100;

@@ -180,7 +180,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Compiles the other end, with the library as it is installed.
+/// Compiles the other endpoint, with the library as it is installed.
 fn compile() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let built = std::env::current_exe().expect("a path");

@@ -7,7 +7,7 @@
 //! - KIND `once` moves COUNT messages and sees its peer close; `takeover` continues where
 //!   another one was killed, to position COUNT: the position decides what a message is
 //!
-//! Ends with 0, with 3 if the ring is corrupt (and says which field), with 1 for all else.
+//! Ends with 0, with 3 if the ring is corrupt (and says which field), with 1 for everything else.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -33,7 +33,7 @@ class Peek(Lease):
 
 
 class _Reads(End, _native.Reader):
-    _GONE = "the ring is empty, and its producer is gone"
+    _GONE = "the ring is empty, and its producer has closed or crashed"
 
     def skip_to_latest(self):
         """Releases every message but the newest; returns how many."""
@@ -187,12 +187,12 @@ class Consumer(_Reads):
         return await self._until(lambda: self.records_into(out, None, True))
 
     def peek(self, count=1, timeout=None):
-        """Waits for a record, and finds up to ``count`` in place that are in one piece.
+        """Waits for a record, and finds up to ``count`` in place that are contiguous.
 
         ``numpy.frombuffer(view, consumer.dtype)`` is the array; delete it in the block.
         """
         return Peek.of(self, self.lease(count, timeout))
 
     def try_peek(self, count=1):
-        """The same of what is there now, else ``None``."""
+        """``peek`` without a wait: ``None`` if there is no record now."""
         return Peek.of(self, self.lease(count, None, True))

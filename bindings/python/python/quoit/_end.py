@@ -22,7 +22,7 @@ _LAST_WAIT = 0.5
 
 
 def opener(how, arguments):
-    """The class methods by which an endpoint is had by a name."""
+    """The class methods that open an endpoint by name."""
 
     def make(cls, name, *given, **options):
         if not cls._HAS_RECORDS and (len(given) > arguments or "dtype" in options):
@@ -73,7 +73,7 @@ class End:
         self.close()
 
     def close(self):
-        """Closes this endpoint and gives its role up; the peer hears of it.
+        """Closes this endpoint, frees its role and notifies the peer.
 
         Raises ``BufferError`` while a view of the ring's memory is alive. Closing twice does
         nothing more. In a forked child it does nothing to the ring.
@@ -246,7 +246,7 @@ def _asyncio():
 
 @atexit.register
 def _close_all():
-    # So that a program that ends in good order is not taken for one that died.
+    # So that a program that ends in good order does not count as crashed.
     until = monotonic() + _LAST_WAIT
     for end in list(_live):
         end.end_wait()

@@ -11,7 +11,7 @@ class NotFound(QuoitError, FileNotFoundError):
 
 
 class AlreadyExists(QuoitError, FileExistsError):
-    """There is a ring of this name."""
+    """A ring of this name exists."""
 
 
 class Forbidden(QuoitError, PermissionError):
@@ -27,7 +27,7 @@ class Invalid(QuoitError, ValueError):
 
 
 class NotARing(QuoitError):
-    """There is something else under this name."""
+    """The file of this name is not a ring."""
 
 
 class Mismatch(QuoitError):
@@ -55,7 +55,7 @@ class TooLong(QuoitError, ValueError):
 
 
 class TimedOut(QuoitError, TimeoutError):
-    """The timeout is over."""
+    """The timeout has expired."""
 
 
 class Closed(QuoitError):

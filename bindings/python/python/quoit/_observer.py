@@ -1,4 +1,4 @@
-"""Looking at a ring without a role."""
+"""Observing a ring without a role."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class Info:
 
 @dataclass(frozen=True)
 class EndpointState:
-    """What an endpoint says of itself, and whether it lives."""
+    """The state that an endpoint has stored, and whether a process holds its role."""
 
     epoch: int
     pid: int
@@ -56,7 +56,7 @@ class Message:
 
 
 class Observer(_native.Observer):
-    """Looks at a ring of any kind, and changes nothing."""
+    """Observes a ring of any kind, and changes nothing."""
 
     @property
     def info(self):

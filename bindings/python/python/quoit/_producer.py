@@ -9,7 +9,7 @@ from ._end import End, Lease
 class Claim(Lease):
     """Room for a message, in place. The ``with`` block has a writable memoryview of it.
 
-    The end of the block commits the message. An exception forgets the claim.
+    The end of the block commits the message. After an exception nothing is published.
     """
 
     __slots__ = ("kind",)
@@ -38,11 +38,11 @@ class Claim(Lease):
 
 
 class _Writes(End, _native.Writer):
-    _GONE = "the ring is full, and its consumer is gone"
+    _GONE = "the ring is full, and its consumer has closed or crashed"
 
     @staticmethod
     def _in_parts(push, left, timeout):
-        """Pushes all that is left, in one time."""
+        """Pushes all that is left, within one timeout."""
         until = None if timeout is None else monotonic() + timeout
         while len(left):
             left = left[push(left, timeout):]
@@ -100,7 +100,7 @@ class FrameProducer(_Writes):
         return Claim.of(self, self.lease(length, timeout), kind)
 
     def try_claim(self, length, kind=0):
-        """The same of the room that there is now, else ``None``."""
+        """``claim`` without a wait: ``None`` if there is no room now."""
         return Claim.of(self, self.lease(length, None, True), kind)
 
     @staticmethod
@@ -188,7 +188,7 @@ class Producer(_Writes):
         return await self._until(lambda: self.push_records(records, None, True), 0)
 
     def claim(self, count=1, timeout=None):
-        """Waits for a slot, and claims up to ``count`` that are in one piece.
+        """Waits for a slot, and claims up to ``count`` that are contiguous.
 
         The view tells how many. ``numpy.frombuffer(view, producer.dtype)`` is the array;
         delete it in the block.
@@ -196,7 +196,7 @@ class Producer(_Writes):
         return Claim.of(self, self.lease(count, timeout))
 
     def try_claim(self, count=1):
-        """The same of the room that there is now, else ``None``."""
+        """``claim`` without a wait: ``None`` if there is no room now."""
         return Claim.of(self, self.lease(count, None, True))
 
     @staticmethod

@@ -47,7 +47,7 @@ class Ring(_native.Ring):
         return open_descriptor(descriptor, dtype, tag=tag, align=align, **options)
 
     def send(self, socket):
-        """Hands a ring without a name to the process at the other end of a Unix stream socket.
+        """Sends a ring without a name over a Unix stream socket to another process.
 
         Waits as long as the socket does. The ring stays this process's as well.
         """
@@ -110,7 +110,7 @@ def open_descriptor(descriptor, dtype=None, *, tag=None, align=None, **options):
 def receive(socket, dtype=None, *, tag=None, align=None, **options):
     """Receives a ring that ``ring.send`` has sent, over a Unix stream socket.
 
-    Waits as long as the socket does. Raises ``EOFError`` if the other end is closed.
+    Waits as long as the socket does. Raises ``EOFError`` if the other side is closed.
     """
     _until_ready(socket, select.POLLIN)
     return Ring("receive", socket.fileno(), dtype, tag, align, options)
@@ -122,7 +122,7 @@ def _until_ready(socket, event):
     poll = select.poll()
     poll.register(socket, event)
     if not poll.poll(None if timeout is None else timeout * 1000):
-        raise TimedOut("the socket's timeout is over; try again, or set a longer one")
+        raise TimedOut("the socket's timeout has expired; try again, or set a longer one")
 
 
 def _opened(duplicate, dtype, tag, align, options):

@@ -1,4 +1,4 @@
-//! A message on its way into the ring.
+//! A message for the ring.
 
 use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;

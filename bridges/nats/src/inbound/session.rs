@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
         self.sink.publish().await
     }
 
-    /// Reads from the stream what is behind the newest message up to this sequence.
+    /// Reads from the stream what is after the newest message up to this sequence.
     async fn fill(&mut self, end: u64) -> Result<(), Error> {
         let mut is_gap = false;
         while self.sink.newest() < end {

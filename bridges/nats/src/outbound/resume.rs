@@ -60,7 +60,7 @@ pub(super) async fn last_message(
 
 /// What of the ring the stream has.
 pub(super) struct Known {
-    /// The position behind it.
+    /// The position after it.
     pub(super) end: u64,
     /// Messages that are not released.
     pub(super) count: u64,

@@ -284,7 +284,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Asks the server which message is the last one, and continues behind it.
+    /// Asks the server which message is the last one, and continues after it.
     async fn align(&mut self) -> Result<(), Error> {
         self.report.add(Count::Realignments, 1);
         self.inbox.renew();

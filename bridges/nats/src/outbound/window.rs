@@ -8,7 +8,7 @@ pub(super) const BATCH: usize = 64;
 /// A message that was sent.
 #[derive(Debug)]
 struct Sent {
-    /// The position behind it.
+    /// The position after it.
     next: u64,
     len: usize,
 }
@@ -16,7 +16,7 @@ struct Sent {
 /// What an acknowledgement releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Released {
-    /// The position behind it.
+    /// The position after it.
     pub(super) position: u64,
     pub(super) count: u64,
     pub(super) bytes: u64,

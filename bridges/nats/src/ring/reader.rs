@@ -86,7 +86,7 @@ impl Reader {
 
     /// Releases what lies before this position, and was read.
     pub(crate) fn release(&mut self, position: u64) -> Result<(), Error> {
-        // Before there is more room: the endpoint's position is never behind the head, or
+        // Before there is more room: the endpoint's position is never less than the head, or
         // the producer would seem to be more than a ring ahead of it.
         self.follow().map_err(|error| self.failed(error))?;
         self.head = position;

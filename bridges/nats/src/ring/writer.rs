@@ -26,7 +26,7 @@ pub(crate) struct Writer {
     end: Reachable<RawProducer>,
     info: RingInfo,
     name: String,
-    /// Units behind the tail that are written and not published.
+    /// Units after the tail that are written and not published.
     staged: u64,
 }
 
@@ -111,7 +111,7 @@ impl Writer {
         }
     }
 
-    /// Copies a message behind those that are staged; false if there is no room now. The
+    /// Copies a message after those that are staged; false if there is no room now. The
     /// message was checked.
     pub(crate) fn stage(&mut self, kind: u32, payload: &[u8]) -> Result<bool, Error> {
         let position = self.staged();
@@ -124,7 +124,7 @@ impl Writer {
         }
         let data = self.end.get().words().data;
         let to = data.wrapping_add(place.payload as usize);
-        // SAFETY: the room behind the tail is this producer's, and the place is in it.
+        // SAFETY: the room after the tail is this producer's, and the place is in it.
         unsafe { ptr::copy_nonoverlapping(payload.as_ptr(), to, payload.len()) };
         if self.info.shape == ShapeKind::Frames {
             self.seal(place, position, len, kind);
@@ -133,7 +133,7 @@ impl Writer {
         Ok(true)
     }
 
-    /// Stores the padding before a frame, its header, and the zeros behind it.
+    /// Stores the padding before a frame, its header, and the zeros after it.
     fn seal(&mut self, place: Place, position: u64, len: u64, kind: u32) {
         let data = self.end.get().words().data;
         if place.padding != 0 {
@@ -171,7 +171,7 @@ impl Writer {
         }
     }
 
-    /// Waits until there is room for a message of this length behind those that are
+    /// Waits until there is room for a message of this length after those that are
     /// published. Nothing is staged.
     ///
     /// Cancel safety: nothing is written.

@@ -28,10 +28,11 @@ use std::time::Instant;
 /// A test that passes, or panics; what it has to say.
 type Test = fn() -> String;
 
-const TESTS: [(&str, Test); 31] = [
+const TESTS: [(&str, Test); 32] = [
     ("frames_cross_in_order", shapes::frames_cross_in_order),
     ("records_cross", shapes::records_cross),
     ("several_rings_by_a_file", shapes::several_rings_by_a_file),
+    ("the_file_of_the_page", shapes::the_file_of_the_page),
     ("tls_and_a_user", secure::tls_and_a_user),
     ("a_client_certificate", secure::a_client_certificate),
     ("an_nkey", secure::an_nkey),

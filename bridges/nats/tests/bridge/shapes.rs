@@ -141,3 +141,57 @@ pub(crate) fn several_rings_by_a_file() -> String {
     bridge.stop();
     String::new()
 }
+
+/// The file that README.md shows, with this server, and with rings of this test.
+pub(crate) fn the_file_of_the_page() -> String {
+    let server = Server::start();
+    let (near, far) = (Name::new("near"), Name::new("far"));
+    for (stream, subject) in [
+        ("TICKS", "ticks.>"),
+        ("ORDERS", "orders.>"),
+        ("DEAD", "dead.>"),
+    ] {
+        server.stream(stream, subject);
+    }
+    let page = include_str!("../../README.md");
+    let block = page.split("```toml\n").nth(1);
+    let block = block.and_then(|block| block.split("```").next());
+    let block = block.expect("a block");
+    let path = server.directory().join("rings.toml");
+    let words = ["run", path.to_str().expect("a path")];
+    fs::write(&path, block).expect("a file");
+    let said = Bridge::start(&server, &words).fails();
+    assert!(
+        said.contains("/etc/quoit/"),
+        "its files are not there: {said}"
+    );
+
+    let (_, rings) = block
+        .split_once("[[out]]")
+        .expect("a server, and then rings");
+    let rings = rings.replace("\"ticks\"", &format!("{:?}", near.0));
+    let rings = rings.replace("\"orders\"", &format!("{:?}", far.0));
+    let text = format!("[server]\nserver = \"{}\"\n[[out]]{rings}", server.url());
+    fs::write(&path, text).expect("a file");
+    let bridge = Bridge::start(&server, &words);
+    let options = RingOptions::new(65536).schema_tag("tick/3");
+    let ring = options.open_or_create::<Tick>(&near.0).expect("a ring");
+    let mut producer = ring.producer().expect("the producer");
+    for at in 0..100 {
+        producer.push_timeout(Tick::new(at), HANG).expect("room");
+    }
+    eventually("all are stored", || server.count("TICKS").0 == 100);
+    let order = payload(0, 64);
+    server.block_on(async |jetstream| {
+        let sent = jetstream.publish("orders.new", order.into()).await;
+        sent.expect("it is sent").await.expect("it is stored");
+    });
+    eventually("the bridge creates the ring", || {
+        RingOptions::default().open::<[u8]>(&far.0).is_ok()
+    });
+    let ring = RingOptions::default().open::<[u8]>(&far.0).expect("a ring");
+    let mut consumer = ring.consumer().expect("the consumer");
+    assert_eq!(take(&mut consumer, 1), [0]);
+    bridge.stop();
+    String::new()
+}

@@ -28,7 +28,7 @@ use crate::table::{Column, On, Table};
 /// short slices, so that a busy machine slows all of them. Takes about 15 seconds.
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// Take a tenth of the time, and be rougher
+    /// Take a tenth of the time, with less precise figures
     #[arg(long)]
     quick: bool,
 
@@ -36,7 +36,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "A,B", value_parser = pair)]
     cores: Option<(u32, u32)>,
 
-    /// Be the other process
+    /// Run as the other process
     #[arg(long, hide = true)]
     partner: Option<Way>,
 

@@ -1,4 +1,4 @@
-//! `quoit doctor`: what this machine does for a ring, and to it.
+//! `quoit doctor`: host settings that affect a ring.
 
 use std::fs;
 use std::io;
@@ -17,13 +17,13 @@ use crate::names;
 use crate::output::{Colour, Output, columns, wrapped};
 use crate::stop::Stop;
 
-/// Examines this machine: each finding with its fix, the worst first
+/// Checks the settings of this host: each finding with its fix, the worst first
 ///
-/// Changes nothing. "warn" costs time or makes rings fail, and makes the exit code 9;
+/// Changes nothing. "warn" costs latency or makes rings fail, and the exit code is 9;
 /// "note" may matter.
 #[derive(Args)]
 pub(crate) struct Doctor {
-    /// Show notes and what is well, too
+    /// Also show notes and passed checks
     #[arg(long)]
     all: bool,
 
@@ -37,7 +37,7 @@ pub(crate) struct Doctor {
     root: PathBuf,
 }
 
-/// Columns of what is no terminal, and of what is left of a text.
+/// Columns of what is not a terminal, and of what is left of a text.
 const WIDTH: u16 = 80;
 const INDENT: usize = 21;
 
@@ -62,7 +62,7 @@ impl Doctor {
                 0 => Colour::Green,
                 _ => Colour::Red,
             };
-            let more = (!self.all).then_some(" (--all shows notes and what is well)");
+            let more = (!self.all).then_some(" (--all shows notes and passed checks)");
             let more = more.unwrap_or_default();
             let verdict = output.paint(colour, &format!("{warned}, {noted}"));
             let shown = |finding: &&Finding| self.all || finding.verdict == Verdict::Warning;

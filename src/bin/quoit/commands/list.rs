@@ -16,7 +16,7 @@ use crate::table::{Cell, Column, On, Table};
 /// Lists the rings in /dev/shm, and in other directories
 ///
 /// With those that this user may not read, and with drafts `.quoit-*.new` of processes that
-/// died while they made a ring.
+/// crashed while they created a ring.
 #[derive(Args)]
 pub(crate) struct List {
     /// Where to search
@@ -88,6 +88,6 @@ fn table(entries: &[Entry], output: &Output) -> String {
 
 /// What is wrong is red.
 fn coloured(word: String) -> Cell {
-    let is_wrong = matches!(&*word, "died" | "corr." | "100%") || word.starts_with('(');
+    let is_wrong = matches!(&*word, "crashed" | "corr." | "100%") || word.starts_with('(');
     (word, is_wrong.then_some(Colour::Red))
 }

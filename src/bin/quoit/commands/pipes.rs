@@ -15,9 +15,9 @@ use crate::stop::{Code, Stop};
 
 /// Sends standard input to a ring
 ///
-/// It ends when all of it is in the ring. If the ring fills up, it waits for its
-/// consumer, or for one to attach; if that closes with the ring full, it gives up
-/// (exit code 5).
+/// It ends when all input is in the ring. While the ring is full, it waits for the
+/// consumer, or for one to attach. If the consumer closes or crashes and leaves the ring
+/// full, it fails with exit code 5.
 #[derive(Args)]
 pub(crate) struct Send {
     #[command(flatten)]
@@ -187,7 +187,7 @@ impl Format {
     }
 }
 
-/// Takes the consumer's role, and removes what it reads; to look, use `tail`
+/// Takes the consumer's role, and removes what it reads (`tail` only shows it)
 ///
 /// It writes messages to standard output, until the producer has closed and all was read.
 /// Where there is neither a producer nor anything to read, it waits for one.
@@ -211,7 +211,7 @@ const ALONE: usize = 64;
 /// Messages that are written together at most.
 const MOST: usize = 256;
 
-/// Messages on their way to standard output.
+/// Messages for standard output that are not delivered yet.
 struct Stream<'a> {
     out: Patient<'a>,
     format: Format,

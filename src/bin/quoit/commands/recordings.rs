@@ -20,10 +20,10 @@ use crate::stop::{Code, Stop};
 
 /// Takes the consumer's role, removes what it reads, and records it to an MCAP file
 ///
-/// It ends when the producer has closed, or by Ctrl-C. A message stays in the ring until it
-/// is in the file, which must not exist yet. However it ends, unless by kill -9, the file
-/// is a whole recording of what was taken; after kill -9, a full disk or a limit of its
-/// size it ends with the last whole chunk.
+/// It ends when the producer has closed, or on Ctrl-C. A message stays in the ring until it
+/// is in the file, which must not exist yet. The file is then a complete recording of what
+/// was taken; after kill -9, a full disk or a file size limit it ends with the last
+/// complete chunk.
 ///
 /// With --tap it takes no role and removes nothing: it copies what it finds unread, and
 /// says how much the consumer had taken before.
@@ -119,12 +119,12 @@ fn tap(ring: &Observer, file: &mut Recorder, progress: &mut Progress<'_>) -> Res
     }
 }
 
-/// Sends what `quoit record` has recorded to a ring, at its times
+/// Replays a recording of `quoit record` into a ring, with its original timing
 ///
-/// A new ring is as the one that was recorded: capacity, schema, and size of records. All
-/// of the file is read before the first message is sent. One that is broken or cut off is
-/// replayed to the last whole chunk, and then the exit code is 6. MCAP files of other
-/// programs become frames, topic by topic.
+/// A new ring gets the capacity, schema and record size of the recorded one. The whole
+/// file is checked before the first message is sent. A file that is damaged or cut off is
+/// replayed up to the last complete chunk, with exit code 6. MCAP files of other programs
+/// become frames, topic by topic.
 #[derive(Args)]
 pub(crate) struct Replay {
     #[command(flatten)]
@@ -133,7 +133,7 @@ pub(crate) struct Replay {
     /// The file to read
     file: PathBuf,
 
-    /// How many times as fast as it was recorded, or `max`
+    /// A multiple of the recorded speed, or `max`
     #[arg(long, default_value = "1", value_parser = speed)]
     speed: f64,
 

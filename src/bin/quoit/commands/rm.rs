@@ -14,15 +14,15 @@ use crate::stop::{Code, Stop};
 
 /// Removes rings that no process holds; what is in them is lost
 ///
-/// It says how much was unread, tries all names, and says of each that stays why.
+/// It tries all names, and reports how much was unread and why a ring was kept.
 #[derive(Args)]
 pub(crate) struct Rm {
     /// The rings: names in /dev/shm, or paths with a /
     #[arg(required_unless_present = "stale")]
     names: Vec<PathBuf>,
 
-    /// Remove only rings that a process had, no process has any more, and in which nothing
-    /// is unread; without a name, all of them in /dev/shm
+    /// Remove only rings that were in use, that no process holds now, and in which nothing is
+    /// unread; without a name, all of them in /dev/shm
     #[arg(long)]
     stale: bool,
 

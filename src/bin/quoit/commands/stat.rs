@@ -23,7 +23,7 @@ const INDENT: usize = 10;
 
 /// Shows the state of rings, their endpoints, and what looks wrong
 ///
-/// It looks twice, 200 ms apart, so that it shows rates and an endpoint that hangs.
+/// It samples each ring twice, 200 ms apart, to show rates and endpoints that hang.
 #[derive(Args)]
 pub(crate) struct Stat {
     /// The rings: names in /dev/shm, paths with a /, or patterns such as 'feed-*'

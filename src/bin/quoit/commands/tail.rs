@@ -154,7 +154,7 @@ impl Tail {
             return Ok(());
         }
         let rest = record.checked_sub(layout);
-        let rest = rest.map(|rest| format!("; _: [u8; {rest}] passes over the rest"));
+        let rest = rest.map(|rest| format!("; _: [u8; {rest}] skips the rest"));
         let rest = rest.unwrap_or_default();
         let text =
             format!("the layout has {layout} bytes, and a record of this ring {record}{rest}");

@@ -1,4 +1,4 @@
-//! `quoit top`: rings as they move.
+//! `quoit top`: live rates of rings.
 
 mod screen;
 
@@ -47,13 +47,13 @@ const COLUMNS: [Column; 8] = [
 
 /// How soon after the start a terminal has its first rates.
 const FIRST: Duration = Duration::from_millis(200);
-/// Between two looks at the least: each costs the endpoints of a ring a cache miss.
+/// Between two refreshes at least: each costs the endpoints of a ring a cache miss.
 const LEAST: Duration = Duration::from_millis(10);
 const MOST: Duration = Duration::from_secs(24 * 3600);
 
-/// Shows rings as they move: rates, fill, stalls, processes that attach and close
+/// Shows live rates, fill, stalls, and processes that attach, close and crash
 ///
-/// On a terminal until q is pressed; elsewhere a table at each look.
+/// On a terminal until you press q; elsewhere one table for each refresh.
 #[derive(Args)]
 #[command(after_long_help = block("Columns:"))]
 pub(crate) struct Top {
@@ -61,12 +61,12 @@ pub(crate) struct Top {
     /// [default: all in /dev/shm]
     names: Vec<PathBuf>,
 
-    /// The time between two looks, as in 500ms or 2s
+    /// The time between two refreshes, as in 500ms or 2s
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
     interval: Duration,
 
-    /// End after this many looks, and leave the latest on the terminal
-    #[arg(long, value_name = "LOOKS", value_parser = clap::value_parser!(u64).range(1..))]
+    /// End after this many refreshes, and leave the last one on the terminal
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
 
@@ -138,7 +138,7 @@ impl Top {
     }
 }
 
-/// The latest look, with what has happened since the one before.
+/// The latest refresh, with what has happened since the one before.
 fn text(watch: &Watch, output: &Output, columns: Option<u16>) -> String {
     let news = watch.news().into_iter().map(str::to_owned);
     let lines = news.chain(table(watch, output, columns));
@@ -155,7 +155,7 @@ fn lines(
     let rows = usize::from(rows);
     let count = watch.rings.len();
     let rings = if count == 1 { "ring" } else { "rings" };
-    let head = format!("quoit top: {count} {rings}, every {interval:?}; q ends");
+    let head = format!("quoit top: {count} {rings}, every {interval:?}; q quits");
     let mut lines = vec![head, String::new()];
     let mut table = table(watch, output, Some(columns));
     let room = rows.saturating_sub(lines.len() + 1 + EVENTS.min(watch.events.len()));
@@ -202,7 +202,7 @@ fn cells(ring: &Watched) -> Vec<Cell> {
     let mut cells = fill(look).to_vec();
     cells.extend(moved.map(|rate| (short(rate, unit), None)));
     cells.extend(slept.map(|rate| (short(rate, ""), None)));
-    let life = |peer: &Peer| (peer.life(), peer.has_died().then_some(Colour::Red));
+    let life = |peer: &Peer| (peer.life(), peer.has_crashed().then_some(Colour::Red));
     cells.extend(look.peers.each_ref().map(life));
     cells
 }

@@ -1,0 +1,285 @@
+//! Markdown that a reader sees as it was meant: of the pages, and of the comments of rustdoc.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+
+use super::pages::{pages, read};
+use super::sources::expect_none;
+use super::words::paths;
+
+/// A text that is rendered, and the line of its file in which it begins.
+struct Text {
+    path: String,
+    line: usize,
+    markdown: String,
+}
+
+impl Text {
+    fn events(&self) -> impl Iterator<Item = (Event<'_>, Range<usize>)> {
+        let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
+        Parser::new_ext(&self.markdown, options).into_offset_iter()
+    }
+
+    fn is_page(&self) -> bool {
+        self.path.ends_with(".md")
+    }
+
+    /// What the headings of the page are called in links.
+    fn anchors(&self) -> BTreeSet<String> {
+        let (mut anchors, mut heading) = (BTreeSet::new(), None);
+        for (event, _) in self.events() {
+            match event {
+                Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+                Event::End(TagEnd::Heading(_)) => {
+                    anchors.extend(heading.take().as_deref().map(anchor));
+                }
+                Event::Text(text) | Event::Code(text) => {
+                    heading.iter_mut().for_each(|heading| *heading += &text);
+                }
+                _ => {}
+            }
+        }
+        anchors
+    }
+}
+
+fn anchor(heading: &str) -> String {
+    let letters = heading.chars().filter_map(|letter| match letter {
+        ' ' => Some('-'),
+        '-' | '_' => Some(letter),
+        _ => letter
+            .is_alphanumeric()
+            .then(|| letter.to_ascii_lowercase()),
+    });
+    letters.collect()
+}
+
+/// The languages of code, where it may be, and what compiles or runs it there.
+const LANGUAGES: [(&str, &[&str], &str); 9] = [
+    ("", &["README.md", "src/", "bridges/nats/src/"], "rustdoc"),
+    ("rust", &["README.md"], "rustdoc, tests/examples/readme.rs"),
+    (
+        "no_run",
+        &["README.md", "src/", "bridges/nats/src/"],
+        "rustdoc",
+    ),
+    ("compile_fail", &["src/"], "rustdoc"),
+    ("toml", &["README.md"], "tests/examples/readme.rs"),
+    (
+        "toml",
+        &["bridges/nats/README.md"],
+        "the bridge's the_file_of_the_page",
+    ),
+    ("c", &["src/layout.md"], "tests/foreign/layout.rs"),
+    ("c cpp cmake", &["bindings/c/README.md"], "bindings/c/tests"),
+    (
+        "python",
+        &["bindings/python/README.md"],
+        "bindings/python/tests",
+    ),
+];
+
+/// What no compiler reads: `tests/house/commands.rs` reads the commands.
+const NO_CODE: [&str; 2] = ["text", "sh"];
+
+/// Whether something compiles a block of this language there.
+fn is_compiled(path: &str, language: &str) -> bool {
+    let language = language.split(',').next().unwrap_or_default();
+    NO_CODE.contains(&language)
+        || LANGUAGES.iter().any(|(languages, places, _)| {
+            let mut languages = languages.split(' ');
+            languages.any(|one| one == language)
+                && places.iter().any(|place| path.starts_with(place))
+        })
+}
+
+/// The pages, and each run of lines that rustdoc renders.
+fn texts() -> Vec<Text> {
+    let pages = pages().into_iter().map(|page| Text {
+        path: page.path,
+        line: 1,
+        markdown: page.text,
+    });
+    // The comments of the tool are texts of its help.
+    let mut sources = paths();
+    sources.retain(|path| path.ends_with(".rs") && !path.starts_with("src/bin/"));
+    let sources = sources.into_iter();
+    let comments = sources.flat_map(|path| comments(&path, &read(&path)));
+    pages.chain(comments).collect()
+}
+
+fn comments(path: &str, source: &str) -> Vec<Text> {
+    let (mut comments, mut kind) = (Vec::<Text>::new(), None);
+    for (index, line) in source.lines().enumerate() {
+        let line = line.trim_start();
+        let mut kinds = ["///", "//!"].into_iter();
+        let found = kinds.find(|kind| line.starts_with(kind));
+        if let Some(found) = found {
+            let line = &line[3..];
+            let line = line.strip_prefix(' ').unwrap_or(line);
+            if kind != Some(found) {
+                comments.push(Text {
+                    path: path.to_owned(),
+                    line: index + 1,
+                    markdown: String::new(),
+                });
+            }
+            let comment = comments.last_mut().expect("a comment");
+            comment.markdown += &format!("{line}\n");
+        }
+        kind = found;
+    }
+    comments
+}
+
+/// What a reader would see of the marks themselves, and links to what is not there.
+fn faults_of(text: &Text, anchors: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let (mut faults, mut is_code, mut columns) = (Vec::new(), false, 0);
+    for (event, range) in text.events() {
+        let raw = &text.markdown[range.clone()];
+        let fault = match event {
+            Event::Start(Tag::CodeBlock(kind)) => {
+                is_code = true;
+                let language = match kind {
+                    CodeBlockKind::Fenced(language) => language.into_string(),
+                    CodeBlockKind::Indented => String::new(),
+                };
+                let is_compiled = is_compiled(&text.path, &language);
+                (!is_compiled).then(|| format!("nothing compiles this {language:?}"))
+            }
+            Event::End(TagEnd::CodeBlock) => {
+                is_code = false;
+                None
+            }
+            Event::Start(Tag::Paragraph) if raw.starts_with('|') => {
+                Some("a table without a heading".to_owned())
+            }
+            Event::Start(Tag::TableHead) => {
+                columns = cells(raw);
+                None
+            }
+            Event::Start(Tag::TableRow) if cells(raw) != columns => {
+                Some(format!("{} cells in {columns} columns", cells(raw)))
+            }
+            Event::Text(_) if !is_code => {
+                let is_escaped = text.markdown[..range.start].ends_with('\\');
+                let is_a_mark = is_a_mark(&raw[usize::from(is_escaped)..]);
+                is_a_mark.then(|| format!("a mark in {raw:?}"))
+            }
+            Event::Start(Tag::Image { dest_url, .. }) if !is_shown(text, &dest_url) => {
+                Some(format!("rustdoc does not show {dest_url}"))
+            }
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                refers_to_nothing(text, &dest_url, anchors)
+            }
+            _ => None,
+        };
+        let line = text.line + text.markdown[..range.start].matches('\n').count();
+        faults.extend(fault.map(|fault| format!("{}:{line}: {fault}", text.path)));
+    }
+    faults
+}
+
+/// A `|` ends a cell in code, too.
+fn cells(row: &str) -> usize {
+    row.replace("\\|", "").matches('|').count() - 1
+}
+
+/// An emphasis or code that does not begin, or does not end.
+fn is_a_mark(raw: &str) -> bool {
+    let mut pieces = raw.split(['*', '`']).skip(1);
+    let is_sign = |piece: &str| piece.starts_with(' ') || piece.is_empty() && raw.len() > 1;
+    raw.contains("**") || pieces.any(|piece| !is_sign(piece))
+}
+
+/// Rustdoc has no files next to its pages, so `src/lib.rs` includes the pictures.
+fn is_shown(text: &Text, picture: &str) -> bool {
+    let included = format!("include_str!(\"docs/{picture}\")");
+    !text.path.starts_with("src/") || read("src/lib.rs").contains(&included)
+}
+
+fn refers_to_nothing(
+    text: &Text,
+    link: &str,
+    anchors: &BTreeMap<String, BTreeSet<String>>,
+) -> Option<String> {
+    let (target, anchor) = link.split_once('#').unwrap_or((link, ""));
+    let page = match target.strip_prefix("crate::docs::") {
+        Some("layout") => "src/layout.md".to_owned(),
+        Some(name) => format!("src/docs/{name}.md"),
+        // Rustdoc checks these.
+        None if link.contains("::") || !text.is_page() => return None,
+        None if link.contains(":") => return None,
+        None if target.is_empty() => text.path.clone(),
+        None => {
+            let folder = text.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let path = Path::new(folder).join(target);
+            path.to_str().expect("a path in UTF-8").to_owned()
+        }
+    };
+    let exists = Path::new(env!("CARGO_MANIFEST_DIR")).join(&page).exists();
+    let has_anchor = || anchors.get(&page).is_none_or(|all| all.contains(anchor));
+    (!exists || !anchor.is_empty() && !has_anchor()).then(|| format!("{link} is not there"))
+}
+
+#[test]
+fn the_markdown_renders_as_it_is_meant() {
+    let texts = texts();
+    let pages = texts.iter().filter(|text| text.is_page());
+    let anchors: BTreeMap<_, _> = pages
+        .map(|page| (page.path.clone(), page.anchors()))
+        .collect();
+    assert!(texts.len() > 1000, "the comments were not found");
+    let faults: Vec<_> = texts
+        .iter()
+        .flat_map(|text| faults_of(text, &anchors))
+        .collect();
+    expect_none(&faults);
+}
+
+#[test]
+fn a_mark_that_is_seen_is_found() {
+    let faults = |path: &str, markdown: &str| {
+        let text = Text {
+            path: path.to_owned(),
+            line: 1,
+            markdown: markdown.to_owned(),
+        };
+        let anchors = BTreeMap::from([(text.path.clone(), text.anchors())]);
+        faults_of(&text, &anchors)
+    };
+    for markdown in [
+        "- *Name**: text.\n",
+        "A `name.\n",
+        "**Name*: text.\n",
+        "| `a` | b |\n\nText.\n",
+        "| a | b |\n|---|---|\n| a |\n",
+        "| a | b |\n|---|---|\n| `a|b` | c |\n",
+        "[Name](of_none.md)\n",
+        "# Title\n\n[Name](#of-none)\n",
+        "[Name](crate::docs::of_none)\n",
+        "```ignore\nlet a = 1;\n```\n",
+        "```python\na = 1\n```\n",
+    ] {
+        assert_ne!(faults("README.md", markdown), [""; 0], "{markdown}");
+    }
+    for markdown in [
+        "**Name**: 2 * 3, `a*b`, \\*, [`Name`].\n",
+        "```text\n| a `b **c\n```\n",
+        "| a | b |\n|---|---|\n| `a\\|b` | c |\n",
+        "# A title, and `code`\n\n[Name](#a-title-and-code), [Name](src), [Name](https://a.b)\n",
+        "[Name](crate::docs::crash#what-a-crash-leaves), [Name](crate::Producer)\n",
+    ] {
+        assert_eq!(faults("README.md", markdown), [""; 0], "{markdown}");
+    }
+    assert_eq!(faults("src/docs/a.md", "![Name](ring.svg)\n").len(), 1);
+    assert_eq!(faults("tests/a.rs", "```\nlet a = 1;\n```\n").len(), 1);
+    let [comment, other] = &comments("a.rs", "//! A.\n//! B.\n\n    /// *C**.\n")[..] else {
+        panic!("not two comments");
+    };
+    assert_eq!(comment.markdown, "A.\nB.\n");
+    assert_eq!((other.line, &*other.markdown), (4, "*C**.\n"));
+}
