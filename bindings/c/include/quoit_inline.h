@@ -160,8 +160,8 @@ static inline void quoit_i_copy_by_eight(unsigned char *target, const unsigned c
 }
 #endif
 
-/* Copies what the program has perhaps only just written. In a stream, such stores wait behind those
- * to the lines of the message before, and a wide load of their bytes waits for all of them. A load
+/* Copies what the program has perhaps only just written. In a stream, such stores wait until those
+ * to the lines of the message before are done, and a wide load of their bytes waits for all of them. A load
  * of eight bytes takes them from the store. For a consumer that waits, no store is late, and a long
  * message is copied with wide loads, which are fewer. */
 static inline void quoit_i_copy_in(unsigned char *target, const void *source, size_t size,

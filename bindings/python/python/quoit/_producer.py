@@ -132,7 +132,7 @@ class Producer(_Writes):
             if hasattr(records, "dtype") and (base.fields or records.dtype.fields):
                 raise TypeError(f"the records have the dtype {records.dtype}, the ring {self._dtype}")
             given, records = records, self._array(records, base)
-            # numpy refuses an int that does not fit, and converts all else in silence.
+            # numpy refuses an int that does not fit, and converts everything else in silence.
             if base.kind in "bSU" or base.kind in "iu" and type(given) is not int:
                 given = self._array(given, base.kind if base.kind in "SU" else None)
                 if (given != records).any():
