@@ -23,9 +23,10 @@
 //! woken and reports an error. The next park starts another thread.
 
 mod error;
+mod outcome;
 mod thread;
 
-use core::slice;
+use core::{ptr, slice};
 use std::io;
 use std::iter;
 use std::mem;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 pub(crate) use self::error::MOST_ENDS;
 pub use self::error::{AsyncError, IntoAsyncError};
+pub(super) use self::outcome::Outcome;
 use super::select::Sleeping;
 use crate::doorbell::{Futex, now, wait_any};
 use crate::parker::{DROWSY, Doorbell, PARKED, Rest, Sleeper, UNFENCED_PARK_NS, WAKE_GRACE_NS};
@@ -102,32 +104,6 @@ enum DueAction {
     Expire,
     /// End the wait: the peer has moved, and its wake has not arrived.
     Rescue,
-}
-
-/// How a wait ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The peer changed the word; how the sleep ended.
-    Reached(Ending),
-    /// It is time for the liveness check.
-    Expired,
-    /// As `Expired`, but there was work, and no wake for it.
-    Late,
-    /// The thread has ended.
-    ReactorDied,
-}
-
-impl Outcome {
-    fn ending(self) -> Ending {
-        match self {
-            Self::Reached(ending) => ending,
-            Self::Late => Ending::TimedOut {
-                owed: 1,
-                is_late: true,
-            },
-            Self::Expired | Self::ReactorDied => Ending::Untold,
-        }
-    }
 }
 
 /// An endpoint's slot in the table. The thread runs while there is one.
@@ -353,6 +329,14 @@ impl Table {
         self.slots[index].as_mut().expect("a registered end")
     }
 
+    /// Whether the endpoint of a slot waits here for this word.
+    fn waits_for(&self, slot: usize, word: &AtomicU32) -> bool {
+        let Some(State::Waiting(wait)) = &self.slots[slot] else {
+            return false;
+        };
+        ptr::eq(wait.watch.word(), word)
+    }
+
     /// Starts the thread if there is none.
     fn start_thread(&mut self) -> io::Result<()> {
         if !self.runs {
@@ -471,8 +455,19 @@ fn run() {
                 Rest::Ended
             }
         };
-        waiting.clear();
+        pass_on(&mut waiting);
     }
+}
+
+/// Empties the list. An endpoint that has stopped to wait here may sleep elsewhere, and the kernel
+/// may have sent its wake here, to the earlier sleep.
+fn pass_on(listed: &mut Vec<(usize, Watch)>) {
+    let table = REACTOR.lock();
+    listed.retain(|(slot, watch)| !table.waits_for(*slot, watch.word()));
+    drop(table);
+    listed
+        .drain(..)
+        .for_each(|(_, watch)| Futex.wake(watch.word()));
 }
 
 /// How a sleep ended, by the slot of the endpoint that was woken. The first word is the

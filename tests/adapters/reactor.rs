@@ -5,12 +5,12 @@
 use std::fs;
 use std::future::Future;
 use std::panic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, say};
@@ -18,6 +18,8 @@ use crate::common::clock::until;
 use crate::common::descriptors::becomes_readable;
 use crate::common::forbid::forbid_in_all_threads;
 use crate::common::fork::{done, ending, fork};
+use crate::common::names::RingName;
+use crate::common::sleep_state::assert_no_rescues;
 use crate::common::threads::threads_named;
 use futures_util::{SinkExt, StreamExt};
 use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, Producer, PushError, RingOptions};
@@ -30,6 +32,7 @@ crate::common::suite::tests! {
     a_panic_payload_that_panics_affects_no_other_task,
     a_waker_that_panics_in_its_drop_affects_no_other_task,
     a_waker_that_panics_in_its_clone_affects_no_other_task,
+    a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on,
     a_thread_that_cannot_wait_is_an_error_in_every_wait,
     an_inherited_endpoint_on_the_heap_returns_an_error;
     parts: signalled, pinned, classed, forbidden
@@ -53,6 +56,60 @@ fn field(name: &str) -> String {
     let mut lines = status.lines();
     let field = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
     field.expect("the field").to_owned()
+}
+
+/// The system call in which a thread sleeps, and its second argument.
+fn call_of(task: &Path) -> Option<(libc::c_long, u64)> {
+    let call = fs::read_to_string(task.join("syscall")).expect("the thread lives");
+    let mut words = call.split(' ');
+    let number = words.next()?.parse().ok()?;
+    let second = words.nth(1)?.strip_prefix("0x")?;
+    Some((number, u64::from_str_radix(second, 16).ok()?))
+}
+
+/// Waits until a thread sleeps in a call with this second argument.
+fn until_it_sleeps(task: &Path, number: libc::c_long, second: u64) {
+    until("the thread sleeps there", || {
+        call_of(task) == Some((number, second))
+    });
+}
+
+/// The thread still sleeps on the word of an endpoint that was in use since. The kernel wakes
+/// the thread, whose sleep is the earlier one, and not the endpoint.
+fn a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on() {
+    // No check of the peer ends the wait in place of the wake.
+    let options = RingOptions::new(8).peer_check(Duration::from_secs(3600));
+    let name = RingName::new("by-itself");
+    let ring = options.create::<u64>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let consumer = ring.consumer().expect("the role is free");
+    let mut consumer = consumer.into_pollable().expect("a pollable end");
+    for number in 0..20 {
+        // On its own word and the endpoint's.
+        until_it_sleeps(&reactor(), libc::SYS_futex_waitv, 2);
+        let start = Instant::now();
+        let (sender, receiver) = mpsc::channel();
+        let popped = thread::scope(|scope| {
+            let wait = scope.spawn(|| {
+                // SAFETY: the call has no arguments.
+                let id = unsafe { libc::syscall(libc::SYS_gettid) };
+                sender.send(id).expect("the test listens");
+                consumer.get().pop_timeout(PATIENCE)
+            });
+            let id = receiver.recv().expect("an id");
+            let task = PathBuf::from(format!("/proc/self/task/{id}"));
+            let wait_command = libc::FUTEX_WAIT_BITSET as u64;
+            until_it_sleeps(&task, libc::SYS_futex, wait_command);
+            producer.try_push(number).expect("there is room");
+            wait.join().expect("no panic")
+        });
+        assert_eq!(popped, Ok(number));
+        assert!(
+            start.elapsed() < PATIENCE,
+            "the deadline has ended the wait, and no wake"
+        );
+    }
+    assert_no_rescues(&name);
 }
 
 /// Blocks a signal in its only other thread after the reactor has started.

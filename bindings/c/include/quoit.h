@@ -179,7 +179,7 @@ typedef struct quoit_producer {
   uint64_t per_line;
   // Bytes of the longest frame; 0 for records.
   uint64_t max_frame;
-  // Bytes of the frame that was claimed last.
+  // Bytes of the frame that was claimed last, plus 1; 0 for none.
   uint64_t claimed;
   // Bytes of the batch that is not published yet.
   uint64_t pending;

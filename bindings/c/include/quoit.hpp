@@ -5,7 +5,8 @@
 // calls return a status, or a result that holds a value or a status. Nothing allocates
 // after an endpoint was opened, but texts of errors.
 //
-// An endpoint belongs to one thread at a time.
+// An endpoint belongs to one thread at a time. One that was moved from returns QUOIT_INVALID, 0,
+// false or nothing from each call, and can be assigned to. A guard lives no longer than its endpoint.
 #ifndef QUOIT_HPP
 #define QUOIT_HPP
 
@@ -83,8 +84,12 @@ constexpr bool is_plain(quoit_status code) noexcept {
 #endif
 }
 
-constexpr std::uint64_t nanoseconds(std::chrono::nanoseconds timeout) noexcept {
-    return timeout.count() < 0 ? 0 : static_cast<std::uint64_t>(timeout.count());
+/// Of any duration, which may be more nanoseconds than 64 bits hold, less than none, or no number.
+template <class Rep, class Period>
+constexpr std::uint64_t nanoseconds(std::chrono::duration<Rep, Period> time) noexcept {
+    const double count = std::chrono::duration<double, std::nano>(time).count();
+    if (!(count > 0)) return 0;
+    return count < 0x1p63 ? static_cast<std::uint64_t>(count) : QUOIT_FOREVER;
 }
 
 template <auto Free> struct deleter {
@@ -128,14 +133,19 @@ private:
     quoit::status status_;
 };
 
-/// Waits without a timeout.
-inline constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
+/// How long a call waits: any duration. A negative one is none, one of more than 292 years forever.
+class time_limit {
+public:
+    template <class Rep, class Period>
+    constexpr time_limit(std::chrono::duration<Rep, Period> time) noexcept : nanoseconds_(detail::nanoseconds(time)) {}
+    constexpr std::uint64_t nanoseconds() const noexcept { return nanoseconds_; }
 
-namespace detail {
-constexpr std::uint64_t timeout(std::chrono::nanoseconds timeout) noexcept {
-    return timeout == forever ? QUOIT_FOREVER : nanoseconds(timeout);
-}
-} // namespace detail
+private:
+    std::uint64_t nanoseconds_;
+};
+
+/// Waits without a timeout.
+inline constexpr time_limit forever = std::chrono::nanoseconds::max();
 
 /// A record has no padding, whose bytes would be what the stack held. The compiler cannot
 /// tell for a type with floating-point members: specialise this to `true` for one that has
@@ -197,11 +207,9 @@ public:
         return std::move(set(quoit_options_stale(get(), static_cast<std::uint32_t>(s))));
     }
     options &&fence(fences f) && { return std::move(set(quoit_options_fences(get(), static_cast<std::uint32_t>(f)))); }
-    options &&spin(std::chrono::nanoseconds time) && {
-        return std::move(set(quoit_options_spin(get(), detail::nanoseconds(time))));
-    }
-    options &&peer_check(std::chrono::nanoseconds time) && {
-        return std::move(set(quoit_options_peer_check(get(), detail::nanoseconds(time))));
+    options &&spin(time_limit time) && { return std::move(set(quoit_options_spin(get(), time.nanoseconds()))); }
+    options &&peer_check(time_limit time) && {
+        return std::move(set(quoit_options_peer_check(get(), time.nanoseconds())));
     }
 
     template <class T> status holds_records() {
@@ -256,7 +264,10 @@ public:
     /// Sends a ring without a name.
     status send(int socket) const noexcept { return quoit_send(socket, get()); }
 
-    std::string name() const { return quoit_ring_name(get()); }
+    std::string name() const {
+        const char *name = quoit_ring_name(get());
+        return name == nullptr ? std::string() : name;
+    }
     std::uint64_t capacity() const noexcept { return quoit_ring_capacity(get()); }
     std::uint64_t incarnation() const noexcept { return quoit_ring_incarnation(get()); }
     int descriptor() const noexcept { return quoit_ring_descriptor(get()); }
@@ -305,17 +316,17 @@ template <class End, class Open> result<End> take_again(Open open) {
 }
 
 /// The methods of both producers.
-template <class Derived> class writes {
+template <class Derived, class T> class writes {
 public:
-    std::uint64_t position() const noexcept { return handle_->tail; }
-    std::uint64_t capacity() const noexcept { return handle_->mask + 1; }
+    std::uint64_t position() const noexcept { return handle_ ? handle_->tail : 0; }
+    std::uint64_t capacity() const noexcept { return handle_ ? handle_->mask + 1 : 0; }
     std::uint64_t len() const noexcept { return quoit_producer_len(get()); }
     bool is_abandoned() const noexcept { return quoit_producer_is_abandoned(get()); }
     bool is_superseded() const noexcept { return quoit_producer_is_superseded(get()); }
     std::uint64_t peer_epoch() const noexcept { return quoit_producer_peer_epoch(get()); }
     std::uint64_t incarnation() const noexcept { return quoit_producer_incarnation(get()); }
-    status wait_for_peer(std::chrono::nanoseconds time = forever) noexcept {
-        return quoit_producer_wait_for_peer(get(), timeout(time));
+    status wait_for_peer(time_limit time = forever) noexcept {
+        return quoit_producer_wait_for_peer(get(), time.nanoseconds());
     }
     status count_dropped(std::uint64_t messages) noexcept { return quoit_producer_count_dropped(get(), messages); }
     status close() noexcept { return quoit_producer_close(get()); }
@@ -332,7 +343,7 @@ public:
     }
     quoit_producer *get() const noexcept { return handle_.get(); }
 
-    template <class T> static result<Derived> of(const ring<T> &ring) {
+    static result<Derived> of(const ring<T> &ring) {
         quoit_producer *handle = nullptr;
         if (status s = quoit_ring_producer(ring.get(), &handle); !s) return s;
         Derived end;
@@ -345,17 +356,17 @@ protected:
 };
 
 /// The methods of both consumers.
-template <class Derived> class reads {
+template <class Derived, class T> class reads {
 public:
-    std::uint64_t position() const noexcept { return handle_->head; }
-    std::uint64_t capacity() const noexcept { return handle_->mask + 1; }
+    std::uint64_t position() const noexcept { return handle_ ? handle_->head : 0; }
+    std::uint64_t capacity() const noexcept { return handle_ ? handle_->mask + 1 : 0; }
     std::uint64_t len() const noexcept { return quoit_consumer_len(get()); }
     bool is_abandoned() const noexcept { return quoit_consumer_is_abandoned(get()); }
     bool is_superseded() const noexcept { return quoit_consumer_is_superseded(get()); }
     std::uint64_t peer_epoch() const noexcept { return quoit_consumer_peer_epoch(get()); }
     std::uint64_t incarnation() const noexcept { return quoit_consumer_incarnation(get()); }
-    status wait_for_peer(std::chrono::nanoseconds time = forever) noexcept {
-        return quoit_consumer_wait_for_peer(get(), timeout(time));
+    status wait_for_peer(time_limit time = forever) noexcept {
+        return quoit_consumer_wait_for_peer(get(), time.nanoseconds());
     }
     status count_dropped(std::uint64_t messages) noexcept { return quoit_consumer_count_dropped(get(), messages); }
     status close() noexcept { return quoit_consumer_close(get()); }
@@ -365,8 +376,9 @@ public:
         return c.field == nullptr ? std::nullopt : std::optional(c);
     }
     /// Waits for a message, and takes none.
-    status ready(std::chrono::nanoseconds time = forever) noexcept {
-        return get()->tail != get()->head ? status() : quoit_consumer_wait(get(), 1, timeout(time));
+    status ready(time_limit time = forever) noexcept {
+        if (handle_ && handle_->tail != handle_->head) return {};
+        return quoit_consumer_wait(get(), 1, time.nanoseconds());
     }
     /// A descriptor that is readable as soon as there is a message, until the next other call.
     result<int> arm() noexcept {
@@ -376,7 +388,7 @@ public:
     }
     quoit_consumer *get() const noexcept { return handle_.get(); }
 
-    template <class T> static result<Derived> of(const ring<T> &ring) {
+    static result<Derived> of(const ring<T> &ring) {
         quoit_consumer *handle = nullptr;
         if (status s = quoit_ring_consumer(ring.get(), &handle); !s) return s;
         Derived end;
@@ -401,15 +413,26 @@ template <class Derived, class T> struct opens {
     }
 };
 
-/// A guard that moves with its owner.
+inline std::uint64_t position(const quoit_producer *end) noexcept { return end->tail; }
+inline std::uint64_t position(const quoit_consumer *end) noexcept { return end->head; }
+
+/// A guard that moves with its owner. It is in force until the endpoint moves on.
 template <class Handle> class guarded {
 public:
-    guarded(guarded &&other) noexcept : end_(std::exchange(other.end_, nullptr)) {}
+    guarded(guarded &&other) noexcept : end_(std::exchange(other.end_, nullptr)), position_(other.position_) {}
     guarded &operator=(guarded &&) = delete;
 
 protected:
-    explicit guarded(Handle *end) noexcept : end_(end) {}
+    explicit guarded(Handle *end) noexcept : end_(end), position_(position(end)) {}
+    /// The endpoint, once; null if another call has moved it.
+    Handle *take_end() noexcept {
+        Handle *end = std::exchange(end_, nullptr);
+        return end != nullptr && position(end) == position_ ? end : nullptr;
+    }
     Handle *end_;
+
+private:
+    std::uint64_t position_;
 };
 
 template <class T> T *as_records(void *bytes) noexcept { return static_cast<T *>(bytes); }
@@ -430,8 +453,8 @@ public:
     T *operator->() const noexcept { return detail::as_records<T>(slots_.first); }
     status commit() noexcept { return commit_first(size()); }
     status commit_first(std::size_t count) noexcept {
-        if (end_ == nullptr || count > size()) return QUOIT_INVALID;
-        return quoit_commit(std::exchange(end_, nullptr), count);
+        if (count > size()) return QUOIT_INVALID;
+        return quoit_commit(this->take_end(), count);
     }
 
 private:
@@ -454,28 +477,34 @@ public:
     status release() noexcept { return release_first(size()); }
     /// Releases the first records, and leaves the others in the ring.
     status release_first(std::size_t count) noexcept {
-        if (end_ == nullptr) return QUOIT_OK;
-        return quoit_release(std::exchange(end_, nullptr), count);
+        if (this->end_ == nullptr) return QUOIT_OK;
+        return quoit_release(this->take_end(), count);
     }
     /// Leaves all of them in the ring.
-    void keep() noexcept { end_ = nullptr; }
+    void keep() noexcept { this->end_ = nullptr; }
 
 private:
     quoit_slots slots_;
 };
 
 /// The endpoint that writes records.
-template <class T> class producer : public detail::writes<producer<T>>, public detail::opens<producer<T>, T> {
+template <class T> class producer : public detail::writes<producer<T>, T>, public detail::opens<producer<T>, T> {
     static_assert(record<T>, "a record is trivially copyable, and aligned to 4096 bytes at most");
-    friend detail::writes<producer<T>>;
+    friend detail::writes<producer<T>, T>;
     producer() = default;
 
 public:
     [[gnu::always_inline]] status try_push(const T &value) noexcept {
+        if (!this->handle_) [[unlikely]] return QUOIT_INVALID;
         return quoit_i_push(this->handle_.get(), &value, sizeof(T));
     }
-    status push(const T &value, std::chrono::nanoseconds time = forever) noexcept {
-        return quoit_push(this->get(), &value, sizeof(T), detail::timeout(time));
+    [[gnu::always_inline]] status push(const T &value, time_limit time = forever) noexcept {
+        quoit_producer *end = this->handle_.get();
+        if (end == nullptr) [[unlikely]] return QUOIT_INVALID;
+        // The size of a record is that of T: quoit_push would compare them.
+        const quoit_status pushed = quoit_i_push(end, &value, sizeof(T));
+        if (pushed != QUOIT_FULL && pushed != QUOIT_ABANDONED) [[likely]] return pushed;
+        return quoit_i_push_later(end, &value, sizeof(T), time.nanoseconds());
     }
     /// Pushes as many as there is room for; returns how many.
     result<std::size_t> try_push(std::span<const T> values) noexcept {
@@ -490,25 +519,26 @@ public:
         return claimed<T>(this->get(), slots);
     }
     /// Claims exactly `count` slots, and waits for them.
-    result<claimed<T>> claim(std::size_t count = 1, std::chrono::nanoseconds time = forever) noexcept {
+    result<claimed<T>> claim(std::size_t count = 1, time_limit time = forever) noexcept {
         quoit_slots slots;
-        if (status s = quoit_claim(this->get(), count, &slots, detail::timeout(time)); !s) return s;
+        if (status s = quoit_claim(this->get(), count, &slots, time.nanoseconds()); !s) return s;
         return claimed<T>(this->get(), slots);
     }
 };
 
 /// The endpoint that reads records.
-template <class T> class consumer : public detail::reads<consumer<T>>, public detail::opens<consumer<T>, T> {
+template <class T> class consumer : public detail::reads<consumer<T>, T>, public detail::opens<consumer<T>, T> {
     static_assert(record<T>, "a record is trivially copyable, and aligned to 4096 bytes at most");
-    friend detail::reads<consumer<T>>;
+    friend detail::reads<consumer<T>, T>;
     consumer() = default;
 
 public:
     [[gnu::always_inline]] status try_pop(T &value) noexcept {
+        if (!this->handle_) [[unlikely]] return QUOIT_INVALID;
         return quoit_i_pop(this->handle_.get(), &value, sizeof(T));
     }
-    status pop(T &value, std::chrono::nanoseconds time = forever) noexcept {
-        return quoit_pop(this->get(), &value, sizeof(T), detail::timeout(time));
+    status pop(T &value, time_limit time = forever) noexcept {
+        return quoit_pop(this->get(), &value, sizeof(T), time.nanoseconds());
     }
     /// Pops as many as there are and fit; returns how many.
     result<std::size_t> try_pop(std::span<T> values) noexcept {
@@ -523,7 +553,7 @@ public:
         auto *bytes = const_cast<unsigned char *>(static_cast<const unsigned char *>(found));
         return peeked<T>(this->get(), {bytes, 1, bytes, 0});
     }
-    result<peeked<T>> peek(std::chrono::nanoseconds time = forever) noexcept {
+    result<peeked<T>> peek(time_limit time = forever) noexcept {
         if (status s = this->ready(time); !s) return s;
         return try_peek();
     }
@@ -550,8 +580,11 @@ public:
     std::span<std::byte> bytes() const noexcept { return bytes_; }
     status commit(std::uint32_t kind = 0) noexcept { return commit_first(bytes_.size(), kind); }
     status commit_first(std::size_t len, std::uint32_t kind = 0) noexcept {
-        if (end_ == nullptr) return QUOIT_INVALID;
-        return quoit_commit_frame(std::exchange(end_, nullptr), kind, len);
+        if (len > bytes_.size()) return QUOIT_INVALID;
+        quoit_producer *end = this->take_end();
+        // Another claim may be in another place.
+        if (end != nullptr && end->claimed != bytes_.size() + 1) return QUOIT_INVALID;
+        return quoit_commit_frame(end, kind, len);
     }
 
 private:
@@ -568,8 +601,8 @@ public:
     std::span<const std::byte> bytes() const noexcept { return std::as_bytes(std::span(frame_.data, frame_.len)); }
     std::uint32_t kind() const noexcept { return frame_.kind; }
     status release() noexcept {
-        if (end_ == nullptr) return QUOIT_OK;
-        return quoit_release_frame(std::exchange(end_, nullptr), &frame_);
+        if (this->end_ == nullptr) return QUOIT_OK;
+        return quoit_release_frame(this->take_end(), &frame_);
     }
     /// Leaves it in the ring.
     void keep() noexcept { end_ = nullptr; }
@@ -585,29 +618,32 @@ struct popped {
 };
 
 /// The endpoint that writes frames.
-class frame_producer : public detail::writes<frame_producer>, public detail::opens<frame_producer, void> {
-    friend detail::writes<frame_producer>;
+class frame_producer : public detail::writes<frame_producer, void>, public detail::opens<frame_producer, void> {
+    friend detail::writes<frame_producer, void>;
     frame_producer() = default;
 
 public:
-    std::size_t max_frame_len() const noexcept { return handle_->max_frame; }
+    std::size_t max_frame_len() const noexcept { return handle_ ? handle_->max_frame : 0; }
     status try_push(std::span<const std::byte> payload, std::uint32_t kind = 0) noexcept {
         return quoit_try_push_frame(get(), kind, payload.data(), payload.size());
     }
     status push(std::span<const std::byte> payload, std::uint32_t kind = 0,
-                std::chrono::nanoseconds time = forever) noexcept {
-        return quoit_push_frame(get(), kind, payload.data(), payload.size(), detail::timeout(time));
+                time_limit time = forever) noexcept {
+        return quoit_push_frame(get(), kind, payload.data(), payload.size(), time.nanoseconds());
     }
-    result<claimed_frame> try_claim(std::size_t len) noexcept { return claim(len, std::chrono::nanoseconds(-1)); }
-    /// Claims a frame, and waits for room.
-    result<claimed_frame> claim(std::size_t len, std::chrono::nanoseconds time = forever) noexcept {
+    result<claimed_frame> try_claim(std::size_t len) noexcept {
         unsigned char *payload = nullptr;
-        status s = time.count() < 0 ? quoit_try_claim_frame(get(), len, &payload)
-                                    : quoit_claim_frame(get(), len, &payload, detail::timeout(time));
-        if (!s) return s;
+        if (status s = quoit_try_claim_frame(get(), len, &payload); !s) return s;
         return claimed_frame(get(), std::as_writable_bytes(std::span(payload, len)));
     }
-    /// Adds a frame to the batch that commit_batch() publishes at once.
+    /// Claims a frame, and waits for room.
+    result<claimed_frame> claim(std::size_t len, time_limit time = forever) noexcept {
+        unsigned char *payload = nullptr;
+        if (status s = quoit_claim_frame(get(), len, &payload, time.nanoseconds()); !s) return s;
+        return claimed_frame(get(), std::as_writable_bytes(std::span(payload, len)));
+    }
+    /// Adds a frame to the batch that commit_batch() publishes at once. Another push or claim before that
+    /// forgets the batch.
     status try_batch(std::span<const std::byte> payload, std::uint32_t kind = 0) noexcept {
         return quoit_try_batch_frame(get(), kind, payload.data(), payload.size());
     }
@@ -615,8 +651,8 @@ public:
 };
 
 /// The endpoint that reads frames.
-class frame_consumer : public detail::reads<frame_consumer>, public detail::opens<frame_consumer, void> {
-    friend detail::reads<frame_consumer>;
+class frame_consumer : public detail::reads<frame_consumer, void>, public detail::opens<frame_consumer, void> {
+    friend detail::reads<frame_consumer, void>;
     frame_consumer() = default;
 
 public:
@@ -625,9 +661,9 @@ public:
         if (status s = quoit_try_pop_frame(get(), buffer.data(), buffer.size(), &p.len, &p.kind); !s) return s;
         return p;
     }
-    result<popped> pop(std::span<std::byte> buffer, std::chrono::nanoseconds time = forever) noexcept {
+    result<popped> pop(std::span<std::byte> buffer, time_limit time = forever) noexcept {
         popped p{};
-        status s = quoit_pop_frame(get(), buffer.data(), buffer.size(), &p.len, &p.kind, detail::timeout(time));
+        status s = quoit_pop_frame(get(), buffer.data(), buffer.size(), &p.len, &p.kind, time.nanoseconds());
         if (!s) return s;
         return p;
     }
@@ -637,9 +673,9 @@ public:
         if (status s = quoit_try_peek_frame(get(), &frame); !s) return s;
         return peeked_frame(get(), frame);
     }
-    result<peeked_frame> peek(std::chrono::nanoseconds time = forever) noexcept {
+    result<peeked_frame> peek(time_limit time = forever) noexcept {
         quoit_frame frame;
-        if (status s = quoit_peek_frame(get(), &frame, detail::timeout(time)); !s) return s;
+        if (status s = quoit_peek_frame(get(), &frame, time.nanoseconds()); !s) return s;
         return peeked_frame(get(), frame);
     }
     /// Shows every frame that is there now to `visit(bytes, kind)`, then releases them with

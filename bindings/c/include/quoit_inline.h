@@ -59,10 +59,9 @@ typedef struct quoit_frames {
 /* ---- What the public calls are made of. They check no arguments. ---- */
 
 /* Stores the tail, and checks whether the consumer sleeps. */
-static inline quoit_status quoit_i_publish(quoit_producer *p, uint64_t units) {
+static inline __attribute__((always_inline)) quoit_status quoit_i_move_tail(quoit_producer *p, uint64_t tail) {
     uint64_t *line = p->line;
     const uint32_t *peer = p->peer;
-    uint64_t tail = p->tail + units;
     p->tail = tail;
     /* publish -> ready: the bytes are visible before the position. */
     __atomic_store_n(line, tail, __ATOMIC_RELEASE);
@@ -70,6 +69,10 @@ static inline quoit_status quoit_i_publish(quoit_producer *p, uint64_t units) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (QUOIT_LIKELY(__atomic_load_n(peer, __ATOMIC_RELAXED) == p->calm)) return QUOIT_OK;
     return quoit_producer_moved(p);
+}
+
+static inline quoit_status quoit_i_publish(quoit_producer *p, uint64_t units) {
+    return quoit_i_move_tail(p, p->tail + units);
 }
 
 /* The same for one message that is also copied into the tail's line. */
@@ -104,6 +107,74 @@ static inline quoit_slots quoit_i_slots(unsigned char *data, uint64_t mask, uint
     slots.second = data;
     slots.rest = count - slots.count;
     return slots;
+}
+
+#if defined(__x86_64__)
+typedef float quoit_i_lanes __attribute__((vector_size(16)));
+typedef quoit_i_lanes quoit_i_half __attribute__((aligned(1), may_alias));
+
+/* Copies 16 bytes, with two loads. */
+static inline void quoit_i_copy_half(unsigned char *target, const unsigned char *source) {
+    quoit_i_lanes half;
+    __asm__ volatile(
+#ifdef __AVX__
+        "vmovq %1, %0\n\tvmovhps %2, %0, %0"
+#else
+        "movq %1, %0\n\tmovhps %2, %0"
+#endif
+        : "=&x"(half)
+        : "m"(*(const unsigned char(*)[8])source), "m"(*(const unsigned char(*)[8])(source + 8)));
+    *(quoit_i_half *)(void *)target = half;
+}
+
+/* Copies 8 bytes, with one load: the compiler knows nothing of the word, and merges no two. */
+static inline void quoit_i_copy_word(unsigned char *target, const unsigned char *source) {
+    uint64_t word;
+    memcpy(&word, source, 8);
+    __asm__("" : "+r"(word));
+    memcpy(target, &word, 8);
+}
+
+/* Copies 16 bytes or more, eight with each load. The last may overlap those before. */
+static inline void quoit_i_copy_by_eight(unsigned char *target, const unsigned char *source, size_t size) {
+    if (size > 48) {
+        size_t done = 0;
+        for (; done + 64 <= size; done += 64) {
+            quoit_i_copy_half(target + done, source + done);
+            quoit_i_copy_half(target + done + 16, source + done + 16);
+            quoit_i_copy_half(target + done + 32, source + done + 32);
+            quoit_i_copy_half(target + done + 48, source + done + 48);
+        }
+        for (; done < size; done += 16) {
+            size_t at = done < size - 16 ? done : size - 16;
+            quoit_i_copy_half(target + at, source + at);
+        }
+        return;
+    }
+    quoit_i_copy_word(target, source);
+    quoit_i_copy_word(target + 8, source + 8);
+    if (size >= 24) quoit_i_copy_word(target + 16, source + 16);
+    if (size >= 32) quoit_i_copy_word(target + 24, source + 24);
+    if (size >= 40) quoit_i_copy_word(target + 32, source + 32);
+    if (size % 8 != 0 || size == 48) quoit_i_copy_word(target + size - 8, source + size - 8);
+}
+#endif
+
+/* Copies what the program has perhaps only just written. In a stream, such stores wait until those
+ * to the lines of the message before are done, and a wide load of their bytes waits for all of them. A load
+ * of eight bytes takes them from the store. For a consumer that waits, no store is late, and a long
+ * message is copied with wide loads, which are fewer. */
+static inline void quoit_i_copy_in(unsigned char *target, const void *source, size_t size,
+                                   uint32_t peer_waits) {
+#if defined(__x86_64__)
+    if (size >= 16 && size <= 4096 && (size <= 256 || !peer_waits)) {
+        quoit_i_copy_by_eight(target, (const unsigned char *)source, size);
+        return;
+    }
+#else
+    (void)peer_waits;
+#endif
+    if (size != 0) memcpy(target, source, size);
 }
 
 /* Takes the cache line at `address` from the consumer's processor, and changes nothing in it. A
@@ -188,18 +259,32 @@ static inline int quoit_i_is_open(const quoit_producer *p) {
     return (int64_t)(p->open - p->tail) > 0;
 }
 
-static inline quoit_status quoit_i_push(quoit_producer *p, const void *record, size_t size) {
-    if (!QUOIT_LIKELY(quoit_i_is_open(p))) {
+/* The slot was written: also copies the record inline, if it fits, and opens the next slots. */
+static inline quoit_status quoit_i_push_to_waiting(quoit_producer *p, const void *record, size_t size) {
+    quoit_status status;
+    if (size > 48 || p->inline_words == 0) {
+        status = quoit_i_publish(p, 1);
+    } else {
+        uint64_t words[6] = {0};
+        memcpy(words, record, size);
+        status = quoit_i_publish_inline(p, 1, words, (uint32_t)((size + 7) / 8));
+    }
+    if (!quoit_i_is_open(p)) quoit_i_prepare(p);
+    return status;
+}
+
+/* The position is loaded once: a store to the slot may be to any place, for the compiler. */
+static inline __attribute__((always_inline)) quoit_status quoit_i_push(quoit_producer *p, const void *record,
+                                                                       size_t size) {
+    uint64_t tail = p->tail;
+    if (!QUOIT_LIKELY((int64_t)(p->open - tail) > 0)) {
         quoit_status status = quoit_i_go_on(p);
         if (status != QUOIT_OK) return status;
     }
-    memcpy(quoit_i_slot(p->data, p->mask, p->tail, size), record, size);
-    if (QUOIT_LIKELY(!p->hint) || size > 48 || p->inline_words == 0) return quoit_i_publish(p, 1);
-    uint64_t words[6] = {0};
-    memcpy(words, record, size);
-    quoit_status status = quoit_i_publish_inline(p, 1, words, (uint32_t)((size + 7) / 8));
-    if (!quoit_i_is_open(p)) quoit_i_prepare(p);
-    return status;
+    uint32_t hint = p->hint;
+    quoit_i_copy_in(quoit_i_slot(p->data, p->mask, tail, size), record, size, hint);
+    if (QUOIT_LIKELY(!hint)) return quoit_i_move_tail(p, tail + 1);
+    return quoit_i_push_to_waiting(p, record, size);
 }
 
 /* Stores the head, and checks whether the producer sleeps. */
@@ -304,6 +389,12 @@ static inline quoit_i_place quoit_i_place_of(const quoit_producer *p, uint64_t a
     return place;
 }
 
+/* Before a frame is published: forgets the one that is claimed, and the batch. Both begin where
+ * this frame does. */
+static inline void quoit_i_forget(quoit_producer *p) {
+    if (!QUOIT_LIKELY((p->claimed | p->pending) == 0)) p->claimed = p->pending = 0;
+}
+
 /* Stores padding, header and the zeros after the payload. */
 static inline void quoit_i_seal(quoit_producer *p, quoit_i_place place, uint32_t kind, uint64_t len) {
     unsigned char *data = p->data;
@@ -381,19 +472,26 @@ static inline quoit_status quoit_i_find_frame(quoit_consumer *c, quoit_frame *fr
 
 /* Pushes a record if there is room now. `size` is that of the ring's records; with a size
  * that the compiler knows, it is a few instructions. */
-static inline quoit_status quoit_try_push(quoit_producer *producer, const void *record, size_t size) {
+static inline __attribute__((always_inline)) quoit_status quoit_try_push(quoit_producer *producer, const void *record,
+                                                                         size_t size) {
     if (producer == NULL || record == NULL || size != producer->slot_size || size == 0)
         return QUOIT_INVALID;
     return quoit_i_push(producer, record, size);
 }
 
+/* Waits for room, and pushes a record. */
+static __attribute__((noinline, unused)) quoit_status quoit_i_push_later(quoit_producer *p, const void *record,
+                                                                         size_t size, uint64_t timeout_ns) {
+    quoit_status status = quoit_producer_wait(p, 1, timeout_ns);
+    return status == QUOIT_OK ? quoit_i_push(p, record, size) : status;
+}
+
 /* Pushes a record, and waits for room up to `timeout_ns`, or QUOIT_FOREVER. */
-static inline quoit_status quoit_push(quoit_producer *producer, const void *record, size_t size,
-                                      uint64_t timeout_ns) {
+static inline __attribute__((always_inline)) quoit_status quoit_push(quoit_producer *producer, const void *record,
+                                                                     size_t size, uint64_t timeout_ns) {
     quoit_status status = quoit_try_push(producer, record, size);
-    if (status != QUOIT_FULL && status != QUOIT_ABANDONED) return status;
-    status = quoit_producer_wait(producer, 1, timeout_ns);
-    return status == QUOIT_OK ? quoit_try_push(producer, record, size) : status;
+    if (QUOIT_LIKELY(status != QUOIT_FULL && status != QUOIT_ABANDONED)) return status;
+    return quoit_i_push_later(producer, record, size, timeout_ns);
 }
 
 /* Claims up to `count` slots, as many as are free now, at least one; `count` is 0 or more.
@@ -443,13 +541,16 @@ static inline quoit_status quoit_commit(quoit_producer *producer, size_t count) 
 static inline quoit_status quoit_try_push_many(quoit_producer *producer, const void *records,
                                                size_t size, size_t count, size_t *pushed) {
     quoit_slots slots;
-    if (producer == NULL || records == NULL || pushed == NULL || size != producer->slot_size)
+    if (producer == NULL || pushed == NULL || size != producer->slot_size || size == 0 ||
+        (records == NULL && count != 0))
         return QUOIT_INVALID;
     *pushed = 0;
+    if (count == 0) return QUOIT_OK;
     quoit_status status = quoit_try_claim(producer, count, &slots);
     if (status != QUOIT_OK) return status;
-    memcpy(slots.first, records, slots.count * size);
-    memcpy(slots.second, (const unsigned char *)records + slots.count * size, slots.rest * size);
+    const unsigned char *rest = (const unsigned char *)records + slots.count * size;
+    quoit_i_copy_in(slots.first, records, slots.count * size, producer->hint);
+    quoit_i_copy_in(slots.second, rest, slots.rest * size, producer->hint);
     status = quoit_commit(producer, slots.count + slots.rest);
     if (status == QUOIT_OK) *pushed = slots.count + slots.rest;
     return status;
@@ -509,10 +610,11 @@ static inline quoit_status quoit_release(quoit_consumer *consumer, size_t count)
  * many. */
 static inline quoit_status quoit_try_pop_many(quoit_consumer *consumer, void *records, size_t size,
                                               size_t count, size_t *popped) {
-    if (consumer == NULL || records == NULL || popped == NULL || size != consumer->slot_size)
+    if (consumer == NULL || popped == NULL || size != consumer->slot_size || size == 0 ||
+        (records == NULL && count != 0))
         return QUOIT_INVALID;
     *popped = 0;
-    if (size == 0 || count == 0) return size == 0 ? QUOIT_INVALID : QUOIT_OK;
+    if (count == 0) return QUOIT_OK;
     if (count > consumer->tail - consumer->head) {
         quoit_status status = quoit_consumer_poll(consumer, 1);
         if (status != QUOIT_OK) return status;
@@ -548,8 +650,9 @@ static inline quoit_status quoit_try_push_frame(quoit_producer *producer, uint32
     quoit_status status = quoit_i_room(producer, place.units);
     if (status != QUOIT_OK) return status;
     unsigned char *data = producer->data;
+    quoit_i_forget(producer);
     if (len > 40) {
-        memcpy(data + place.offset + 8, payload, len);
+        quoit_i_copy_in(data + place.offset + 8, payload, len, producer->hint);
         quoit_i_seal(producer, place, kind, len);
         return quoit_i_publish(producer, place.units);
     }
@@ -583,7 +686,8 @@ static inline quoit_status quoit_try_claim_frame(quoit_producer *producer, size_
     quoit_i_place place = quoit_i_place_of(producer, 0, len);
     quoit_status status = quoit_i_room(producer, place.units);
     if (status != QUOIT_OK) return status;
-    producer->claimed = len;
+    producer->claimed = len + 1;
+    producer->pending = 0;
     *payload = producer->data + place.offset + 8;
     return QUOIT_OK;
 }
@@ -597,10 +701,11 @@ static inline quoit_status quoit_claim_frame(quoit_producer *producer, size_t le
     return status == QUOIT_OK ? quoit_try_claim_frame(producer, len, payload) : status;
 }
 
-/* Publishes the first `len` bytes of the frame that was claimed last. */
+/* Publishes the first `len` bytes of the frame that was claimed last, unless another frame was
+ * pushed since. */
 static inline quoit_status quoit_commit_frame(quoit_producer *producer, uint32_t kind, size_t len) {
-    if (producer == NULL || producer->slot_size != 0 || len > producer->claimed) return QUOIT_INVALID;
-    quoit_i_place place = quoit_i_place_of(producer, 0, producer->claimed);
+    if (producer == NULL || producer->slot_size != 0 || len >= producer->claimed) return QUOIT_INVALID;
+    quoit_i_place place = quoit_i_place_of(producer, 0, producer->claimed - 1);
     if (place.units > producer->end - producer->tail) return QUOIT_INVALID;
     producer->claimed = 0;
     quoit_i_seal(producer, place, kind, len);
@@ -608,8 +713,8 @@ static inline quoit_status quoit_commit_frame(quoit_producer *producer, uint32_t
     return quoit_i_publish_frame(producer, place, len);
 }
 
-/* Adds a frame to the batch that quoit_commit_batch publishes, if there is room now. Push
- * and claim no other frame before that. */
+/* Adds a frame to the batch that quoit_commit_batch publishes, if there is room now. A push or a
+ * claim of another frame before that forgets the batch. */
 static inline quoit_status quoit_try_batch_frame(quoit_producer *producer, uint32_t kind,
                                                  const void *payload, size_t len) {
     if (producer == NULL || producer->slot_size != 0 || (payload == NULL && len != 0))
@@ -618,7 +723,8 @@ static inline quoit_status quoit_try_batch_frame(quoit_producer *producer, uint3
     quoit_i_place place = quoit_i_place_of(producer, producer->pending, len);
     quoit_status status = quoit_i_room(producer, producer->pending + place.units);
     if (status != QUOIT_OK) return status;
-    if (len != 0) memcpy(producer->data + place.offset + 8, payload, len);
+    producer->claimed = 0;
+    quoit_i_copy_in(producer->data + place.offset + 8, payload, len, producer->hint);
     quoit_i_seal(producer, place, kind, len);
     producer->pending += place.units;
     return QUOIT_OK;

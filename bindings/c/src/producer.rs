@@ -36,7 +36,7 @@ pub struct quoit_producer {
     pub per_line: u64,
     /// Bytes of the longest frame; 0 for records.
     pub max_frame: u64,
-    /// Bytes of the frame that was claimed last.
+    /// Bytes of the frame that was claimed last, plus 1; 0 for none.
     pub claimed: u64,
     /// Bytes of the batch that is not published yet.
     pub pending: u64,

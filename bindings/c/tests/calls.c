@@ -234,6 +234,43 @@ static void wrong_arguments(void) {
     close_pair(pair);
 }
 
+/* A batch of nothing moves nothing, whether there is room or not. */
+static void nothing(void) {
+    struct pair pair = open_pair(records());
+    uint64_t value = 1;
+    size_t count = 9;
+    for (int round = 0; round < 2; round++) {
+        OK(quoit_try_push_many(pair.p, NULL, 8, 0, &count));
+        CHECK(count == 0);
+        count = 9;
+        OK(quoit_try_pop_many(pair.c, NULL, 8, 0, &count));
+        CHECK(count == 0);
+        IS(quoit_try_push_many(pair.p, NULL, 8, 1, &count), QUOIT_INVALID);
+        IS(quoit_try_pop_many(pair.c, NULL, 8, 1, &count), QUOIT_INVALID);
+        IS(quoit_try_pop_many(pair.c, &value, 0, 1, &count), QUOIT_INVALID);
+        CHECK(quoit_producer_len(pair.p) == (round ? 8 : 0));
+        for (int i = 0; round == 0 && i < 8; i++) OK(quoit_try_push(pair.p, &value, 8));
+    }
+    close_pair(pair);
+}
+
+/* A copy stores each byte and no other one, whatever the length and the places. */
+static void copies(void) {
+    static unsigned char source[5000], target[5000], expected[5000];
+    for (size_t i = 0; i < sizeof source; i++) source[i] = (unsigned char)(i * 31 + i / 256);
+    for (size_t size = 0; size < 4200; size += size < 400 || size > 4080 ? 1 : 13) {
+        for (uint32_t waits = 0; waits < 2; waits++) {
+            size_t from = size % 7, to = size % 11;
+            memset(target, 0xee, sizeof target);
+            memset(expected, 0xee, sizeof expected);
+            memcpy(expected + to, source + from, size);
+            quoit_i_copy_in(target + to, source + from, size, waits);
+            CHECK(memcmp(target, expected, sizeof target) == 0);
+        }
+    }
+    quoit_i_copy_in(NULL, NULL, 0, 0);
+}
+
 /* A poll, and a batch that is longer than the known room, find what was released since. */
 static void newest_room(void) {
     struct pair pair = open_pair(records());
@@ -597,6 +634,8 @@ int main(void) {
     versions_and_texts();
     nulls();
     wrong_arguments();
+    nothing();
+    copies();
     newest_room();
     lines_ahead();
     many_at_once();

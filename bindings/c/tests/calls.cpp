@@ -2,6 +2,7 @@
 // AddressSanitizer and UndefinedBehaviorSanitizer.
 #include <array>
 #include <cstdio>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -32,6 +33,19 @@ static_assert(std::string_view(quoit::default_tag<char>()) == "i8");
 static_assert(std::string_view(quoit::default_tag<unsigned long>()) == "u64");
 static_assert(quoit::default_tag<bool>() == nullptr && quoit::default_tag<long double>() == nullptr);
 static_assert(quoit::has_no_padding<double[3]> && !quoit::has_no_padding<long double>);
+
+// A duration of any kind is a timeout.
+using std::chrono::duration;
+constexpr std::uint64_t wait(quoit::time_limit time) { return time.nanoseconds(); }
+static_assert(wait(1ns) == 1 && wait(5ms) == 5'000'000 && wait(std::chrono::days(1)) == 86'400'000'000'000);
+static_assert(wait(-1ns) == 0 && wait(std::chrono::hours::min()) == 0 && wait(0s) == 0);
+static_assert(wait(quoit::forever) == QUOIT_FOREVER && wait(std::chrono::hours::max()) == QUOIT_FOREVER);
+static_assert(wait(std::chrono::nanoseconds::max()) == QUOIT_FOREVER && wait(std::chrono::years(300)) == QUOIT_FOREVER);
+static_assert(wait(std::chrono::years(200)) < QUOIT_FOREVER && wait(duration<double>(0.25)) == 250'000'000);
+static_assert(wait(duration<double>(std::numeric_limits<double>::infinity())) == QUOIT_FOREVER);
+static_assert(wait(duration<double>(std::numeric_limits<double>::quiet_NaN())) == 0);
+static_assert(wait(duration<std::int64_t, std::ratio<1, 3>>(3)) == 1'000'000'000);
+static_assert(wait(duration<std::int8_t, std::pico>(127)) == 0);
 
 std::string name() { return "quoit-bindings-cpp-" + std::to_string(getpid()); }
 
@@ -111,6 +125,157 @@ void guards_of_frames() {
     CHECK(c.try_peek());
 }
 
+// A guard is in force until its endpoint moves on: it publishes and releases nothing of a later call.
+void guards_after_other_calls() {
+    auto ring = records::create_anonymous(quoit::options().capacity(8)).value();
+    auto p = producer::of(ring).value();
+    auto c = consumer::of(ring).value();
+    {
+        auto claim = p.try_claim().value();
+        *claim = 9;
+        CHECK(p.push(1) && claim.commit() == QUOIT_INVALID && p.len() == 1);
+        auto first = p.try_claim(2).value(), second = p.try_claim(1).value();
+        CHECK(second.commit() && first.commit() == QUOIT_INVALID && p.len() == 2);
+    }
+    std::uint64_t value = 0;
+    {
+        auto peek = c.try_peek().value(), again = c.try_peek().value();
+        CHECK(c.pop(value) && value == 1 && peek.release() == QUOIT_INVALID);
+    }
+    CHECK(p.len() == 1);
+
+    auto frames = quoit::ring<void>::create_anonymous(quoit::options().capacity(512)).value();
+    auto fp = quoit::frame_producer::of(frames).value();
+    auto fc = quoit::frame_consumer::of(frames).value();
+    const std::array<std::byte, 8> pushed{std::byte{1}};
+    auto claim = fp.try_claim(8).value();
+    CHECK(fp.push(pushed, 1) && claim.commit(2) == QUOIT_INVALID && quoit_commit_frame(fp.get(), 2, 0) == QUOIT_INVALID);
+    auto small = fp.try_claim(8).value(), large = fp.try_claim(100).value();
+    CHECK(small.commit() == QUOIT_INVALID && large.commit_first(101) == QUOIT_INVALID && large.commit_first(0, 3));
+    // A batch that an exception has left is forgotten by the next push or claim.
+    CHECK(fp.try_batch(std::span(pushed), 4) && fp.push(pushed, 5) && fp.commit_batch());
+    CHECK(fp.try_batch(pushed, 6) && fp.try_claim(8).value().commit(7) && fp.commit_batch());
+    auto late = fp.try_claim(8).value();
+    CHECK(fp.try_batch(pushed, 8) && late.commit(9) == QUOIT_INVALID && fp.commit_batch());
+    {
+        auto frame = fc.try_peek().value();
+        std::array<std::byte, 8> buffer;
+        CHECK(frame.kind() == 1 && fc.try_pop(buffer).value().kind == 1 && buffer == pushed);
+        CHECK(frame.release() == QUOIT_INVALID);
+    }
+    std::vector<std::uint32_t> kinds;
+    CHECK(fc.drain([&](auto, std::uint32_t kind) { kinds.push_back(kind); }));
+    CHECK((kinds == std::vector<std::uint32_t>{3, 5, 7, 8}));
+}
+
+// An exception in the middle of a claim, a peek or a batch changes nothing.
+void guards_and_exceptions() {
+    auto ring = records::create_anonymous(quoit::options().capacity(8)).value();
+    auto p = producer::of(ring).value();
+    auto c = consumer::of(ring).value();
+    CHECK(p.push(1));
+    for (int round = 0; round < 20; round++) {
+        try {
+            auto claim = p.claim(3).value();
+            *claim = 7;
+            throw round;
+        } catch (int) {
+        }
+        try {
+            auto peek = c.peek().value();
+            peek.keep();
+            throw round;
+        } catch (int) {
+        }
+        CHECK(p.len() == 1);
+    }
+    try { // a peek that was not kept is released when its scope ends, however that is
+        auto peek = c.peek().value();
+        throw 1;
+    } catch (int) {
+    }
+    CHECK(p.len() == 0);
+}
+
+void spans_of_nothing() {
+    auto ring = records::create_anonymous(quoit::options().capacity(8)).value();
+    auto p = producer::of(ring).value();
+    auto c = consumer::of(ring).value();
+    for (std::uint64_t pushed = 0; pushed <= 8; pushed += 8) { // empty, and full
+        CHECK(p.try_push(std::span<const std::uint64_t>()).value() == 0 && p.len() == pushed);
+        CHECK(c.try_pop(std::span<std::uint64_t>()).value() == 0 && p.len() == pushed);
+        CHECK(p.try_claim(0).value().size() == 0 && p.claim(0).value().commit() && p.len() == pushed);
+        const std::vector<std::uint64_t> all(8);
+        if (pushed == 0) CHECK(p.try_push(std::span(all)).value() == 8);
+    }
+    auto frames = quoit::ring<void>::create_anonymous(quoit::options().capacity(64)).value();
+    auto fp = quoit::frame_producer::of(frames).value();
+    auto fc = quoit::frame_consumer::of(frames).value();
+    for (int round = 0; round < 20; round++) {
+        CHECK(fp.push(std::span<const std::byte>(), 1) && fp.try_batch({}, 2) && fp.commit_batch());
+        auto claim = fp.claim(0).value();
+        CHECK(claim.bytes().empty() && claim.commit(3));
+        CHECK(fc.try_pop(std::span<std::byte>()).value().kind == 1 && fc.try_peek().value().bytes().empty());
+        CHECK(fc.pop({}).value().kind == 3 && fc.try_pop({}).status() == QUOIT_EMPTY);
+    }
+}
+
+template <class End> void moved_from(End &end) {
+    CHECK(end.position() == 0 && end.capacity() == 0 && end.len() == 0 && end.peer_epoch() == 0);
+    CHECK(end.incarnation() == 0 && !end.is_abandoned() && !end.is_superseded() && end.get() == nullptr);
+    CHECK(end.wait_for_peer() == QUOIT_INVALID && end.count_dropped(1) == QUOIT_INVALID && !end.corrupt());
+    CHECK(end.close() == QUOIT_INVALID && end.arm().status() == QUOIT_INVALID);
+}
+
+// Of whatever was moved from, each call has an answer.
+void what_was_moved_from() {
+    auto ring = records::create_anonymous(quoit::options().capacity(8)).value();
+    auto p = producer::of(ring).value();
+    auto c = consumer::of(ring).value();
+    auto p2 = std::move(p);
+    auto c2 = std::move(c);
+    std::uint64_t value = 0;
+    std::array<std::uint64_t, 2> many{};
+    moved_from(p), moved_from(c);
+    CHECK(p.try_push(1) == QUOIT_INVALID && p.push(1) == QUOIT_INVALID);
+    CHECK(p.try_push(std::span<const std::uint64_t>(many)).status() == QUOIT_INVALID);
+    CHECK(p.try_claim().status() == QUOIT_INVALID && p.claim().status() == QUOIT_INVALID);
+    CHECK(c.try_pop(value) == QUOIT_INVALID && c.pop(value) == QUOIT_INVALID && c.ready() == QUOIT_INVALID);
+    CHECK(c.try_pop(std::span(many)).status() == QUOIT_INVALID && c.try_peek().status() == QUOIT_INVALID);
+    CHECK(c.peek().status() == QUOIT_INVALID && c.try_peek_many().status() == QUOIT_INVALID);
+    CHECK(c.skip_to_latest().status() == QUOIT_INVALID);
+    // It can be assigned to: the endpoint that it had closes.
+    p = std::move(p2);
+    CHECK(p.push(5) && c2.pop(value) && value == 5 && p2.push(6) == QUOIT_INVALID);
+    c = std::move(c2);
+    CHECK(p.push(7) && c.pop(value) && value == 7);
+    auto other = records::create_anonymous(quoit::options().capacity(8)).value();
+    p = producer::of(other).value();
+    CHECK(c.pop(value) == QUOIT_ABANDONED);
+
+    auto ring2 = std::move(ring);
+    CHECK(ring.name().empty() && ring.capacity() == 0 && ring.incarnation() == 0 && ring.descriptor() == -1);
+    CHECK(ring.send(0) == QUOIT_INVALID && ring.sync() == QUOIT_INVALID && ring.unlink() == QUOIT_INVALID);
+    CHECK(producer::of(ring).status() == QUOIT_INVALID && consumer::of(ring).status() == QUOIT_INVALID);
+    auto how = quoit::options().capacity(8);
+    auto how2 = std::move(how);
+    CHECK(records::create_anonymous(std::move(how)).status() == QUOIT_INVALID);
+    CHECK(records::create_anonymous(std::move(how2).peer_check(std::chrono::hours::max()).spin(-1s)));
+
+    auto frames = quoit::ring<void>::create_anonymous(quoit::options().capacity(64)).value();
+    auto fp = quoit::frame_producer::of(frames).value();
+    auto fc = quoit::frame_consumer::of(frames).value();
+    auto fp2 = std::move(fp);
+    auto fc2 = std::move(fc);
+    moved_from(fp), moved_from(fc);
+    CHECK(fp.max_frame_len() == 0 && fp.try_push({}) == QUOIT_INVALID && fp.push({}) == QUOIT_INVALID);
+    CHECK(fp.try_claim(1).status() == QUOIT_INVALID && fp.claim(1).status() == QUOIT_INVALID);
+    CHECK(fp.try_batch({}) == QUOIT_INVALID && fp.commit_batch() == QUOIT_INVALID);
+    CHECK(fc.try_pop({}).status() == QUOIT_INVALID && fc.pop({}).status() == QUOIT_INVALID);
+    CHECK(fc.try_peek().status() == QUOIT_INVALID && fc.peek().status() == QUOIT_INVALID);
+    CHECK(fc.drain([](auto...) {}).status() == QUOIT_INVALID && fc.skip_to_latest().status() == QUOIT_INVALID);
+}
+
 void errors() {
     CHECK(producer::open(name()).status() == QUOIT_NOT_FOUND);
     try {
@@ -175,6 +340,10 @@ void handoff() {
 int main() {
     guards_of_records();
     guards_of_frames();
+    guards_after_other_calls();
+    guards_and_exceptions();
+    spans_of_nothing();
+    what_was_moved_from();
     errors();
     names_and_ends();
     handoff();

@@ -110,6 +110,47 @@ def test_a_cancelled_call_takes_nothing(ends):
     run(main())
 
 
+def test_a_wait_that_times_out_takes_nothing_and_the_next_one_has_the_message(ends):
+    producer, consumer = ends
+
+    async def main():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(consumer.recv(), 0)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await consumer.recv()
+        assert consumer._future is None
+        producer.push(b"x")
+        assert await asyncio.wait_for(consumer.recv(), HANG) == b"x"
+
+    run(main())
+
+
+def test_messages_that_arrive_with_the_timeout_are_not_lost(ends):
+    producer, consumer = ends
+
+    async def main():
+        loop, got, sent = asyncio.get_running_loop(), [], 0
+
+        def push():
+            nonlocal sent
+            producer.push(b"%d" % sent)
+            sent += 1
+
+        for lap in range(200):
+            # Before the timeout, at the same time, or after it.
+            loop.call_later(0.0005 + 0.0001 * (lap % 11 - 5), push)
+            try:
+                got.append(await asyncio.wait_for(consumer.recv(), 0.0005))
+            except TimeoutError:
+                pass
+        while sent < 200 or len(got) < 200:
+            got.append(await consumer.recv())
+        assert got == [b"%d" % number for number in range(200)]
+
+    run(main())
+
+
 def test_a_full_ring_lets_send_wait(ends):
     producer, consumer = ends
 

@@ -1,5 +1,6 @@
 """Other processes: death, fork, pools, exit."""
 
+import copy
 import multiprocessing
 import os
 import pickle
@@ -87,6 +88,8 @@ def test_a_child_keeps_no_role_and_changes_nothing(name):
     if child == 0:
         code = 1
         try:
+            # Of a copy of the ring, which is this process's own.
+            assert bytes(view) == b"for the parent"
             del view
             for use in [
                 consumer.pop, consumer.try_pop, consumer.peek, consumer.skip_to_latest, lambda: consumer.position,
@@ -195,8 +198,15 @@ def test_a_pool_of_workers(name, method):
 def test_endpoints_and_rings_are_not_pickled(name):
     ring = quoit.create(name, 64)
     with ring.producer() as producer, ring.consumer() as consumer:
+        producer.push(b"x")
+        for thing in [ring, producer, consumer, consumer.peek(), producer.claim(1)]:
+            with pytest.raises(TypeError, match="pass (its|the ring's) name"):
+                pickle.dumps(thing)
         for thing in [ring, producer, consumer]:
             with pytest.raises(TypeError, match="pass (its|the ring's) name"):
+                copy.copy(thing)
+        for thing in [consumer.lease(1), quoit.Observer(name), quoit.Select(consumer)]:
+            with pytest.raises(TypeError, match="cannot pickle"):
                 pickle.dumps(thing)
 
 

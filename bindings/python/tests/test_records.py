@@ -85,6 +85,101 @@ def test_a_dtype_with_padding_is_refused(name):
         quoit.create(name, 8, [("inner", padded), ("c", "<u8")])
 
 
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "g",  # of a long double, 10 bytes of 16 are set
+        [("a", "g"), ("b", "u8")],
+        ("G", (2,)),
+        # As many bytes as the fields have together, two of them twice, and two not at all.
+        {"names": ["a", "b"], "formats": ["<u4", "<u4"], "offsets": [0, 2], "itemsize": 8},
+        {"names": ["a", "b"], "formats": ["<u4", "<u4"], "offsets": [0, 0], "itemsize": 4},
+        {"names": ["a"], "formats": ["<u4"], "offsets": [4]},
+        {"names": ["a", "b"], "formats": ["<u8", "u1"], "offsets": [0, 8], "itemsize": 16},
+    ],
+)
+def test_a_byte_of_no_field_or_of_two_is_refused(name, dtype):
+    with pytest.raises(TypeError, match="padding.* or fields that overlap"):
+        quoit.create(name, 8, dtype)
+
+
+def test_fields_may_be_in_any_order_and_nested(name):
+    inner = np.dtype({"names": ["b", "a"], "formats": ["<u4", "<M8[ns]"], "offsets": [8, 0], "itemsize": 12})
+    assert quoit.create(name, 8, inner).dtype == inner
+    quoit.unlink(name)
+    dtype = np.dtype([("inner", inner, (2,)), ("text", "S3"), ("wide", "U1"), ("flag", "?"), ("big", ">i8")])
+    with quoit.Producer.create(name, 8, dtype) as producer, quoit.Consumer.open(name, dtype) as consumer:
+        sent = np.frombuffer(bytes(range(2 * dtype.itemsize)), np.uint8).copy().view(dtype)
+        assert producer.push_many(sent) == 2
+        assert np.array(consumer.pop(), dtype).tobytes() == sent[:1].tobytes()
+        with consumer.peek() as view:
+            assert np.frombuffer(view, dtype).tobytes() == sent[1:].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        ("u8", np.array([1.5])),
+        ("u8", [1.5]),
+        ("u8", 1.5),
+        ("u8", np.array([-1])),
+        ("u8", np.float64(2**64)),
+        ("i4", np.array([2**40])),
+        ("i4", np.array([np.nan])),
+        ("i8", np.array([2**63], "u8")),
+        ("?", 2),
+        ("S4", b"hello"),
+        ("U4", ["four", "hello"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
+def test_a_value_that_would_change_is_refused(name, dtype, values):
+    with quoit.Producer.create(name, 8, dtype) as producer:
+        for push in [producer.push_many, producer.try_push_many, producer.push_all]:
+            with pytest.raises(ValueError, match="these values are no"):
+                push(values)
+        assert producer.position == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "expected"),
+    [
+        ("u8", np.array([1.0, 2.0]), [1, 2]),
+        ("u8", np.arange(3), [0, 1, 2]),
+        ("u8", [2**64 - 1], [2**64 - 1]),
+        (">i4", range(-1, 1), [-1, 0]),
+        ("f4", [0.5, 1e-60, 3], [0.5, 0, 3]),
+        ("f8", np.arange(2, dtype="u8"), [0, 1]),
+        ("S4", ["four", b"be"], [b"four", b"be"]),
+        ("?", [True, 0], [True, False]),
+    ],
+)
+def test_other_values_are_converted(name, dtype, values, expected):
+    with quoit.Producer.create(name, 8, dtype) as producer, quoit.Consumer.open(name, dtype) as consumer:
+        producer.push_all(values)
+        assert [consumer.pop() for _ in expected] == expected
+
+
+def test_out_is_contiguous_and_can_be_written(name):
+    with quoit.Producer.create(name, 8, "u8") as producer, quoit.Consumer.open(name, "u8") as consumer:
+        producer.push_many(range(3))
+        constant = np.zeros(8, "u8")
+        constant.flags.writeable = False
+        for out in [np.zeros(8, "u8")[::2], np.zeros(8, "u8")[::-1], np.zeros((4, 4), "u8").T[:2], constant]:
+            with pytest.raises((ValueError, BufferError)):
+                consumer.pop_many(out)
+        with pytest.raises(TypeError, match="dtype >u8"):
+            consumer.pop_many(np.zeros(8, ">u8"))
+        with pytest.raises(ValueError, match="0 bytes"):
+            consumer.pop_many(np.zeros(0, "u8"))
+        assert consumer.unread == 3
+        out = np.zeros((2, 2), "u8")
+        assert consumer.pop_many(out) == 3 and out.tolist() == [[0, 1], [2, 0]]
+        # What is pushed may lie anywhere.
+        assert producer.push_many(np.arange(8, dtype="u8")[::-3]) == 3
+        assert [consumer.pop() for _ in range(3)] == [7, 4, 1]
+
+
 def test_size_alignment_and_tag_are_those_of_the_ring(name):
     quoit.create(name, 8, TICK, tag="tick/3")
     info = quoit.Observer(name).info

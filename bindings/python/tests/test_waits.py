@@ -59,11 +59,20 @@ def bytes_of(count):
     return np.zeros(count, "u1")
 
 
-@pytest.mark.parametrize("timeout", [-1, float("nan")])
+@pytest.mark.parametrize("timeout", [-1, float("nan"), float("-inf")])
 def test_a_timeout_that_is_none_is_refused(name, timeout):
-    with quoit.FrameConsumer.create(name, 64) as consumer:
-        with pytest.raises(ValueError, match="number of seconds"):
-            consumer.pop(timeout)
+    with quoit.FrameProducer.create(name, 64) as producer, quoit.FrameConsumer.open(name) as consumer:
+        for wait in [
+            consumer.pop, consumer.peek, consumer.wait_for_peer, quoit.Select(consumer).wait,
+            lambda timeout: consumer.pop_many(9, timeout),
+            lambda timeout: producer.push(b"x", timeout=timeout),
+            lambda timeout: producer.claim(9, timeout=timeout),
+            lambda timeout: producer.push_many([b"x"], timeout=timeout),
+            lambda timeout: producer.push_all([b"x"], timeout=timeout),
+        ]:
+            with pytest.raises(ValueError, match="number of seconds"):
+                wait(timeout)
+        assert producer.position == 0
 
 
 def test_an_endless_timeout_is_one(name):
@@ -96,7 +105,10 @@ def test_a_wait_lets_other_threads_run(name):
 
 
 @pytest.mark.parametrize("wait", ["consumer.pop()", "consumer.peek()", "next(iter(consumer))", "producer.claim(40)",
-                                  "producer.push(bytes(40))", "consumer.wait_for_peer()", "consumer.pop(1000)"])
+                                  "producer.push(bytes(40))", "consumer.wait_for_peer()", "consumer.pop(1000)",
+                                  "consumer.pop_many()", "consumer.recv_into(bytearray(99))", "quoit.Select(consumer).wait()",
+                                  "producer.push_many([bytes(40)])", "producer.push_all([bytes(40)])",
+                                  "quoit.Select((producer, 40)).wait()"])
 def test_ctrl_c_ends_a_wait_and_the_endpoint_goes_on(name, peer, wait):
     quoit.create(name, 128)
     waiter = peer(
@@ -181,6 +193,27 @@ def test_a_pop_that_waits_does_not_release_what_a_handler_has_begun_to_look_at(n
     waiter.kill(signal.SIGTERM)
     assert waiter.hear() == "b'looked at'"
     waiter.end()
+
+
+def test_ctrl_c_ends_a_batch_and_what_was_pushed_stays(name, peer):
+    with quoit.Consumer.create(name, 8, "u8") as consumer:
+        waiter = peer(
+            """
+            producer = quoit.Producer.open(sys.argv[1], "u8")
+            try:
+                say("waits")
+                producer.push_all(range(100))
+            except KeyboardInterrupt:
+                say(producer.position)
+            """,
+            name,
+        )
+        assert waiter.hear() == "waits"
+        until_asleep(name, "producer")
+        waiter.kill(signal.SIGINT)
+        assert waiter.hear() == "8"
+        waiter.end()
+        assert [consumer.pop() for _ in range(8)] == list(range(8))
 
 
 def test_wait_for_peer(name, peer):

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::peers::{root, run, scratch};
 
 /// Installs once, and moves what was installed: it must not know where it was.
-fn prefix() -> &'static Path {
+pub(crate) fn prefix() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
         let (first, moved) = (scratch().join("first"), scratch().join("moved"));

@@ -7,6 +7,7 @@ mod examples;
 mod header;
 mod install;
 mod matrix;
+mod page;
 mod peers;
 mod programs;
 
@@ -30,13 +31,14 @@ tests! {
     programs::guards_moves_and_errors_of_cpp,
     programs::what_is_no_record_does_not_compile,
     programs::nothing_is_allocated_after_opening,
-    programs::the_first_programs_of_the_page_run,
     counts::a_message_costs_as_many_instructions_as_in_rust,
     examples::the_examples_run,
     examples::a_camera_is_seen_in_each_language,
     install::a_project_outside_finds_links_and_runs,
     install::a_version_that_is_not_there_is_not_found,
     install::pkg_config_finds_it,
+    page::the_programs_of_the_page_run,
+    page::the_builds_of_the_page_find_the_library,
     matrix::corrupt_memory_is_an_error_in_every_language,
 }
 

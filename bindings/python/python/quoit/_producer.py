@@ -45,7 +45,8 @@ class _Writes(End, _native.Writer):
         """Pushes all that is left, within one timeout."""
         until = None if timeout is None else monotonic() + timeout
         while len(left):
-            left = left[push(left, until and max(until - monotonic(), 0)):]
+            left = left[push(left, timeout):]
+            timeout = until and max(until - monotonic(), 0)
 
 
 class FrameProducer(_Writes):
@@ -130,7 +131,12 @@ class Producer(_Writes):
         if getattr(records, "dtype", None) != base:
             if hasattr(records, "dtype") and (base.fields or records.dtype.fields):
                 raise TypeError(f"the records have the dtype {records.dtype}, the ring {self._dtype}")
-            records = self._array(records, base)
+            given, records = records, self._array(records, base)
+            # numpy refuses an int that does not fit, and converts everything else in silence.
+            if base.kind in "bSU" or base.kind in "iu" and type(given) is not int:
+                given = self._array(given, base.kind if base.kind in "SU" else None)
+                if (given != records).any():
+                    raise ValueError(f"these values are no {base}: convert them first, or push others")
         if shape and records.shape[-len(shape):] != shape:
             raise TypeError(f"the records have the shape {records.shape}, the ring {self._dtype}")
         return self._contiguous(records)
