@@ -174,7 +174,7 @@ impl BatchFrame<'_> {
     ///
     /// # Safety
     ///
-    /// As [`FrameClaim::as_mut_bytes`].
+    /// As [`FrameClaim::as_mut_bytes`](crate::FrameClaim::as_mut_bytes).
     ///
     /// # Real-time
     ///
