@@ -1,16 +1,13 @@
 //! A calculator in a separate process, called over a pair of rings. It is killed with `kill -9` in
 //! the middle, restarted, and misses no call.
 
-#[macro_use]
 mod common;
 
-use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use common::process::Process;
-use common::{MOMENT, Result, interrupt};
+use common::{MOMENT, Process, Result, interrupt, say};
 use quoit::rpc::{CallError, Client, Server};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
@@ -32,11 +29,11 @@ struct Division {
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["serve", requests, replies] => serve(requests, replies),
         _ => call(Options::parse().calls),
-    })
+    });
 }
 
 /// Divides until the caller closes its endpoints.

@@ -5,17 +5,17 @@
 //! message is released only after it was checked, so a restarted consumer, after Ctrl-C or
 //! `kill -9`, gets the messages that the last one had not checked.
 
-#[macro_use]
 mod common;
 
-use std::process::{self, ExitCode};
+use std::process;
 
 use clap::Parser;
 use common::check::Check;
-use common::line::Line;
+use common::line::EndpointLine;
 use common::message::Message;
-use common::options::{RingArguments, range, remove_name};
-use common::{MOMENT, Result, interrupt};
+use common::numbers::range;
+use common::options::{RingArguments, remove_name};
+use common::{MOMENT, Result, interrupt, say};
 use quoit::{Consumer, PopError};
 
 /// Reads numbered, checksummed messages from a ring and verifies each
@@ -38,8 +38,8 @@ struct Options {
     ring: RingArguments,
 }
 
-fn main() -> ExitCode {
-    common::main(|_| run(&Options::parse().ring))
+fn main() {
+    common::main(|_| run(&Options::parse().ring));
 }
 
 fn run(ring: &RingArguments) -> Result<()> {
@@ -52,8 +52,7 @@ fn run(ring: &RingArguments) -> Result<()> {
         next,
         ..Check::default()
     };
-    let mut line = Line::new(first);
-    line.head("consumer", &ring.name);
+    let mut line = EndpointLine::new("consumer", &ring.name, first);
     while !interrupt::asked() && consumer.position() < ring.count {
         match consumer.peek_timeout(MOMENT) {
             Ok(peek) => {

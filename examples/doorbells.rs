@@ -2,16 +2,14 @@
 //! endpoints sleep on futexes, and over rings whose endpoints sleep on POSIX semaphores. Neither
 //! endpoint spins, so each number wakes each endpoint once.
 
-#[macro_use]
 mod common;
 
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use common::process::Process;
-use common::{MOMENT, Result, interrupt};
-use quoit::{DoorbellKind, PopError, RingOptions};
+use common::wait::retry;
+use common::{MOMENT, Process, Result, interrupt, say};
+use quoit::{DoorbellKind, RingOptions};
 
 /// Sends numbers to another process and back, over either doorbell
 #[derive(Parser)]
@@ -21,11 +19,11 @@ struct Options {
     trips: u64,
 }
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["echo", there, back] => echo(there, back),
         _ => compare(Options::parse().trips),
-    })
+    });
 }
 
 /// How an endpoint waits is its own choice; what it sleeps on belongs to the ring.
@@ -66,13 +64,7 @@ fn round_trips(trips: u64, doorbell: DoorbellKind) -> Result<Duration> {
     let begun = Instant::now();
     for number in 0..trips {
         numbers.push(number)?;
-        let echo = loop {
-            interrupt::check()?;
-            match echoes.pop_timeout(MOMENT) {
-                Err(PopError::TimedOut) => {}
-                other => break other?,
-            }
-        };
+        let echo = retry(|| echoes.pop_timeout(MOMENT))?;
         if echo != number {
             return Err(format!("{number} was sent, and {echo} returned").into());
         }

@@ -1,15 +1,12 @@
 //! A histogram of round trips between two processes, each pinned to a core. Both spin: a number
 //! goes to the other process and back, and the time of each is recorded.
 
-#[macro_use]
 mod common;
 
-use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use common::process::Process;
-use common::{Result, cores, interrupt};
+use common::{Process, Result, cores, interrupt, say};
 use hdrhistogram::Histogram;
 use quoit::{RingOptions, WaitStrategy};
 
@@ -24,11 +21,11 @@ struct Options {
     cores: Vec<usize>,
 }
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["echo", core, there, back] => echo(core.parse()?, there, back),
         _ => measure(Options::parse()),
-    })
+    });
 }
 
 /// A core for each process is for spinning.

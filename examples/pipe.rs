@@ -1,17 +1,15 @@
 //! A ring as a pipe: `io::copy` into it in one process and out of it in
 //! another, with a checksum on both sides.
 
-#[macro_use]
 mod common;
 
 use std::io::{self, Read};
-use std::process::{self, ExitCode};
+use std::process;
 use std::time::Duration;
 
 use clap::Parser;
-use common::process::Process;
 use common::stream::{Stream, Sum};
-use common::{Result, interrupt};
+use common::{Process, Result, interrupt, say};
 use quoit::{FrameProducer, RingOptions};
 
 /// Copies a stream of bytes from one process to another through a ring
@@ -22,11 +20,11 @@ struct Options {
     words: u64,
 }
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["write", ring, bytes] => write(ring, bytes.parse()?),
         _ => read(Options::parse().words * 8),
-    })
+    });
 }
 
 /// The writing process: it prints its checksum.

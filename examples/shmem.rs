@@ -1,15 +1,12 @@
 //! A ring in the `Shmem` of a program that has one already: the parent owns the
 //! memory and sends numbers, a child finds it by its id and adds them up.
 
-#[macro_use]
 mod common;
 
-use std::process::ExitCode;
-
 use clap::Parser;
-use common::process::Process;
-use common::{MOMENT, Result, interrupt};
-use quoit::{Producer, PushError, RingOptions};
+use common::wait::retry;
+use common::{MOMENT, Process, Result, interrupt, say};
+use quoit::RingOptions;
 use shared_memory::ShmemConf;
 
 /// Sends numbers to another process through a Shmem
@@ -20,11 +17,11 @@ struct Options {
     count: u64,
 }
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["add", id] => add(id),
         _ => send(Options::parse().count),
-    })
+    });
 }
 
 /// Adds up the numbers, until the sender closes.
@@ -43,21 +40,10 @@ fn send(count: u64) -> Result<()> {
     let mut producer = ring.producer()?;
     let mut adder = Process::start_piped(&["add", shmem.get_os_id()])?;
     for number in 0..count {
-        push(&mut producer, number)?;
+        retry(|| producer.push_timeout(number, MOMENT))?;
     }
     drop(producer);
     let sum = adder.line()?;
     say!("{count} numbers went through a Shmem, and their sum is {sum}");
     Ok(())
-}
-
-/// Waits for room until Ctrl-C.
-fn push(producer: &mut Producer<u64>, number: u64) -> Result<()> {
-    loop {
-        interrupt::check()?;
-        match producer.push_timeout(number, MOMENT) {
-            Err(PushError::TimedOut(_)) => {}
-            other => return Ok(other?),
-        }
-    }
 }

@@ -1,17 +1,15 @@
 //! Workers, to each of which the parent sends two rings without a name: one for jobs, one for
 //! results. Nothing is in /dev/shm.
 
-#[macro_use]
 mod common;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::{ExitCode, Stdio};
+use std::process::Stdio;
 
 use clap::Parser;
-use common::process::Process;
-use common::{MOMENT, Result, interrupt};
+use common::{MOMENT, Process, Result, interrupt, say};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{
     Consumer, Interest, Producer, RingOptions, Select, SelectError, Selectable, Selected, handoff,
@@ -41,11 +39,11 @@ const STEP: u64 = 1000;
 /// Jobs that a worker has at a time, so that it need not wait for the next.
 const AHEAD: u64 = 2;
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["work"] => work(),
-        _ => count(&Options::parse()),
-    })
+        _ => count(Options::parse()),
+    });
 }
 
 /// Counts until the parent has closed; the socket to it is the standard input.
@@ -104,13 +102,9 @@ impl Selectable for Worker {
 }
 
 /// Distributes the jobs: a worker that has finished one gets another.
-fn count(options: &Options) -> Result<()> {
+fn count(Options { below, workers }: Options) -> Result<()> {
     interrupt::listen()?;
-    let Options {
-        below,
-        workers: count,
-    } = *options;
-    let workers = (0..count).map(|_| Worker::start());
+    let workers = (0..workers).map(|_| Worker::start());
     let mut workers = workers.collect::<Result<Vec<_>>>()?;
     let firsts = (0..below).step_by(STEP as usize);
     let mut jobs = firsts.map(|first| Job {
@@ -150,6 +144,7 @@ fn count(options: &Options) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
+    let count = workers.len();
     workers.into_iter().try_for_each(Worker::end)?;
     say!("{primes} primes below {below}, counted by {count} workers");
     Ok(())

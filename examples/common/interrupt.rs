@@ -1,7 +1,6 @@
 //! Ctrl-C, as a flag that a loop can read.
 
 use std::mem::MaybeUninit;
-use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::{io, ptr, thread};
 
@@ -38,13 +37,12 @@ pub(crate) fn check() -> super::Result<()> {
     }
 }
 
-/// Ends this process by the signal, after the cleanup: after an exit code a shell would continue
+/// Ends this process by the signal, if there was one: after an exit code a shell would continue
 /// its loop.
-pub(crate) fn die() -> ExitCode {
+pub(crate) fn die_if_asked() {
     if let Some(&signal) = SIGNAL.get() {
         let _ = low_level::emulate_default_handler(signal);
     }
-    ExitCode::FAILURE // the system has refused
 }
 
 fn is_ignored(signal: i32) -> bool {

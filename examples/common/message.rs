@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::Result;
+
 /// The schema tag of this record. Change it with the record.
 pub(crate) const SCHEMA: &str = "message/1";
 
@@ -31,6 +33,15 @@ impl Message {
     #[inline]
     pub(crate) fn number(&self) -> Option<u64> {
         (self.checksum == self.sum()).then_some(self.number)
+    }
+
+    /// Fails if it is not the message with this number, or not whole.
+    pub(crate) fn check(&self, number: u64) -> Result<()> {
+        match self.number() {
+            Some(found) if found == number => Ok(()),
+            Some(found) => Err(format!("record {found} is in place of record {number}").into()),
+            None => Err(format!("record {number} is not whole").into()),
+        }
     }
 
     /// The checksum, shortened for display.

@@ -13,7 +13,7 @@ pub(crate) struct Process {
     part: String,
     pub(crate) child: Child,
     /// What it prints, if that is piped.
-    output: Option<BufReader<ChildStdout>>,
+    pub(crate) output: Option<BufReader<ChildStdout>>,
 }
 
 impl Process {
