@@ -4,7 +4,7 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
@@ -16,7 +16,6 @@ use common::{MOMENT, Process, Result, interrupt, say};
 use quoit::{AsyncError, FrameProducer, Producer, RingOptions};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::io::Errno;
 
 /// Serves a TCP listener and two rings in one epoll loop
 #[derive(Parser)]
@@ -68,10 +67,8 @@ fn serve(count: u64) -> Result<()> {
     let (mut events, moment) = (Vec::with_capacity(16), MOMENT.try_into()?);
     let mut open = 3; // the two rings and the client
     while open > 0 && !interrupt::asked() {
-        let ready = epoll::wait(&epoll, spare_capacity(&mut events), Some(&moment));
-        if ready != Err(Errno::INTR) {
-            ready?;
-        }
+        let room = spare_capacity(&mut events);
+        if_any(epoll::wait(&epoll, room, Some(&moment)))?;
         for event in events.drain(..) {
             match event.data.u64() {
                 LISTENER => {
@@ -79,7 +76,8 @@ fn serve(count: u64) -> Result<()> {
                     stream.set_nonblocking(true)?;
                     next += 1;
                     watch(stream.as_fd(), next)?;
-                    clients.insert(next, Client::new(stream));
+                    let unsent = Vec::new();
+                    clients.insert(next, Client { stream, unsent });
                 }
                 TICKS => {
                     let mut ring = ticks.get();
@@ -126,11 +124,11 @@ fn serve(count: u64) -> Result<()> {
     Ok(())
 }
 
-/// `None` if a ring or a socket has nothing now.
+/// `None` if there was nothing now, or a signal ended the wait; a ring may have no producer, either.
 fn if_any<T>(done: Result<T, impl Into<io::Error>>) -> io::Result<Option<T>> {
+    use io::ErrorKind::{Interrupted, UnexpectedEof, WouldBlock};
     match done.map_err(Into::into) {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None), // no producer, either
+        Err(error) if matches!(error.kind(), Interrupted | UnexpectedEof | WouldBlock) => Ok(None),
         done => done.map(Some),
     }
 }
@@ -142,11 +140,6 @@ struct Client {
 }
 
 impl Client {
-    fn new(stream: TcpStream) -> Self {
-        let unsent = Vec::new();
-        Self { stream, unsent }
-    }
-
     /// Reads or writes once; returns how many lines arrived, or `None` at their end.
     fn echo(&mut self) -> io::Result<Option<usize>> {
         let mut lines = 0;

@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes};
-
 /// Compares messages with the expected next numbers.
-#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
+#[derive(Default)]
 pub(crate) struct Check {
     /// The number that comes next.
     pub(crate) next: u64,

@@ -9,10 +9,9 @@ use std::time::Instant;
 use quoit::{Consumer, FrameConsumer, FrameProducer, Producer, RingOptions};
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::common::check::Check;
-use super::common::message::{Message, checksum, scramble};
+use super::common::message::{Message, scramble};
 use super::common::{Result, interrupt};
-use super::slices::{Report, Slice};
+use super::slices::Slice;
 use super::table::Row;
 
 /// Bytes that a ring holds: enough for one endpoint to continue while the other one is off its
@@ -32,11 +31,7 @@ pub(crate) fn links(
     let records = (records(out)?.producer()?, records(back)?.consumer()?);
     let options = RingOptions::new(BUFFER).prefault(true);
     let frames = |way| options.open_or_create::<[u8]>(file("frames", way));
-    let frames = Frames {
-        producer: frames(out)?.producer()?,
-        consumer: frames(back)?.consumer()?,
-        buffer: [0; 256],
-    };
+    let frames = (frames(out)?.producer()?, frames(back)?.consumer()?);
     let socket = Bytes(BufReader::new(socket.try_clone()?), socket);
     Ok([
         Box::new(records),
@@ -49,20 +44,20 @@ pub(crate) fn links(
 pub(crate) trait Link {
     /// Sends the message with this number; returns its length.
     fn send(&mut self, number: u64, is_trip: bool) -> Result<usize>;
-    /// Waits for the next message and passes its number to `check`.
-    fn receive(&mut self, check: &mut Check) -> Result<()>;
+    /// Waits for the next message; fails if it is not this one, or not whole.
+    fn receive(&mut self, number: u64, is_trip: bool) -> Result<()>;
 
     /// Sends the messages of a slice, and in round trips waits for each.
     fn ask(&mut self, slice: &Slice, row: &mut Row) -> Result<()> {
-        for number in 0..slice.count {
+        for number in slice.numbers.clone() {
             interrupt::check()?;
             let begin = slice.is_trip.then(Instant::now);
-            row.bytes += self.send(row.near.sent, slice.is_trip)?;
-            row.near.sent += 1;
+            row.bytes += self.send(number, slice.is_trip)?;
+            row.sent += 1;
             let Some(begin) = begin else { continue };
-            self.receive(&mut row.near.check)?;
+            self.receive(number, true)?;
             // The first one wakes the other process.
-            if number > 0 {
+            if number > slice.numbers.start {
                 row.trips.record(begin.elapsed().as_nanos() as u64)?;
             }
         }
@@ -70,12 +65,11 @@ pub(crate) trait Link {
     }
 
     /// Verifies the messages of a slice, and in round trips returns each.
-    fn answer(&mut self, slice: &Slice, report: &mut Report) -> Result<()> {
-        for _ in 0..slice.count {
-            self.receive(&mut report.check)?;
+    fn answer(&mut self, slice: &Slice) -> Result<()> {
+        for number in slice.numbers.clone() {
+            self.receive(number, slice.is_trip)?;
             if slice.is_trip {
-                self.send(report.sent, true)?;
-                report.sent += 1;
+                self.send(number, true)?;
             }
         }
         Ok(())
@@ -90,45 +84,40 @@ impl Link for (Producer<Message>, Consumer<Message>) {
     }
 
     #[inline]
-    fn receive(&mut self, check: &mut Check) -> Result<()> {
-        check.take(self.1.pop()?.number());
-        Ok(())
+    fn receive(&mut self, number: u64, _: bool) -> Result<()> {
+        self.1.pop()?.check(number)
     }
 }
 
 /// Frames, each made in a private buffer and copied into the ring, and copied out of it before it
 /// is checked.
-struct Frames {
-    producer: FrameProducer,
-    consumer: FrameConsumer,
-    buffer: [u8; 256],
-}
-
-/// A frame is a checksum, a number, and some content.
-impl Link for Frames {
+impl Link for (FrameProducer, FrameConsumer) {
     #[inline]
     fn send(&mut self, number: u64, is_trip: bool) -> Result<usize> {
-        let length = match is_trip {
-            true => size_of::<Message>(),
-            false => 16 + (scramble(number) % 240) as usize,
-        };
-        let frame = &mut self.buffer[..length];
-        frame[8..16].copy_from_slice(&number.to_le_bytes());
-        frame[16..].fill(scramble(number) as u8);
-        let sum = checksum(&frame[8..]);
-        frame[..8].copy_from_slice(&sum.to_le_bytes());
-        self.producer.push(frame)?;
+        let (buffer, length) = frame(number, is_trip);
+        self.0.push(&buffer[..length])?;
         Ok(length)
     }
 
     #[inline]
-    fn receive(&mut self, check: &mut Check) -> Result<()> {
-        let length = self.consumer.pop(&mut self.buffer)?.len;
-        let word = |at: usize| Some(u64::from_le_bytes(*self.buffer[at..length].first_chunk()?));
-        let is_whole = word(0) == Some(checksum(&self.buffer[8..length]));
-        check.take(word(8).filter(|_| is_whole));
-        Ok(())
+    fn receive(&mut self, number: u64, is_trip: bool) -> Result<()> {
+        let mut buffer = [0; 256];
+        let popped = self.1.pop(&mut buffer)?.len;
+        let (wanted, length) = frame(number, is_trip);
+        match buffer[..popped] == wanted[..length] {
+            true => Ok(()),
+            false => Err(format!("another frame is in place of frame {number}").into()),
+        }
     }
+}
+
+/// The bytes of this frame, a message and its content, and how many they are.
+#[inline]
+fn frame(number: u64, is_trip: bool) -> ([u8; 256], usize) {
+    let mut frame = [number as u8; 256];
+    frame[..32].copy_from_slice(Message::numbered(number).as_bytes());
+    let content = if is_trip { 0 } else { scramble(number) % 224 };
+    (frame, 32 + content as usize)
 }
 
 /// A pipe or a socket in each direction. It takes as many bytes at once as there are.
@@ -140,10 +129,9 @@ impl<R: Read, W: Write> Link for Bytes<R, W> {
         Ok(size_of::<Message>())
     }
 
-    fn receive(&mut self, check: &mut Check) -> Result<()> {
+    fn receive(&mut self, number: u64, _: bool) -> Result<()> {
         let mut message = Message::new_zeroed();
         self.0.read_exact(message.as_mut_bytes())?;
-        check.take(message.number());
-        Ok(())
+        message.check(number)
     }
 }

@@ -23,7 +23,7 @@ use common::line::line;
 use common::{Process, Result, cores, interrupt, say};
 use link::{Bytes, Link, links};
 use quoit::{Consumer, Producer, RingOptions};
-use slices::{ROUNDS, Report, settle, slices};
+use slices::{ROUNDS, settle, slices};
 use table::Row;
 
 /// Moves messages between two processes, verifies each, and measures
@@ -69,7 +69,8 @@ fn run(count: u64) -> Result<()> {
 struct Near {
     far: Process,
     links: [Box<dyn Link>; TRANSPORTS.len()],
-    reports: Consumer<Report>,
+    /// How many messages the other one has verified, after each slice.
+    reports: Consumer<u64>,
     /// The cores that this process may use.
     allowed: Vec<usize>,
 }
@@ -78,7 +79,7 @@ impl Near {
     fn start(directory: &Path, count: u64) -> Result<Self> {
         let allowed = cores::allowed()?;
         let listener = UnixListener::bind(directory.join("socket"))?;
-        let reports = RingOptions::new(1).create::<Report>(directory.join("reports"))?;
+        let reports = RingOptions::new(1).create::<u64>(directory.join("reports"))?;
         let reports = reports.consumer()?;
         let path = directory.to_str().ok_or("a path in UTF-8")?;
         let words = ["far", path, &count.to_string()];
@@ -104,10 +105,7 @@ impl Near {
         let round_trips = self.measure(true, count)?;
         let legend = table::legend(&self.allowed);
         say!("\n{}\n\n{legend}", table::round_trips(&round_trips));
-        match one_way.iter().chain(&round_trips).all(Row::is_clean) {
-            true => Ok(()),
-            false => Err("not every message was verified".into()),
-        }
+        Ok(())
     }
 
     /// Sends messages one way, or there and back.
@@ -122,7 +120,7 @@ impl Near {
             settle(&self.allowed, 0, &slice)?;
             let begin = Instant::now();
             self.links[slice.transport].ask(&slice, row)?;
-            row.far = self.reports.pop()?;
+            row.verified = self.reports.pop()?;
             row.time += begin.elapsed();
         }
         Ok(rows)
@@ -142,15 +140,13 @@ fn answer(directory: &Path, count: u64) -> Result<()> {
     let pipe = Bytes(io::stdin().lock(), output);
     let socket = UnixStream::connect(directory.join("socket"))?;
     let mut links = links(directory, ["back", "there"], pipe, socket)?;
-    let mut reports = Producer::<Report>::open(directory.join("reports"))?;
+    let mut reports = Producer::<u64>::open(directory.join("reports"))?;
     say!("attached");
     for is_trip in [false, true] {
-        let mut totals = [Report::default(); TRANSPORTS.len()];
         for slice in slices(is_trip, count) {
             settle(&allowed, 1, &slice)?;
-            let report = &mut totals[slice.transport];
-            links[slice.transport].answer(&slice, report)?;
-            reports.push(*report)?;
+            links[slice.transport].answer(&slice)?;
+            reports.push(slice.numbers.end)?;
         }
     }
     Ok(())

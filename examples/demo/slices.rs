@@ -1,11 +1,9 @@
-//! The work, the same for both processes: who does how much of what, and where.
+//! The work, the same for both processes: which messages in which order, and where.
 
 use std::io;
-
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use std::ops::Range;
 
 use super::TRANSPORTS;
-use super::common::check::Check;
 use super::common::cores;
 
 pub(crate) const ROUNDS: u64 = 10;
@@ -16,8 +14,7 @@ pub(crate) struct Slice {
     pub(crate) round: u64,
     /// The index of the transport.
     pub(crate) transport: usize,
-    /// How many messages.
-    pub(crate) count: u64,
+    pub(crate) numbers: Range<u64>,
 }
 
 /// All slices of a task: each round has one for each transport.
@@ -31,11 +28,11 @@ pub(crate) fn slices(is_trip: bool, count: u64) -> impl Iterator<Item = Slice> {
                 is_trip,
                 round,
                 transport,
-                count: share * round / ROUNDS - share * (round - 1) / ROUNDS,
+                numbers: share * (round - 1) / ROUNDS..share * round / ROUNDS,
             }
         })
     });
-    all.filter(|slice| slice.count > 0)
+    all.filter(|slice| !slice.numbers.is_empty())
 }
 
 /// Moves a process to a core of its own for round trips over a ring, and otherwise to any: the first
@@ -47,12 +44,4 @@ pub(crate) fn settle(allowed: &[usize], process: usize, slice: &Slice) -> io::Re
         }
         _ => cores::stay_on_any(allowed),
     }
-}
-
-/// What a process has sent and received with a transport since the task began.
-#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub(crate) struct Report {
-    pub(crate) sent: u64,
-    pub(crate) check: Check,
 }
