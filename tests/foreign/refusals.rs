@@ -9,10 +9,11 @@ use quoit::{DoorbellKind, RingOptions};
 use super::c::Consumer;
 use super::client::Client;
 use super::compiler::directory;
-use super::program::Program;
 use super::python::start as python;
+use super::until;
 use crate::common::child::is_asleep;
 use crate::common::names::RingName;
+use crate::common::program::{Ended, Program};
 use crate::common::rings::named;
 use crate::common::segment_file::{
     CAPACITY, DATA, DOORBELL, HEAD, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE,
@@ -32,7 +33,7 @@ impl Clients {
     }
 
     fn start(&self, client: &str, name: &RingName) -> Program {
-        let name = name.as_str();
+        let name = &name;
         match client {
             "consume.c" => self.example.start(name),
             "quoit.py" => python(&["consume", name]),
@@ -40,12 +41,16 @@ impl Clients {
         }
     }
 
+    fn run(&self, client: &str, name: &RingName) -> Ended {
+        self.start(client, name).end()
+    }
+
     /// They refuse a ring with the fault `broken`, and change none of its bytes.
     fn refuse(&self, name: &RingName, broken: &str) {
         let segment = || fs::read(name.file()).expect("a segment");
         for client in ALL {
             let before = segment();
-            let ended = self.start(client, name).ends();
+            let ended = self.run(client, name);
             let refused = ended.code.is_some_and(|code| code == 1 || code == 2);
             assert!(refused, "{client} takes a ring with {broken}: {ended:?}");
             let said = ended.errors.starts_with("error: ");
@@ -137,7 +142,7 @@ fn every_field_that_a_client_must_check_is_checked() {
     }
     // The valid ring is accepted, so each refusal above is due to its fault.
     for client in EXAMPLES {
-        let ended = clients.start(client, &name).ends();
+        let ended = clients.run(client, &name);
         assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
     }
 }
@@ -148,7 +153,7 @@ fn a_superseded_ring_is_not_taken() {
         let name = RingName::new("superseded");
         drop(RingOptions::new(1024).create::<[u8]>(&name));
         SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
-        let ended = clients.start(client, &name).ends();
+        let ended = clients.run(client, &name);
         assert!(ended.errors.starts_with("error: "), "{client}: {ended:?}");
     }
 }
@@ -157,13 +162,8 @@ fn a_ring_of_semaphores_is_not_for_python() {
     let name = RingName::new("semaphores");
     let options = RingOptions::new(1024).doorbell(DoorbellKind::Semaphore);
     drop(options.create::<[u8]>(&name).expect("a ring"));
-    let ended = python(&["consume", name.as_str()]).ends();
-    assert_eq!(ended.code, Some(1));
-    assert!(
-        ended.errors.contains("sleep on semaphores"),
-        "{}",
-        ended.errors
-    );
+    let ended = python(&["consume", &name]).end();
+    ended.with(1, "sleep on semaphores");
 }
 
 fn frames_that_break_a_rule_are_refused() {
@@ -194,7 +194,7 @@ fn frames_that_break_a_rule_are_refused() {
         file.write(DATA, begin_of_lap);
         file.write(TAIL, first + published);
         for client in ALL {
-            let ended = clients.start(client, &name).ends();
+            let ended = clients.run(client, &name);
             assert!(
                 ended.errors.contains("is corrupt"),
                 "{client} takes {broken}: {ended:?}"
@@ -216,12 +216,12 @@ fn positions_wrap() {
         let file = SegmentFile::open(&name.file());
         assert!(file.read(TAIL) < file.read(HEAD), "the tail has wrapped");
         let unread = format!("unread {} ", file.read(TAIL).wrapping_sub(file.read(HEAD)));
-        let seen = python(&["observe", name.as_str()]).ends();
-        assert!(seen.output.contains(&unread), "{}", seen.output);
+        let seen = python(&["observe", &name]).end();
+        assert!(seen.said().contains(&unread), "{seen:?}");
         drop(producer);
-        let ended = clients.start(client, &name).ends();
+        let ended = clients.run(client, &name);
         assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
-        assert!(ended.output.starts_with(&traffic.to_string()), "{client}");
+        assert!(ended.said().starts_with(&traffic.to_string()), "{client}");
         assert_eq!(file.read(HEAD), file.read(TAIL), "{client} has read all");
     }
 }
@@ -231,7 +231,7 @@ fn the_examples_close() {
     for client in EXAMPLES {
         let (ring, name) = named::<[u8]>("close", &RingOptions::new(1024));
         drop(ring.producer().expect("the role is free"));
-        let ended = clients.start(client, &name).ends();
+        let ended = clients.run(client, &name);
         assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
         let state = SegmentFile::open(&name.file()).read(HEAD + 128);
         assert_eq!(state, 1 << 1 | 1, "{client} has closed in its first epoch");
@@ -257,7 +257,7 @@ fn closed_standard_streams_put_nothing_into_a_ring() {
                 let before = fixed();
                 let mut command = Command::new("sh");
                 let script = format!("exec {client} {closed}");
-                let ended = Program::start(command.args(["-c", &script, name.as_str()])).ends();
+                let ended = Program::start(command.args(["-c", &script, &name])).end();
                 let case = format!("{script}, with a consumer: {is_taken}: {ended:?}");
                 assert!(before == fixed(), "{case} has written into the ring");
                 let is_done = ended.code == Some(0);
@@ -278,14 +278,13 @@ fn the_examples_close_after_a_signal() {
             drop(ring.expect("a ring"));
             let program = clients.start(client, &name);
             let file = SegmentFile::open(&name.file());
-            super::until("it takes the role", || file.read(HEAD + 128) != 0);
+            until("it takes the role", || file.read(HEAD + 128) != 0);
             // Where it waits for a producer.
-            super::until("it sleeps", || is_asleep(program.pid()));
+            until("it sleeps", || is_asleep(program.pid()));
             program.signal(signal);
-            let ended = program.ends();
+            let ended = program.end();
             let case = format!("{client}, signal {signal}: {ended:?}");
-            assert_eq!(ended.code, None, "the signal ends it: {case}");
-            assert_eq!((&*ended.output, &*ended.errors), ("", ""), "{case}");
+            ended.is(128 + signal, "", "");
             assert_eq!(file.read(HEAD + 128), 1 << 1 | 1, "it has closed: {case}");
         }
     }
@@ -297,9 +296,9 @@ fn an_example_does_not_wait_for_a_producer_that_cannot_attach() {
         let (ring, name) = named::<[u8]>("cannot-come", &RingOptions::new(1024));
         let program = clients.start(client, &name);
         let file = SegmentFile::open(&name.file());
-        super::until("it takes the role", || file.read(HEAD + 128) != 0);
+        until("it takes the role", || file.read(HEAD + 128) != 0);
         drop((fs::remove_file(name.file()), ring));
-        program.ends();
+        program.end();
     }
 }
 
@@ -333,12 +332,13 @@ time.sleep(1000)
     for program in [multiprocessing, fork] {
         let (ring, name) = named::<[u8]>("python-forks", &RingOptions::new(1024));
         let mut command = python_program(&name, program);
-        let (mut parent, input) = Program::start_with_input(&mut command);
-        parent.says(&["forked"]);
+        let mut parent = Program::start(&mut command);
+        assert_eq!(parent.line(), "forked");
+        let input = parent.child().stdin.take();
         assert!(ring.consumer().is_err(), "the parent has the role");
         parent.kill();
         // The role is free as soon as the child has run.
-        super::until("the child releases it", || ring.consumer().is_ok());
+        until("the child releases it", || ring.consumer().is_ok());
         drop(input); // the child ends
     }
 }
@@ -359,6 +359,6 @@ if child == 0:
     os._exit(0)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), list(consumer.frames()))
 ";
-    let ended = Program::start(&mut python_program(&name, program)).ends();
-    assert_eq!((&*ended.output, &*ended.errors), ("7 [b'first']\n", ""));
+    let ended = Program::start(&mut python_program(&name, program)).end();
+    ended.is(0, "7 [b'first']\n", "");
 }

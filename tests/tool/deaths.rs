@@ -13,19 +13,18 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::common::names::{RingName, file_directory};
 use crate::recordings::frames_of;
-use crate::terminal::{On, SIZE, Terminal};
 use crate::tool::*;
 
 const SIGNALS: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
 /// The tool as a process with a limit.
-pub(crate) fn limited(resource: Resource, most: u64, output: Stdio, arguments: &[&str]) -> Tool {
+pub(crate) fn limited(resource: Resource, most: u64, output: Stdio, arguments: &[&str]) -> Program {
     let (current, maximum) = (Some(most), Some(most));
     let set = move || Ok(setrlimit(resource, Rlimit { current, maximum })?);
-    let mut command = Command::new(Tool::PATH);
+    let mut command = Command::new(PATH);
     // SAFETY: what runs between fork and exec makes one syscall.
     unsafe { command.args(arguments).pre_exec(set) };
-    Tool::start_command(output, &mut command)
+    Program::start_on(output, &mut command)
 }
 
 pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
@@ -43,20 +42,20 @@ pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
             // It leaves no core behind.
             let tool = limited(Resource::Core, 0, Stdio::piped(), &arguments);
             let observer = observer(&name);
-            wait_until("it has its role", || observer.endpoint(role).epoch > 0);
+            until("it has its role", || observer.endpoint(role).epoch > 0);
             tool.signal(signal);
-            wait_until("it leaves", || observer.endpoint(role).is_closed);
+            until("it leaves", || observer.endpoint(role).is_closed);
             assert_eq!(tool.end().code, Some(128 + signal), "{command:?}");
         }
         let again = RingName::new("leaves-again");
-        Tool::run(&["replay", &again, file], b"").quietly();
+        run(&["replay", &again, file], b"").quietly();
     }
 }
 
 pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
     let (name, _) = frames("top-dies", 64);
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
-        let mut top = Terminal::start(On::All, &["top", &name]);
+        let mut top = on_terminal(On::All, &["top", &name]);
         top.shows("top-dies");
         top.signal(signal);
         assert_eq!(top.end(), Some(128 + signal));
@@ -66,12 +65,12 @@ pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
 
 pub(crate) fn ctrl_c_ends_the_loop_of_a_shell() {
     let name = RingName::new("loop");
-    let receive = format!("{} recv {name}", Tool::PATH);
+    let receive = format!("{} recv {name}", PATH);
     let script = format!("for n in 1 2 3; do {receive}; done; exit 9");
     let command = Terminal::command("bash", &["-c", &script]);
-    let mut shell = Terminal::start_command(SIZE, On::All, command);
+    let mut shell = Terminal::start(SIZE, On::All, command);
     let observer = observer(&name);
-    wait_until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
+    until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
     shell.press("\x03");
     assert_eq!(shell.end(), Some(128 + libc::SIGINT));
     assert_eq!(observer.endpoint(Role::Consumer).epoch, 1, "one round");
@@ -97,7 +96,7 @@ pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
         let (name, file, ended) = recorded(limit);
         ended.with(1, "File too large");
         let again = RingName::new("limited-again");
-        Tool::run(&["replay", &again, &file], b"").with(6, "broken after");
+        run(&["replay", &again, &file], b"").with(6, "broken after");
         let replayed = (kept > 0).then(|| frames_of(&again));
         let mut messages = replayed.unwrap_or_default();
         assert_eq!(messages.len(), kept, "limit {limit}");
@@ -142,7 +141,7 @@ pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
     let path = directory.path().join("lines");
     let name = RingName::new("limited-output");
     let lines = numbers(10_000);
-    Tool::run(&["send", &name], &lines).quietly();
+    run(&["send", &name], &lines).quietly();
     let file = File::create(&path).expect("a file");
     let ended = limited(Resource::Fsize, 20_000, file.into(), &["recv", &name]).end();
     ended.with(1, "File too large");
@@ -156,7 +155,7 @@ pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
 pub(crate) fn a_receiver_whose_reader_closed_frees_its_role() {
     let (name, mut producer) = frames("head", 4096);
     producer.push(b"one").expect("room");
-    let mut receiver = Tool::start(&["recv", &name]);
+    let mut receiver = start(&["recv", &name]);
     assert_eq!(receiver.reads_until("\n"), "one\n");
     receiver.stop_reading();
     // Nothing else comes.
@@ -170,10 +169,10 @@ pub(crate) fn a_receiver_whose_reader_closed_frees_its_role() {
 pub(crate) fn a_watcher_whose_reader_closed_ends_at_once() {
     let (name, mut producer) = frames("unwatched", 4096);
     producer.push(b"one").expect("room");
-    let mut tail = Tool::start(&["tail", "--follow", &name]);
+    let mut tail = start(&["tail", "--follow", &name]);
     tail.reads_until("one\n");
     let day = ["top", "--interval", "24h", "--json", &name];
-    for mut tool in [tail, Tool::start(&day)] {
+    for mut tool in [tail, start(&day)] {
         tool.stop_reading();
         tool.end().quietly();
     }

@@ -185,7 +185,7 @@ pub(crate) fn messages_are_shown_and_stay() {
 pub(crate) fn a_follower_sees_later_messages_and_ends_on_a_signal() {
     let (name, mut producer) = frames("follow", 1024);
     producer.push(b"early").expect("room");
-    let mut tail = Tool::start(&["tail", "--follow", &name]);
+    let mut tail = start(&["tail", "--follow", &name]);
     tail.reads_until("early");
     producer.push(b"later").expect("room");
     // What was shown before is not shown again.
@@ -245,8 +245,8 @@ pub(crate) fn no_other_process_is_taken_for_the_one_that_holds_a_ring() {
 
     // A tool that may not look at the holder names no process of this host.
     let blind = |arguments: &[&str]| {
-        let unshare = ["--user", "--pid", "--fork", "--mount-proc", Tool::PATH];
-        Tool::start_program("unshare", &[&unshare[..], arguments].concat()).end()
+        let unshare = ["--user", "--pid", "--fork", "--mount-proc", PATH];
+        program("unshare", &[&unshare[..], arguments].concat()).end()
     };
     let seen = blind(&["stat", &name]);
     if seen.code != Some(0) {
@@ -329,6 +329,6 @@ pub(crate) fn a_ring_under_full_load_is_seen_whole() {
     let words: Vec<_> = line.expect("a line").split_whitespace().collect();
     assert_eq!(words[3..8], ["records", "0", "0%", "crashed", &pid]);
     drop(popper);
-    let removed = Tool::run(&["rm", "--stale", &name], b"").quietly();
+    let removed = run(&["rm", "--stale", &name], b"").quietly();
     assert_eq!(removed, format!("removed {name}\n").as_bytes());
 }

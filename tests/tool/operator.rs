@@ -16,7 +16,6 @@ use crate::common::child::{Child, is_asleep};
 use crate::common::names::{RingName, shared_memory_directory};
 use crate::common::segment_file::{SegmentFile, TAIL};
 use crate::looking::idle;
-use crate::terminal::{On, Terminal};
 use crate::tool::*;
 
 pub(crate) fn a_corrupt_ring_is_called_corrupt_everywhere() {
@@ -63,11 +62,11 @@ pub(crate) fn a_ring_that_may_not_be_read_is_listed() {
     fs::set_permissions(name.file(), mode).expect("ours");
     // As a user without permission to read the ring, if there is one.
     let said = |arguments: &[&str]| {
-        let mut command = Command::new(Tool::PATH);
+        let mut command = Command::new(PATH);
         if rustix::process::geteuid().is_root() {
             command.uid(65534).gid(65534);
         }
-        Tool::start_command(Stdio::piped(), command.args(arguments))
+        Program::start_on(Stdio::piped(), command.args(arguments))
             .end()
             .text()
     };
@@ -96,7 +95,7 @@ pub(crate) fn a_consumer_that_hangs_is_seen_at_once() {
     let hanger = Child::start("holder", &[&name, "consumer"]);
     hanger.expect("ready");
     (0..2).for_each(|_| producer.push(&[0; 24]).expect("room"));
-    wait_until("it hangs", || is_asleep(hanger.pid()));
+    until("it hangs", || is_asleep(hanger.pid()));
     let stat = ring_of(&["stat", "--json", &name]);
     let (wrong, pid) = (stat["wrong"][0].as_str().unwrap_or_default(), hanger.pid());
     let begin = format!("full: the consumer (process {pid}) has taken nothing for 0.");
@@ -131,8 +130,8 @@ pub(crate) fn a_producer_that_hangs_is_reported() {
 pub(crate) fn a_reader_that_ends_leaves_what_it_did_not_read() {
     let name = RingName::new("headed");
     send(&name, 525);
-    let script = format!("{} recv {name} | head -n 3", Tool::PATH);
-    let mut shell = Tool::start_program("sh", &["-c", &script]);
+    let script = format!("{} recv {name} | head -n 3", PATH);
+    let mut shell = program("sh", &["-c", &script]);
     assert_eq!(shell.reads_until("3\n"), "1\n2\n3\n");
     assert_eq!(shell.end().output, b"");
     assert_eq!(
@@ -200,8 +199,8 @@ pub(crate) fn a_table_fits_its_terminal() {
             &["tail", &market],
             &top,
         ] {
-            let command = Terminal::command(Tool::PATH, arguments);
-            let mut tool = Terminal::start_command(size, On::All, command);
+            let command = Terminal::command(PATH, arguments);
+            let mut tool = Terminal::start(size, On::All, command);
             assert_eq!(tool.end(), Some(0));
             let text = tool.text();
             if ["list", "top"].contains(&arguments[0]) {
@@ -290,7 +289,7 @@ pub(crate) fn metrics_are_printed_and_served() {
     has(&open, "# TYPE quoit_pushed counter\n");
     assert!(open.ends_with("# EOF\n"));
 
-    let mut server = Tool::start(&["metrics", "--listen", "127.0.0.1:0", &name]);
+    let mut server = start(&["metrics", "--listen", "127.0.0.1:0", &name]);
     let said = server.reads_until("\n");
     let address = said.trim().strip_prefix("listening at http://");
     let address = address.and_then(|address| address.strip_suffix("/metrics"));

@@ -45,7 +45,7 @@ pub(crate) fn on_a_full_dev_shm(_: &[String]) {
         &["record", "foreign", "/dev/shm/recording"],
     ];
     for command in no_ring {
-        Tool::run(command, b"x\n").with(3, "is not a quoit ring");
+        run(command, b"x\n").with(3, "is not a quoit ring");
     }
     for command in [
         &["list"][..],
@@ -53,9 +53,9 @@ pub(crate) fn on_a_full_dev_shm(_: &[String]) {
         &["top", "--count", "1", "--interval", "10ms"],
         &["rm", "--stale"],
     ] {
-        Tool::run(command, b"").quietly();
+        run(command, b"").quietly();
     }
-    let examined = Tool::run(&["doctor"], b"");
+    let examined = run(&["doctor"], b"");
     assert!(examined.code.is_some(), "{examined:?}");
     assert_eq!(fs::metadata(&foreign).expect("the file exists").blocks(), 0);
 }
@@ -84,7 +84,7 @@ pub(crate) fn follower_over_a_layer(arguments: &[String]) {
     if let Err(error) = mounted {
         return eprintln!("[no overlay: {error}] ");
     }
-    let mut follower = Tool::start(&["tail", "--follow", "merged/ring"]);
+    let mut follower = start(&["tail", "--follow", "merged/ring"]);
     follower.reads_until("in the layer");
     let mut producer = FrameProducer::open("merged/ring").expect("the role is free");
     producer.try_push(b"in the copy").expect("room");
@@ -99,7 +99,7 @@ pub(crate) fn follower_over_a_layer(arguments: &[String]) {
 /// Not that of the producer that crashed in the ring that has the name now.
 pub(crate) fn a_receiver_reports_the_death_of_its_own_producer_only() {
     let (name, mut producer) = frames("another", 1024);
-    let mut receiver = Tool::start(&["recv", &name]);
+    let mut receiver = start(&["recv", &name]);
     producer.try_push(b"one").expect("room");
     receiver.reads_until("one\n");
     fs::remove_file(name.file()).expect("the file exists");

@@ -156,7 +156,7 @@ const WRONG: [(&str, &str, &str); 18] = [
 
 pub(crate) fn a_wrong_layout_is_pointed_at() {
     let name = RingName::new("wrong-layout");
-    let tail = |layout: &str| Tool::run(&["tail", &name, "--format", layout], b"");
+    let tail = |layout: &str| run(&["tail", &name, "--format", layout], b"");
     for (layout, wrong, why) in WRONG {
         let ended = tail(layout);
         let lines: Vec<_> = ended.errors.split('\n').collect();
@@ -250,7 +250,7 @@ pub(crate) fn frames_that_fit_are_shown_by_their_layout() {
     ];
     assert_eq!(lines.lines().map(json).collect::<Vec<_>>(), expected);
 
-    let mut tail = Tool::start(&[&tail[..], &["--follow"]].concat());
+    let mut tail = start(&[&tail[..], &["--follow"]].concat());
     tail.reads_until("other\n");
     producer.try_push_kind(9, &numbers[1]).expect("room");
     tail.reads_until("position 32, kind 9: -5\n");

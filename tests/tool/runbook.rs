@@ -88,13 +88,13 @@ pub(crate) fn on_call(_: &[String]) {
             let (run, _) = run.split_once("\n```").expect("the end of a block");
             let (command, quoted) = run.split_once('\n').expect("an answer");
             let command = command
-                .replacen("quoit", Tool::PATH, 1)
+                .replacen("quoit", PATH, 1)
                 .replace("--all", &container);
             let mut shell = Command::new("sh");
             if title == "Permission denied" && is_root {
                 shell.uid(65534).gid(65534);
             }
-            let ended = Tool::start_command(Stdio::piped(), shell.args(["-c", &command])).end();
+            let ended = Program::start_on(Stdio::piped(), shell.args(["-c", &command])).end();
             let said = String::from_utf8_lossy(&ended.output) + &*ended.errors;
             let said = said.replace(owner, "root");
             quotes.extend(quoted.lines().map(|quote| (said.clone(), quote)));
