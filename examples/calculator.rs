@@ -56,7 +56,6 @@ fn serve(requests: &str, replies: &str) -> Result<()> {
 
 /// Asks, and checks each answer.
 fn call(calls: u64) -> Result<()> {
-    interrupt::listen()?;
     let [requests, replies] = common::names("calculator", ["requests", "replies"]);
     let options = RingOptions::new(4096).unlink_on_drop(true);
     let mut client = Client::new(

@@ -16,7 +16,7 @@ use common::message::Message;
 use common::numbers::range;
 use common::options::{RingArguments, remove_name};
 use common::{MOMENT, Result, interrupt, say};
-use quoit::{Consumer, PopError};
+use quoit::PopError;
 
 /// Reads numbered, checksummed messages from a ring and verifies each
 ///
@@ -43,7 +43,6 @@ fn main() {
 }
 
 fn run(ring: &RingArguments) -> Result<()> {
-    interrupt::listen()?;
     let shared = ring.open()?;
     let mut consumer = shared.consumer()?;
     let next = consumer.position();
@@ -65,7 +64,19 @@ fn run(ring: &RingArguments) -> Result<()> {
             Err(PopError::Abandoned) => _ = consumer.wait_for_peer_timeout(MOMENT),
             Err(error) => return Err(error.into()),
         }
-        line.show("read", || view(&consumer, &check, checksum));
+        line.show("read", || {
+            let note = if !check.is_clean() {
+                check.to_string()
+            } else if consumer.is_abandoned() && consumer.is_empty() {
+                "no producer, waiting".to_owned()
+            } else if consumer.position() == 0 {
+                "no producer yet".to_owned()
+            } else {
+                format!("checksum {checksum:08x} good")
+            };
+            let (position, unread) = (consumer.position(), consumer.len());
+            (position, unread, consumer.capacity(), note)
+        });
     }
     drop(line);
 
@@ -77,18 +88,4 @@ fn run(ring: &RingArguments) -> Result<()> {
         process::exit(1);
     }
     Ok(())
-}
-
-fn view(consumer: &Consumer<Message>, check: &Check, checksum: u32) -> (u64, u64, u64, String) {
-    let note = if !check.is_clean() {
-        check.to_string()
-    } else if consumer.is_abandoned() && consumer.is_empty() {
-        "no producer, waiting".to_owned()
-    } else if consumer.position() == 0 {
-        "no producer yet".to_owned()
-    } else {
-        format!("checksum {checksum:08x} good")
-    };
-    let (position, unread) = (consumer.position(), consumer.len());
-    (position, unread, consumer.capacity(), note)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use common::wait::retry;
-use common::{MOMENT, Process, Result, interrupt, say};
+use common::{MOMENT, Process, Result, say};
 use quoit::{DoorbellKind, RingOptions};
 
 /// Sends numbers to another process and back, over either doorbell
@@ -42,7 +42,6 @@ fn echo(there: &str, back: &str) -> Result<()> {
 }
 
 fn compare(trips: u64) -> Result<()> {
-    interrupt::listen()?;
     for (bells, doorbell) in [
         ("futexes", DoorbellKind::Futex),
         ("semaphores", DoorbellKind::Semaphore),

@@ -39,7 +39,6 @@ const TICKS: u64 = 1;
 const ORDERS: u64 = 2;
 
 fn serve(count: u64) -> Result<()> {
-    interrupt::listen()?;
     let [tick_ring, order_ring] = common::names("event-loop", ["ticks", "orders"]);
     let options = RingOptions::new(4096).unlink_on_drop(true);
     let ticks = options.create::<Tick>(&tick_ring)?.consumer()?;

@@ -123,7 +123,6 @@ fn book(directory: &Path, payments: u64) -> Result<()> {
 }
 
 fn run(&Options { payments, kills }: &Options) -> Result<()> {
-    interrupt::listen()?;
     let directory = common::directory("exactly-once", "/dev/shm")?;
     let directory = directory.path();
     RingOptions::new(64).create::<Payment>(directory.join("ring"))?;

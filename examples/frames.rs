@@ -36,7 +36,6 @@ fn main() {
 }
 
 fn run(options: &Options) -> Result<()> {
-    interrupt::listen()?;
     let doorbell = match options.semaphore {
         true => DoorbellKind::Semaphore,
         false => DoorbellKind::Futex,

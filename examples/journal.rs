@@ -59,6 +59,7 @@ fn main() {
 fn write(file: &Path) -> Result<()> {
     let mut producer = Producer::<Message>::open_or_create(file, ROOM)?;
     loop {
+        interrupt::check()?;
         let record = Message::numbered(producer.position());
         if producer.try_push(record).is_err() {
             producer.sync_all()?;
@@ -85,7 +86,6 @@ fn drain(file: &Path) -> Result<()> {
 }
 
 fn run(writers: u64, records: u64) -> Result<()> {
-    interrupt::listen()?;
     let place = env::temp_dir();
     let directory = common::directory("journal", &place)?;
     let file = directory.path().join("journal");

@@ -45,7 +45,6 @@ fn echo(core: usize, there: &str, back: &str) -> Result<()> {
 }
 
 fn measure(Options { trips, mut cores }: Options) -> Result<()> {
-    interrupt::listen()?;
     let allowed = cores::allowed()?;
     if cores.is_empty() {
         cores.clone_from(&allowed);

@@ -38,7 +38,6 @@ fn write(ring: &str, bytes: u64) -> Result<()> {
 
 /// The reading process: starts the other one, and compares.
 fn read(bytes: u64) -> Result<()> {
-    interrupt::listen()?;
     let ring = format!("quoit-pipe-{}", process::id());
     let options = RingOptions::new(1 << 20).unlink_on_drop(true);
     let mut reader = options.create::<[u8]>(&ring)?.consumer()?.into_reader();
@@ -46,7 +45,9 @@ fn read(bytes: u64) -> Result<()> {
     // Declared after the reader, so that it is dropped before the reader removes the name.
     let mut writer = Process::start_piped(&["write", &ring, &bytes.to_string()])?;
     let mut sum = Sum::default();
-    io::copy(&mut Interruptible(&mut reader), &mut sum)?; // until the writer has closed
+    let copied = io::copy(&mut Interruptible(&mut reader), &mut sum); // until the writer has closed
+    writer.check()?; // if it has failed, that is the reason
+    copied?;
     let (found, sent) = (sum.text(), writer.line()?);
     if found != sent {
         return Err(format!("{found} were read, {sent} were sent").into());

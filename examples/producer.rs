@@ -46,7 +46,6 @@ fn main() {
 }
 
 fn run(Options { ring, rate }: &Options) -> Result<()> {
-    interrupt::listen()?;
     let shared = ring.open()?;
     let mut producer = shared.producer()?;
     let first = producer.position();

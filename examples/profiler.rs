@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use common::{Result, say};
+use common::{Result, interrupt, say};
 use nix::sys::signal::{
     SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, Signal, sigaction,
 };
@@ -88,8 +88,10 @@ fn run(options: &Options) -> Result<()> {
     let collector = thread::spawn(move || consumer.iter().collect::<Vec<_>>());
     let timer = start_timer(options.rate)?;
     let mut sum = 0;
-    while cpu_time() - begin < options.milliseconds * 1_000_000 {
-        sum += thrice(black_box(1000)) + twice(black_box(1000)) + once(black_box(1000));
+    while !interrupt::asked() && cpu_time() - begin < options.milliseconds * 1_000_000 {
+        for (_, function) in FUNCTIONS {
+            sum += function(black_box(1000));
+        }
     }
     black_box(sum);
     drop(timer);
@@ -120,31 +122,28 @@ fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// A unit of work that the compiler may not shorten.
-macro_rules! work {
-    ($name:ident, $measures:literal) => {
-        #[inline(never)]
-        fn $name(rounds: u64) -> u64 {
-            let mut sum = $measures;
-            let mut left = rounds * $measures;
-            while left > 0 {
-                sum = sum * 31 % 1009 + left % 7;
-                left -= 1;
-            }
-            sum
-        }
-    };
+/// So many measures of work, which the compiler may not shorten.
+#[inline(never)]
+fn work<const MEASURES: u64>(rounds: u64) -> u64 {
+    let mut sum = MEASURES;
+    let mut left = rounds * MEASURES;
+    while left > 0 {
+        sum = sum * 31 % 1009 + left % 7;
+        left -= 1;
+    }
+    sum
 }
 
-work!(once, 1);
-work!(twice, 2);
-work!(thrice, 3);
+/// What this thread works on, by name.
+const FUNCTIONS: [(&str, fn(u64) -> u64); 3] = [
+    ("once", work::<1>),
+    ("twice", work::<2>),
+    ("thrice", work::<3>),
+];
 
 /// The function that begins last before the address; none of them is long.
 fn function_at(address: u64) -> &'static str {
-    let functions: [(_, fn(u64) -> u64); 3] =
-        [("once", once), ("twice", twice), ("thrice", thrice)];
-    let starts = functions.map(|(name, function)| (function as usize as u64, name));
+    let starts = FUNCTIONS.map(|(name, function)| (function as usize as u64, name));
     let has = |&(start, _): &(u64, _)| (start..start + 256).contains(&address);
     let found = starts.into_iter().filter(has).max();
     found.map_or("elsewhere", |(_, name)| name)

@@ -5,7 +5,7 @@ mod common;
 
 use clap::Parser;
 use common::wait::retry;
-use common::{MOMENT, Process, Result, interrupt, say};
+use common::{MOMENT, Process, Result, say};
 use quoit::RingOptions;
 use shared_memory::ShmemConf;
 
@@ -33,7 +33,6 @@ fn add(id: &str) -> Result<()> {
 }
 
 fn send(count: u64) -> Result<()> {
-    interrupt::listen()?;
     // Its owner: dropping this value removes the name.
     let shmem = ShmemConf::new().size(1 << 16).create()?;
     let ring = quoit::shared_memory::create::<u64>(&shmem, &RingOptions::new(4096))?;

@@ -69,7 +69,6 @@ const LINE: u64 = 1 << 12;
 fn main() {
     common::main(|_| {
         let options = Options::parse();
-        interrupt::listen()?;
         match &options.part {
             None => demonstrate(options.clients, options.lines),
             Some(Part::Serve { port, name }) => serve(*port, name),

@@ -60,7 +60,10 @@ fn main() {
     let names = common::names("udp-echo", ["questions", "answers"]);
     let names = names.each_ref().map(String::as_str);
     common::main(|words| match *words {
-        ["serve", questions, answers] => serve(0, [questions, answers]),
+        ["serve", questions, answers] => {
+            interrupt::listen()?;
+            serve(0, [questions, answers])
+        }
         ["answer", questions, answers] => answer(questions, answers),
         _ => {
             let options = Options::parse();
@@ -90,7 +93,6 @@ fn answer(questions: &str, answers: &str) -> Result<()> {
 
 /// The process with the socket, until a signal stops it.
 fn serve(port: u16, [questions, answers]: [&str; 2]) -> Result<()> {
-    interrupt::listen()?;
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
     socket.set_read_timeout(Some(MOMENT))?;
     // Room for at least four of the longest datagrams.
@@ -181,7 +183,6 @@ fn greet(port: u16, text: &str) -> Result<()> {
 
 /// A server, a greeting, and datagrams of every length.
 fn demonstrate(datagrams: u64, [questions, answers]: [&str; 2]) -> Result<()> {
-    interrupt::listen()?;
     let mut server = Process::start_piped(&["serve", questions, answers])?;
     let line = server.line()?;
     let (_, port) = line.rsplit_once(':').ok_or("the server names no port")?;

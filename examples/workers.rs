@@ -10,7 +10,6 @@ use std::process::Stdio;
 
 use clap::Parser;
 use common::{MOMENT, Process, Result, interrupt, say};
-use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{
     Consumer, Interest, Producer, RingOptions, Select, SelectError, Selectable, Selected, handoff,
 };
@@ -26,14 +25,6 @@ struct Options {
     workers: u64,
 }
 
-/// Some of the numbers.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct Job {
-    first: u64,
-    end: u64,
-}
-
 /// Numbers of a job.
 const STEP: u64 = 1000;
 /// Jobs that a worker has at a time, so that it need not wait for the next.
@@ -41,18 +32,20 @@ const AHEAD: u64 = 2;
 
 fn main() {
     common::main(|words| match words {
-        ["work"] => work(),
+        ["work", below] => work(below.parse()?),
         _ => count(Options::parse()),
     });
 }
 
-/// Counts until the parent has closed; the socket to it is the standard input.
-fn work() -> Result<()> {
+/// Counts until the parent has closed; the socket to it is the standard input. A job is its first
+/// number.
+fn work(below: u64) -> Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let mut jobs = handoff::receive::<Job>(&socket)?.consumer()?;
+    let mut jobs = handoff::receive::<u64>(&socket)?.consumer()?;
     let mut counts = handoff::receive::<u64>(&socket)?.producer()?;
-    for job in &mut jobs {
-        counts.push((job.first..job.end).filter(is_prime).count() as u64)?;
+    for first in &mut jobs {
+        let numbers = first..below.min(first + STEP);
+        counts.push(numbers.filter(is_prime).count() as u64)?;
     }
     Ok(())
 }
@@ -64,17 +57,18 @@ fn is_prime(number: &u64) -> bool {
 
 /// A worker, in its parent.
 struct Worker {
-    jobs: Producer<Job>,
+    jobs: Producer<u64>,
     counts: Consumer<u64>,
     process: Process,
 }
 
 impl Worker {
-    fn start() -> Result<Self> {
+    fn start(below: u64) -> Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
-        let process = Process::spawn(&["work"], OwnedFd::from(theirs).into(), Stdio::inherit())?;
+        let words = ["work", &below.to_string()];
+        let process = Process::spawn(&words, OwnedFd::from(theirs).into(), Stdio::inherit())?;
         let options = RingOptions::new(AHEAD);
-        let jobs = options.create_anonymous::<Job>()?;
+        let jobs = options.create_anonymous::<u64>()?;
         let counts = options.create_anonymous::<u64>()?;
         // Taken before they are sent: if this process crashes, the worker notices.
         let (producer, consumer) = (jobs.producer()?, counts.consumer()?);
@@ -103,14 +97,9 @@ impl Selectable for Worker {
 
 /// Distributes the jobs: a worker that has finished one gets another.
 fn count(Options { below, workers }: Options) -> Result<()> {
-    interrupt::listen()?;
-    let workers = (0..workers).map(|_| Worker::start());
+    let workers = (0..workers).map(|_| Worker::start(below));
     let mut workers = workers.collect::<Result<Vec<_>>>()?;
-    let firsts = (0..below).step_by(STEP as usize);
-    let mut jobs = firsts.map(|first| Job {
-        first,
-        end: below.min(first + STEP),
-    });
+    let mut jobs = (0..below).step_by(STEP as usize);
     let (mut primes, mut at_work) = (0, 0);
     for _ in 0..AHEAD {
         for (worker, job) in workers.iter_mut().zip(&mut jobs) {

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
-use std::{io, ptr, thread};
+use std::{ptr, thread};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -13,7 +13,7 @@ static SIGNAL: OnceLock<i32> = OnceLock::new();
 
 /// From now on SIGINT, SIGTERM and SIGHUP only set the flag. A signal that is ignored, as `nohup`
 /// ignores SIGHUP, stays ignored.
-pub(crate) fn listen() -> io::Result<()> {
+pub(crate) fn listen() -> super::Result<()> {
     let wanted = [SIGHUP, SIGINT, SIGTERM];
     let mut signals = Signals::new(wanted.iter().filter(|&&signal| !is_ignored(signal)))?;
     thread::spawn(move || {

@@ -2,7 +2,6 @@
 #![allow(
     dead_code,
     unused_imports,
-    unused_macros,
     reason = "each example uses its own part of this"
 )]
 
@@ -33,13 +32,15 @@ use tempfile::TempDir;
 pub(crate) type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// Runs an example, or one part of it: a process that the example has started with these words.
-/// It prints an error. After a signal it lets that signal kill it, as a shell expects.
+/// It prints an error. Ctrl-C kills a part at once, as any program. The example itself
+/// ends when it checks for the signal, and then lets that signal kill it, as a shell expects.
 pub(crate) fn main(run: impl FnOnce(&[&str]) -> Result<()>) {
     let words: Vec<_> = env::args_os().skip(1).collect();
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     let words: Vec<_> = words.iter().map(|word| &**word).collect();
-    let result = run(&words);
-    match result {
+    let is_part = env::var_os(process::PART).is_some();
+    let listening = if is_part { Ok(()) } else { interrupt::listen() };
+    match listening.and_then(|()| run(&words)) {
         Ok(()) => {}
         Err(_) if interrupt::asked() => complain!("interrupted"),
         Err(error) => {

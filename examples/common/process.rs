@@ -8,6 +8,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Result;
 
+/// The environment variable of such a process.
+pub(crate) const PART: &str = "QUOIT_EXAMPLE_PART";
+
 /// A process that runs one part of the example. Dropping it kills it, as `kill -9` does.
 pub(crate) struct Process {
     part: String,
@@ -29,7 +32,8 @@ impl Process {
 
     pub(crate) fn spawn(words: &[&str], input: Stdio, output: Stdio) -> Result<Self> {
         let mut command = Command::new(env::current_exe()?);
-        let mut child = command.args(words).stdin(input).stdout(output).spawn()?;
+        command.env(PART, "").args(words);
+        let mut child = command.stdin(input).stdout(output).spawn()?;
         Ok(Self {
             part: words[0].to_owned(),
             output: child.stdout.take().map(BufReader::new),

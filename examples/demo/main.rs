@@ -54,7 +54,6 @@ fn main() {
 }
 
 fn run(count: u64) -> Result<()> {
-    interrupt::listen()?;
     let directory = common::directory("demo", "/dev/shm")?;
     let mut near = Near::start(directory.path(), count)?;
     let done = near.compare(count);

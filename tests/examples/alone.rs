@@ -29,8 +29,6 @@ const RUNS: &[&str] = &[
     "tcp_gateway --lines 100 => ..\n400 lines of 4 connections, each in order, none lost",
     "three_feeds --ticks 20000 => south is killed\nsouth has closed or crashed, all ..\
         \nsouth is back\n3 feeds of 20000 ticks, 1 killed, 1 crash and 1 restart reported, none lost",
-    // "buy 0" to "buy 199"
-    "two_rings --ticks 2000 => 2000 ticks and 200 orders of 1290 bytes",
     "udp_echo --datagrams 500 => Hello, UDP Server!\n500 datagrams echoed by another process",
     "workers --workers 1 --below 0 => 0 primes below 0, counted by 1 workers",
     "workers --workers 3 --below 20000 => 2262 primes below 20000, counted by 3 workers",
@@ -109,7 +107,7 @@ fn an_interrupted_example_leaves_nothing() {
 #[test]
 fn an_example_whose_child_is_killed_fails_and_leaves_nothing() {
     for (words, names, processes, why) in [
-        ("demo --count", 1, 2, "error: end ended with "),
+        ("demo --count", 1, 1, "error: far ended with signal: 9"),
         (
             "exactly_once --kills 0 --payments",
             1,

@@ -30,7 +30,7 @@ fn a_journal_is_written_and_drained_by_separate_commands() {
     // A torn record, as after a failure of the machine, stops the drain.
     let segment = SegmentFile::open(&file);
     let record = count + 5;
-    let place = DATA + record % (1 << 17) * 24;
+    let place = DATA + record % (1 << 17) * 32;
     segment.write(place + 8, segment.read(place + 8) ^ 1);
     drain().is(1, "", &format!("error: record {record} is not whole\n"));
 }
