@@ -1,5 +1,9 @@
 //! A calculator in a separate process, called over a pair of rings. It is killed with `kill -9` in
 //! the middle, restarted, and misses no call.
+//!
+//! ```sh
+//! cargo run --release --example calculator
+//! ```
 
 mod common;
 

@@ -4,6 +4,10 @@
 //! The message at position N of the ring must have number N, and its checksum must be right. A
 //! message is released only after it was checked, so a restarted consumer, after Ctrl-C or
 //! `kill -9`, gets the messages that the last one had not checked.
+//!
+//! ```sh
+//! cargo run --release --example consumer
+//! ```
 
 mod common;
 
@@ -12,7 +16,6 @@ use std::process;
 use clap::Parser;
 use common::check::Check;
 use common::line::EndpointLine;
-use common::message::Message;
 use common::numbers::range;
 use common::options::{RingArguments, remove_name};
 use common::{MOMENT, Result, interrupt, say};

@@ -1,6 +1,10 @@
 //! The two ways to sleep, compared: a number goes to another process and back, over rings whose
 //! endpoints sleep on futexes, and over rings whose endpoints sleep on POSIX semaphores. Neither
 //! endpoint spins, so each number wakes each endpoint once.
+//!
+//! ```sh
+//! cargo run --release --example doorbells
+//! ```
 
 mod common;
 

@@ -1,5 +1,9 @@
 //! One event loop, three sources: a TCP echo server, and two rings that another process fills.
 //! The loop is plain `epoll`; mio, tokio and others do the same.
+//!
+//! ```sh
+//! cargo run --release --example event_loop
+//! ```
 
 mod common;
 
@@ -55,15 +59,16 @@ fn serve(count: u64) -> Result<()> {
     watch(listener.as_fd(), LISTENER)?;
     watch(ticks.as_fd(), TICKS)?;
     watch(orders.as_fd(), ORDERS)?;
+    let (mut tick_count, mut order_count, mut line_count) = (0, 0, 0);
+    let (mut clients, mut next, mut order) = (BTreeMap::new(), ORDERS, Vec::new());
+    let (mut events, moment) = (Vec::with_capacity(16), MOMENT.try_into()?);
     let count = count.to_string();
+    // The last to be declared: on Ctrl-C they end before their sockets and rings close.
     let _peers = [
         Process::start(&["send", &tick_ring, &order_ring, &count])?,
         Process::start(&["client", &port, &count])?,
     ];
 
-    let (mut tick_count, mut order_count, mut line_count) = (0, 0, 0);
-    let (mut clients, mut next, mut order) = (BTreeMap::new(), ORDERS, Vec::new());
-    let (mut events, moment) = (Vec::with_capacity(16), MOMENT.try_into()?);
     let mut open = 3; // the two rings and the client
     while open > 0 && !interrupt::asked() {
         let room = spare_capacity(&mut events);
@@ -123,7 +128,7 @@ fn serve(count: u64) -> Result<()> {
     Ok(())
 }
 
-/// `None` if there was nothing now, or a signal ended the wait; a ring may have no producer, either.
+/// `None` if a call found nothing now: no message, no bytes, or no event before a signal.
 fn if_any<T>(done: Result<T, impl Into<io::Error>>) -> io::Result<Option<T>> {
     use io::ErrorKind::{Interrupted, UnexpectedEof, WouldBlock};
     match done.map_err(Into::into) {

@@ -10,6 +10,10 @@
 //! - The booker writes a payment and [`Consumer::position`] to its ledger, in one write, and then
 //!   releases it. After a crash, a message at a position that its ledger has was booked before, and
 //!   is released unread.
+//!
+//! ```sh
+//! cargo run --release --example exactly_once
+//! ```
 
 mod common;
 
@@ -44,7 +48,8 @@ fn main() {
     });
 }
 
-/// An entry of the log or the ledger: a payment, and where it is in the ring.
+/// An entry of the log or the ledger: a payment, whose amount follows from its number, and where it
+/// is in the ring.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 struct Entry {

@@ -1,5 +1,9 @@
 //! Sends frames of every length to a consumer in any language, such as
 //! `examples/c/consume.c` or `examples/python/quoit.py`.
+//!
+//! ```sh
+//! cargo run --release --example frames
+//! ```
 
 mod common;
 

@@ -3,6 +3,12 @@
 //!
 //! To test a power failure: start `write`, wait, pull the plug, and `drain` finds at least the
 //! records that `write` reported as on the disk.
+//!
+//! ```sh
+//! cargo run --release --example journal
+//! cargo run --release --example journal -- write FILE
+//! cargo run --release --example journal -- drain FILE
+//! ```
 
 mod common;
 
@@ -39,8 +45,8 @@ enum Part {
     Drain { file: PathBuf },
 }
 
-/// Records that a journal has room for: four megabytes. The number of each is its position in the ring,
-/// and its checksum shows whether a machine that failed has written all of it.
+/// Records that a journal has room for: four megabytes. The number of each is its position in the
+/// ring, and its checksum shows whether a machine that failed has written all of it.
 const ROOM: u64 = 1 << 17;
 /// Records from one flush to the next. The disk can lose no more.
 const FLUSH: u64 = 1000;
@@ -75,19 +81,17 @@ fn write(file: &Path) -> Result<()> {
 fn drain(file: &Path) -> Result<()> {
     let mut consumer = Consumer::<Message>::open(file)?;
     let first = consumer.position();
-    let mut next = first;
-    for record in consumer.try_iter() {
-        record.check(next)?;
-        next += 1;
+    for (number, record) in (first..).zip(consumer.try_iter()) {
+        record.check(number)?;
     }
     consumer.sync_all()?; // what was drained does not come again
+    let next = consumer.position();
     say!("drained {} records{}", next - first, range(first, next));
     Ok(())
 }
 
 fn run(writers: u64, records: u64) -> Result<()> {
-    let place = env::temp_dir();
-    let directory = common::directory("journal", &place)?;
+    let directory = common::directory("journal", env::temp_dir())?;
     let file = directory.path().join("journal");
     let file = file.to_str().ok_or("the directory has no name in UTF-8")?;
     let mut safe = 0;

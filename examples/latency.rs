@@ -1,5 +1,9 @@
 //! A histogram of round trips between two processes, each pinned to a core. Both spin: a number
 //! goes to the other process and back, and the time of each is recorded.
+//!
+//! ```sh
+//! cargo run --release --example latency
+//! ```
 
 mod common;
 

@@ -1,5 +1,9 @@
 //! A ring as a pipe: `io::copy` into it in one process and out of it in
 //! another, with a checksum on both sides.
+//!
+//! ```sh
+//! cargo run --release --example pipe
+//! ```
 
 mod common;
 

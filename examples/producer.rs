@@ -3,6 +3,10 @@
 //!
 //! The message at position N of the ring has number N. So a restarted producer, after Ctrl-C or
 //! `kill -9`, continues exactly where the last one stopped, and the consumer sees no gap.
+//!
+//! ```sh
+//! cargo run --release --example producer
+//! ```
 
 mod common;
 

@@ -5,6 +5,10 @@
 //! `try_push` may be called there because it neither waits, allocates, locks,
 //! nor panics, and does not change errno. The handler owns its producer alone: the
 //! timer signals one thread, and the signal is blocked while it is handled.
+//!
+//! ```sh
+//! cargo run --release --example profiler
+//! ```
 
 mod common;
 
@@ -122,7 +126,7 @@ fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// So many measures of work, which the compiler may not shorten.
+/// This many measures of work, which the compiler may not shorten.
 #[inline(never)]
 fn work<const MEASURES: u64>(rounds: u64) -> u64 {
     let mut sum = MEASURES;

@@ -1,5 +1,9 @@
 //! A ring in the `Shmem` of a program that has one already: the parent owns the
 //! memory and sends numbers, a child finds it by its id and adds them up.
+//!
+//! ```sh
+//! cargo run --release --features shared_memory --example shmem
+//! ```
 
 mod common;
 

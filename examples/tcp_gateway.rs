@@ -7,6 +7,12 @@
 //! client ---TCP----> gateway ===ring===> drain
 //! client ---TCP---/
 //! ```
+//!
+//! ```sh
+//! cargo run --release --example tcp_gateway
+//! cargo run --release --example tcp_gateway -- serve
+//! cargo run --release --example tcp_gateway -- drain
+//! ```
 
 mod common;
 
@@ -213,7 +219,7 @@ fn write(mut stream: TcpStream, client: usize, lines: u64, counter: &Sender<()>)
     SockRef::from(&stream).set_send_buffer_size(SOCKET)?;
     for number in 0..lines {
         stream.write_all(format!("{client} {number}\n").as_bytes())?;
-        let _ = counter.send(()); // nobody receives it any more: they had to wait
+        let _ = counter.send(()); // it fails when the count is over
     }
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! One loop, three feeds, each from a separate process. One of them is killed with SIGKILL in the
 //! middle, and restarted: `Select` reports the crash and the restart, and no tick is lost.
+//!
+//! ```sh
+//! cargo run --release --example three_feeds
+//! ```
 
 mod common;
 

@@ -6,6 +6,12 @@
 //! client ---UDP---> server ===ring===> answerer
 //!        <---UDP---        <===ring===
 //! ```
+//!
+//! ```sh
+//! cargo run --release --example udp_echo
+//! cargo run --release --example udp_echo -- server
+//! cargo run --release --example udp_echo -- client "Hello, UDP Server!"
+//! ```
 
 mod common;
 

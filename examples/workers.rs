@@ -1,5 +1,9 @@
 //! Workers, to each of which the parent sends two rings without a name: one for jobs, one for
 //! results. Nothing is in /dev/shm.
+//!
+//! ```sh
+//! cargo run --release --example workers
+//! ```
 
 mod common;
 
@@ -57,9 +61,10 @@ fn is_prime(number: &u64) -> bool {
 
 /// A worker, in its parent.
 struct Worker {
+    /// Dropped before the endpoints: it ends before they close.
+    process: Process,
     jobs: Producer<u64>,
     counts: Consumer<u64>,
-    process: Process,
 }
 
 impl Worker {
@@ -75,9 +80,9 @@ impl Worker {
         handoff::send(&ours, &jobs)?;
         handoff::send(&ours, &counts)?;
         Ok(Self {
+            process,
             jobs: producer,
             counts: consumer,
-            process,
         })
     }
 

@@ -18,17 +18,16 @@ impl Check {
     #[inline]
     pub(crate) fn take(&mut self, number: Option<u64>) {
         match number {
-            Some(number) if number == self.next => self.verified += 1,
-            Some(number) if number > self.next => {
+            None => self.torn += 1,
+            Some(number) if number < self.next => {
+                self.repeated += 1;
+                return;
+            }
+            Some(number) => {
                 self.lost += number - self.next;
                 self.verified += 1;
                 self.next = number;
             }
-            Some(_) => {
-                self.repeated += 1;
-                return;
-            }
-            None => self.torn += 1,
         }
         self.next += 1;
     }

@@ -3,6 +3,10 @@
 //!
 //! The far process is this program, started again. Both go through the same slices of the work, in
 //! which the transports take turns, so that changes of the machine's speed affect all equally.
+//!
+//! ```sh
+//! cargo run --release --example demo
+//! ```
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -95,7 +99,7 @@ impl Near {
         })
     }
 
-    /// Prints both tables, the second one only if somebody reads the first one.
+    /// Prints both tables, the second one only if a process reads the first one.
     fn compare(&mut self, count: u64) -> Result<()> {
         let one_way = self.measure(false, count)?;
         if !say!("{}", table::one_way(&one_way)) {

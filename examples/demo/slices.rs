@@ -19,7 +19,7 @@ pub(crate) struct Slice {
 
 /// All slices of a task: each round has one for each transport.
 pub(crate) fn slices(is_trip: bool, count: u64) -> impl Iterator<Item = Slice> {
-    // One in so many messages suffices for the measurement.
+    // One in this many messages suffices for the measurement.
     let parts = [[1, 1, 10, 10], [10, 10, 200, 200]][usize::from(is_trip)];
     let all = (1..=ROUNDS).flat_map(move |round| {
         (0..TRANSPORTS.len()).map(move |transport| {

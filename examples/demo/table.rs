@@ -81,8 +81,7 @@ pub(crate) fn round_trips(rows: &[Row]) -> String {
     })
 }
 
-/// Lines with these columns, and behind them how many times as fast as a pipe and as a socket the
-/// row is.
+/// Lines with these columns, and then how many times as fast as a pipe and as a socket the row is.
 fn table(
     head: &str,
     rows: &[Row],

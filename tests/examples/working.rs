@@ -19,7 +19,8 @@ fn at_work() -> (Program, Vec<u32>) {
     // Before its `exec` a worker has its parent's mappings.
     let is_worker = |worker| {
         let line = fs::read(format!("/proc/{worker}/cmdline"));
-        line.is_ok_and(|line| line.ends_with(b"\0work\0")) && maps(worker, MEMFD)
+        line.is_ok_and(|line| line.windows(6).any(|word| word == b"\0work\0"))
+            && maps(worker, MEMFD)
     };
     until("both have their rings", || {
         workers.iter().all(|&worker| is_worker(worker))
