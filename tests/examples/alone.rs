@@ -106,19 +106,28 @@ fn an_interrupted_example_leaves_nothing() {
 
 #[test]
 fn an_example_whose_child_is_killed_fails_and_leaves_nothing() {
-    for (words, names, processes, why) in [
-        ("demo --count", 1, 1, "error: far ended with signal: 9"),
+    for (words, processes, ring, why) in [
+        (
+            "demo --count",
+            1,
+            "/reports",
+            "error: far ended with signal: 9",
+        ),
         (
             "exactly_once --kills 0 --payments",
-            1,
             2,
+            "/ring",
             "ended with signal: 9",
         ),
-        ("pipe --words", 1, 1, "signal: 9"),
+        ("pipe --words", 1, "/quoit-pipe-", "signal: 9"),
     ] {
         let name = words.split(' ').next().expect("an example");
-        let example = begun(words, names, processes);
+        let example = begun(words, 1, processes);
         let process = example.pid();
+        until("its child has attached", || {
+            let maps = fs::read_to_string(format!("/proc/{}/maps", children(process)[0]));
+            maps.is_ok_and(|maps| maps.contains(ring))
+        });
         signal(children(process)[0], libc::SIGKILL);
         let ended = example.end();
         assert_eq!(ended.said(), "");
