@@ -8,7 +8,7 @@
 mod common;
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Parser;
 use common::{MOMENT, Process, Result, interrupt, say};
@@ -31,8 +31,6 @@ struct Division {
     divisor: u64,
 }
 
-const TIMEOUT: Duration = Duration::from_secs(10);
-
 fn main() {
     common::main(|words| match words {
         ["serve", requests, replies] => serve(requests, replies),
@@ -50,7 +48,7 @@ fn serve(requests: &str, replies: &str) -> Result<()> {
         quotient.ok_or("division by zero")
     };
     loop {
-        match server.answer_record(TIMEOUT, divide) {
+        match server.answer_record(MOMENT, divide) {
             Ok(()) | Err(PopError::TimedOut) => {}
             Err(PopError::Abandoned) => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -71,7 +69,6 @@ fn call(calls: u64) -> Result<()> {
     let (mut refused, mut kills) = (0, 0);
     let begun = Instant::now();
     for number in 0..calls {
-        interrupt::check()?;
         if number == calls / 2 {
             calculator.kill()?;
             calculator = start()?;
@@ -82,11 +79,14 @@ fn call(calls: u64) -> Result<()> {
             divisor: number % 1000,
         };
         let answer = loop {
-            match client.call_record::<_, u64>(&asked, TIMEOUT) {
+            interrupt::check()?;
+            match client.call_record::<_, u64>(&asked, MOMENT) {
                 // Dividing twice is harmless.
+                Err(CallError::TimedOut) => {}
                 Err(CallError::ServerGone) => thread::sleep(MOMENT),
                 answer => break answer,
             }
+            calculator.check()?;
         };
         match answer {
             Ok(quotient) if Some(quotient) == asked.dividend.checked_div(asked.divisor) => {}

@@ -11,8 +11,6 @@
 
 mod common;
 
-use std::process;
-
 use clap::Parser;
 use common::check::Check;
 use common::line::EndpointLine;
@@ -88,7 +86,7 @@ fn run(ring: &RingArguments) -> Result<()> {
     drop(consumer);
     remove_name(&shared);
     if !check.is_clean() {
-        process::exit(1);
+        std::process::exit(1);
     }
     Ok(())
 }

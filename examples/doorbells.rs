@@ -11,7 +11,6 @@ mod common;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use common::wait::retry;
 use common::{MOMENT, Process, Result, say};
 use quoit::{DoorbellKind, RingOptions};
 
@@ -63,11 +62,11 @@ fn round_trips(trips: u64, doorbell: DoorbellKind) -> Result<Duration> {
     let options = sleepy().doorbell(doorbell).unlink_on_drop(true);
     let mut numbers = options.create::<u64>(&there)?.producer()?;
     let mut echoes = options.create::<u64>(&back)?.consumer()?;
-    let _echo = Process::start(&["echo", &there, &back])?;
+    let mut echoing = Process::start(&["echo", &there, &back])?;
     let begun = Instant::now();
     for number in 0..trips {
         numbers.push(number)?;
-        let echo = retry(|| echoes.pop_timeout(MOMENT))?;
+        let echo = echoing.retry(|| echoes.pop_timeout(MOMENT))?;
         if echo != number {
             return Err(format!("{number} was sent, and {echo} returned").into());
         }

@@ -64,10 +64,8 @@ fn run(options: &Options) -> Result<()> {
     }
     drop(producer);
     // The consumer sees the close, and ends.
-    while let Err(error @ quoit::Error::InUse { .. }) = ring.unlink() {
-        if interrupt::asked() {
-            return Err(error.into());
-        }
+    while let Err(quoit::Error::InUse { .. }) = ring.unlink() {
+        interrupt::check()?;
         thread::sleep(MOMENT);
     }
     say!("{sent}, all read");

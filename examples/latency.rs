@@ -10,7 +10,7 @@ mod common;
 use std::time::Instant;
 
 use clap::Parser;
-use common::{Process, Result, cores, interrupt, say};
+use common::{MOMENT, Process, Result, cores, interrupt, say};
 use hdrhistogram::Histogram;
 use quoit::{RingOptions, WaitStrategy};
 
@@ -64,7 +64,8 @@ fn measure(Options { trips, mut cores }: Options) -> Result<()> {
     let options = spinning().unlink_on_drop(true);
     let mut numbers = options.create::<u64>(&out)?.producer()?;
     let mut echoes = options.create::<u64>(&back)?.consumer()?;
-    let _echo = Process::start(&["echo", &there.to_string(), &out, &back])?;
+    let mut echo = Process::start(&["echo", &there.to_string(), &out, &back])?;
+    echo.retry(|| echoes.wait_for_peer_timeout(MOMENT))?;
 
     let mut histogram = Histogram::<u64>::new(3)?;
     for number in 0..trips {

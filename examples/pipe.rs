@@ -8,13 +8,11 @@
 mod common;
 
 use std::io::{self, Read};
-use std::process;
-use std::time::Duration;
 
 use clap::Parser;
 use common::stream::{Stream, Sum};
-use common::{Process, Result, interrupt, say};
-use quoit::{FrameProducer, RingOptions};
+use common::{MOMENT, Process, Result, say};
+use quoit::{FrameProducer, Reader, RingOptions};
 
 /// Copies a stream of bytes from one process to another through a ring
 #[derive(Parser)]
@@ -42,16 +40,14 @@ fn write(ring: &str, bytes: u64) -> Result<()> {
 
 /// The reading process: starts the other one, and compares.
 fn read(bytes: u64) -> Result<()> {
-    let ring = format!("quoit-pipe-{}", process::id());
+    let [ring] = common::names("pipe", ["bytes"]);
     let options = RingOptions::new(1 << 20).unlink_on_drop(true);
     let mut reader = options.create::<[u8]>(&ring)?.consumer()?.into_reader();
-    reader.set_timeout(Some(Duration::from_secs(10))); // in case no writer attaches
+    reader.set_timeout(Some(MOMENT));
     // Declared after the reader, so that it is dropped before the reader removes the name.
     let mut writer = Process::start_piped(&["write", &ring, &bytes.to_string()])?;
     let mut sum = Sum::default();
-    let copied = io::copy(&mut Interruptible(&mut reader), &mut sum); // until the writer has closed
-    writer.check()?; // if it has failed, that is the reason
-    copied?;
+    io::copy(&mut Patient(&mut reader, &mut writer), &mut sum)?; // until the writer has closed
     let (found, sent) = (sum.text(), writer.line()?);
     if found != sent {
         return Err(format!("{found} were read, {sent} were sent").into());
@@ -60,14 +56,14 @@ fn read(bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// A source that Ctrl-C closes.
-struct Interruptible<R>(R);
+/// A reader that waits until Ctrl-C, or until its writer has failed.
+struct Patient<'a>(&'a mut Reader, &'a mut Process);
 
-impl<R: Read> Read for Interruptible<R> {
+impl Read for Patient<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        match interrupt::asked() {
-            true => Err(io::ErrorKind::ConnectionAborted.into()),
-            false => self.0.read(bytes),
-        }
+        let Self(reader, writer) = self;
+        writer
+            .retry(|| reader.read(bytes))
+            .map_err(io::Error::other)
     }
 }

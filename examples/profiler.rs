@@ -165,10 +165,7 @@ fn start_timer(rate: u32) -> Result<Timer> {
         si_value: 0,
     });
     let mut timer = Timer::new(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID, event)?;
-    let period = Duration::from_secs(1) / rate;
-    timer.set(
-        Expiration::Interval(period.into()),
-        TimerSetTimeFlags::empty(),
-    )?;
+    let period = Expiration::Interval((Duration::from_secs(1) / rate).into());
+    timer.set(period, TimerSetTimeFlags::empty())?;
     Ok(timer)
 }

@@ -8,7 +8,6 @@
 mod common;
 
 use clap::Parser;
-use common::wait::retry;
 use common::{MOMENT, Process, Result, say};
 use quoit::RingOptions;
 use shared_memory::ShmemConf;
@@ -43,7 +42,7 @@ fn send(count: u64) -> Result<()> {
     let mut producer = ring.producer()?;
     let mut adder = Process::start_piped(&["add", shmem.get_os_id()])?;
     for number in 0..count {
-        retry(|| producer.push_timeout(number, MOMENT))?;
+        adder.retry(|| producer.push_timeout(number, MOMENT))?;
     }
     drop(producer);
     let sum = adder.line()?;

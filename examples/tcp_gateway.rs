@@ -153,6 +153,7 @@ fn serve(port: u16, name: &str) -> Result<()> {
 
 /// Counts each client's lines, `CLIENT NUMBER`, and checks that none is missing.
 fn drain(name: &str) -> Result<()> {
+    interrupt::listen()?;
     let options = RingOptions::new(RING).unlink_on_drop(true);
     let mut lines = options.open_or_create::<[u8]>(name)?.consumer()?;
     let mut next = BTreeMap::<String, u64>::new();
@@ -209,7 +210,8 @@ fn demonstrate(clients: u64, lines: u64) -> Result<()> {
         Ok(drain)
     })?;
     let mut ring = ring.into_inner().expect("no thread panics");
-    ring.wait_for_peer_timeout(100 * MOMENT)?; // or it would be removed before the drain finds it
+    // Or it would be removed before the drain finds it.
+    drain.retry(|| ring.wait_for_peer_timeout(MOMENT))?;
     drop(ring); // the drain ends
     drain.end()
 }

@@ -66,10 +66,7 @@ fn main() {
     let names = common::names("udp-echo", ["questions", "answers"]);
     let names = names.each_ref().map(String::as_str);
     common::main(|words| match *words {
-        ["serve", questions, answers] => {
-            interrupt::listen()?;
-            serve(0, [questions, answers])
-        }
+        ["serve", questions, answers] => serve(0, [questions, answers]),
         ["answer", questions, answers] => answer(questions, answers),
         _ => {
             let options = Options::parse();
@@ -82,8 +79,10 @@ fn main() {
     });
 }
 
-/// The process that answers: it knows rings and no sockets.
+/// The process that answers: it knows rings and no sockets. It ends after the server, also if Ctrl-C
+/// goes to both, and then removes the rings.
 fn answer(questions: &str, answers: &str) -> Result<()> {
+    interrupt::listen()?;
     let options = RingOptions::default().unlink_on_drop(true); // the last one out
     let mut questions = options.open::<[u8]>(questions)?.consumer()?;
     let mut answers = options.open::<[u8]>(answers)?.producer()?;
@@ -99,6 +98,7 @@ fn answer(questions: &str, answers: &str) -> Result<()> {
 
 /// The process with the socket, until a signal stops it.
 fn serve(port: u16, [questions, answers]: [&str; 2]) -> Result<()> {
+    interrupt::listen()?;
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
     socket.set_read_timeout(Some(MOMENT))?;
     // Room for at least four of the longest datagrams.
@@ -106,7 +106,7 @@ fn serve(port: u16, [questions, answers]: [&str; 2]) -> Result<()> {
     let asking = options.create::<[u8]>(questions)?.producer()?;
     let mut answered = options.create::<[u8]>(answers)?.consumer()?;
     let mut answerer = Process::start(&["answer", questions, answers])?;
-    answered.wait_for_peer_timeout(PATIENCE * MOMENT)?;
+    answerer.retry(|| answered.wait_for_peer_timeout(MOMENT))?;
     say!("serving on {}", socket.local_addr()?);
     let dropped = thread::scope(|scope| {
         let sending = scope.spawn(|| send_answers(answered, &socket));

@@ -1,9 +1,5 @@
 //! What the examples share: how they start, the processes that they start, and how Ctrl-C ends them.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each example uses its own part of this"
-)]
+#![allow(dead_code, unused_imports, reason = "each example uses a part")]
 
 pub(crate) mod check;
 pub(crate) mod cores;

@@ -1,12 +1,13 @@
 //! The other processes of an example: this program, started again.
 
 use std::env;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Result;
+use super::wait::retry;
 
 /// The environment variable of such a process.
 pub(crate) const PART: &str = "QUOIT_EXAMPLE_PART";
@@ -69,6 +70,17 @@ impl Process {
             }
             _ => Ok(()),
         }
+    }
+
+    /// As [`retry`], and fails if this process has failed.
+    pub(crate) fn retry<T, E: Into<io::Error>>(
+        &mut self,
+        mut call: impl FnMut() -> Result<T, E>,
+    ) -> Result<T> {
+        retry(|| match call().map_err(Into::into) {
+            Err(error) => Err(self.check().map_or_else(io::Error::other, |()| error)),
+            done => done,
+        })
     }
 
     /// Asks it to end by SIGTERM, and waits until it has ended.

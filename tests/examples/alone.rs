@@ -92,7 +92,10 @@ fn an_interrupted_example_leaves_nothing() {
             let name = words.split(' ').next().expect("an example");
             let example = begun(words, names, processes);
             let process = example.pid();
-            example.signal(signal);
+            match signal {
+                libc::SIGINT => ctrl_c(&example),
+                _ => example.signal(signal),
+            }
             let ended = example.end();
             // The examples of the network have said what they did before.
             if !["tcp_gateway", "udp_echo"].contains(&name) {

@@ -2,9 +2,12 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 pub(crate) use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 pub(crate) use super::common::clock::until;
 use super::common::names::RingName;
@@ -39,6 +42,12 @@ pub(crate) fn command(words: &str) -> Command {
     command
 }
 
+/// As a terminal does: the processes that it has started get the signal, too.
+pub(crate) fn ctrl_c(example: &Program) {
+    let group = Pid::from_raw(example.pid() as i32).expect("a process");
+    kill_process_group(group, Signal::INT).expect("its group can be signalled");
+}
+
 /// What an example's process has in memory or among the temporary files.
 pub(crate) fn names_of(example: &str, process: u32) -> Vec<PathBuf> {
     let prefix = format!("quoit-{}-{process}", example.replace('_', "-"));
@@ -60,7 +69,9 @@ pub(crate) fn names_of(example: &str, process: u32) -> Vec<PathBuf> {
 
 /// Starts an endless example, and waits until it has this many names and children.
 pub(crate) fn begun(words: &str, names: usize, processes: usize) -> Program {
-    let example = start(&format!("{words} 1000000000"));
+    let mut command = command(&format!("{words} 1000000000"));
+    // In a group of its own, for `ctrl_c`.
+    let example = Program::start(command.process_group(0));
     let name = words.split(' ').next().expect("an example");
     until("it has begun", || {
         names_of(name, example.pid()).len() >= names && children(example.pid()).len() >= processes
