@@ -153,6 +153,7 @@ impl<T: Record> Consumer<T> {
     /// assert_eq!(consumer.pop(), Err(PopError::Abandoned));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn pop(&mut self) -> Result<T, PopError> {
         self.pop_timeout(Deadline::NEVER)
     }
@@ -168,12 +169,7 @@ impl<T: Record> Consumer<T> {
     /// As [`try_pop`](Self::try_pop) if there is a record; otherwise may sleep.
     #[inline]
     pub fn pop_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<T, PopError> {
-        match self.try_pop() {
-            Err(PopError::Empty | PopError::Abandoned) => {
-                wait_for_message(self, timeout.into(), Self::try_pop)
-            }
-            other => other,
-        }
+        wait_for_message(self, timeout, Self::try_pop)
     }
 
     /// Pops as many records as there are now and `values` has room for, with one
@@ -246,9 +242,7 @@ impl<T: Record> Consumer<T> {
         values: &mut [T],
         timeout: impl Into<Deadline>,
     ) -> Result<usize, PopError> {
-        wait_for_message(self, timeout.into(), |consumer| {
-            consumer.try_pop_slice(values)
-        })
+        wait_for_message(self, timeout, |consumer| consumer.try_pop_slice(values))
     }
 
     /// Fills `values`, and waits for records as often as needed.
@@ -349,7 +343,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
     pub fn peek_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Peek<'_, T>, PopError> {
-        wait_for_message(self, timeout.into(), Self::find)?;
+        wait_for_message(self, timeout, Self::find)?;
         Ok(Peek { consumer: self })
     }
 
@@ -426,7 +420,7 @@ impl<T: Record> Consumer<T> {
             return Err(PopError::TooMany { max });
         }
         let min = min.max(1) as u64;
-        let unread = wait_for_message(self, timeout.into(), |consumer| consumer.end.poll(min))?;
+        let unread = wait_for_message(self, timeout, |consumer| consumer.end.poll(min))?;
         Ok(PeekMany {
             consumer: self,
             count: unread as usize,

@@ -457,7 +457,21 @@ impl Endpoint<ReadCursor> {
 
 /// Repeats `attempt` until it finds something or the deadline has passed. The attempt
 /// itself polls the tail, so that it finds the inline copy.
+#[inline]
 pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
+    end: &mut E,
+    deadline: impl Into<Deadline>,
+    mut attempt: impl FnMut(&mut E) -> Result<R, PopError>,
+) -> Result<R, PopError> {
+    match attempt(end) {
+        Err(PopError::Empty | PopError::Abandoned) => keep_waiting(end, deadline.into(), attempt),
+        other => other,
+    }
+}
+
+/// Not inline: in a stream most calls find a message at once, and would pay for its stack frame.
+#[inline(never)]
+fn keep_waiting<E: End<Cursor = ReadCursor>, R>(
     end: &mut E,
     deadline: Deadline,
     mut attempt: impl FnMut(&mut E) -> Result<R, PopError>,

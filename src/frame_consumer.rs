@@ -154,12 +154,7 @@ impl FrameConsumer {
         buffer: &mut [u8],
         timeout: impl Into<Deadline>,
     ) -> Result<Popped, PopError> {
-        match self.try_pop(buffer) {
-            Err(PopError::Empty | PopError::Abandoned) => {
-                wait_for_message(self, timeout.into(), |consumer| consumer.try_pop(buffer))
-            }
-            other => other,
-        }
+        wait_for_message(self, timeout, |consumer| consumer.try_pop(buffer))
     }
 
     /// Copies the next frame into `bytes`, in place of what was there, if there is one
@@ -220,9 +215,7 @@ impl FrameConsumer {
         bytes: &mut Vec<u8>,
         timeout: impl Into<Deadline>,
     ) -> Result<u32, PopError> {
-        wait_for_message(self, timeout.into(), |consumer| {
-            consumer.try_pop_into(bytes)
-        })
+        wait_for_message(self, timeout, |consumer| consumer.try_pop_into(bytes))
     }
 
     /// Finds the next frame in place, if there is one now.
@@ -333,7 +326,7 @@ impl FrameConsumer {
         &mut self,
         timeout: impl Into<Deadline>,
     ) -> Result<Frames<'_>, PopError> {
-        wait_for_message(self, timeout.into(), |consumer| consumer.frames.end.poll(1))?;
+        wait_for_message(self, timeout, |consumer| consumer.frames.end.poll(1))?;
         self.try_peek_many()
     }
 
