@@ -169,6 +169,9 @@ impl<T: Record> Consumer<T> {
     /// As [`try_pop`](Self::try_pop) if there is a record; otherwise may sleep.
     #[inline]
     pub fn pop_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<T, PopError> {
+        if self.end.cursor.is_open() {
+            return Ok(self.pop_open());
+        }
         wait_for_message(self, timeout, Self::try_pop)
     }
 
