@@ -172,7 +172,7 @@ impl<T: Record> Consumer<T> {
         if self.end.cursor.is_open() {
             return Ok(self.pop_open());
         }
-        wait_for_message(self, timeout, Self::try_pop)
+        wait_for_message(self, timeout.into(), Self::try_pop)
     }
 
     /// Pops as many records as there are now and `values` has room for, with one
@@ -245,7 +245,9 @@ impl<T: Record> Consumer<T> {
         values: &mut [T],
         timeout: impl Into<Deadline>,
     ) -> Result<usize, PopError> {
-        wait_for_message(self, timeout, |consumer| consumer.try_pop_slice(values))
+        wait_for_message(self, timeout.into(), |consumer| {
+            consumer.try_pop_slice(values)
+        })
     }
 
     /// Fills `values`, and waits for records as often as needed.
@@ -332,6 +334,7 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
+    #[inline]
     pub fn peek(&mut self) -> Result<Peek<'_, T>, PopError> {
         self.peek_timeout(Deadline::NEVER)
     }
@@ -345,8 +348,11 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
+    #[inline]
     pub fn peek_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Peek<'_, T>, PopError> {
-        wait_for_message(self, timeout, Self::find)?;
+        if !self.end.cursor.is_open() {
+            wait_for_message(self, timeout.into(), Self::find)?;
+        }
         Ok(Peek { consumer: self })
     }
 
@@ -423,7 +429,7 @@ impl<T: Record> Consumer<T> {
             return Err(PopError::TooMany { max });
         }
         let min = min.max(1) as u64;
-        let unread = wait_for_message(self, timeout, |consumer| consumer.end.poll(min))?;
+        let unread = wait_for_message(self, timeout.into(), |consumer| consumer.end.poll(min))?;
         Ok(PeekMany {
             consumer: self,
             count: unread as usize,
