@@ -1,7 +1,8 @@
 //! Every atomic access of the library is judged by a model, or the table says why none has it.
 
-use syn::{Item, Type};
+use syn::Item;
 
+use super::functions::last_name;
 use super::sources::{Source, expect_none, library};
 
 /// The tests that compile these files judge each ordering in them.
@@ -81,10 +82,9 @@ const TABLE: &[(&str, &str, &[&str])] = &[
 fn edges(sync: &Source) -> Vec<String> {
     let edges = sync.file.items.iter().filter_map(|item| {
         let Item::Const(edge) = item else { return None };
-        let Type::Path(ty) = &*edge.ty else {
-            return None;
-        };
-        ty.path.is_ident("Ordering").then(|| edge.ident.to_string())
+        last_name(&edge.ty)
+            .filter(|ty| *ty == "Ordering")
+            .map(|_| edge.ident.to_string())
     });
     edges.collect()
 }

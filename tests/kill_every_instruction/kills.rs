@@ -81,7 +81,7 @@ pub(crate) fn mortal(words: &[String]) {
 }
 
 /// In a child: fills the ring if it is the producer, and then moves up to the last record, with any peer.
-pub(crate) fn survivor(words: &[String]) {
+pub(crate) fn peer(words: &[String]) {
     let ring = options().open::<u64>(&words[0]).expect("the ring");
     let role = role_of(&words[1]);
     let mut end = End::of(&ring, role);
@@ -260,7 +260,7 @@ fn peer_sleeps(operation: &str, role: Role) -> usize {
             Role::Producer => page.consumer_is_parked(),
             Role::Consumer => page.producer_is_parked(),
         };
-        let survivor = Child::start("survivor", &[&name, &other(role).to_string()]);
+        let survivor = Child::start("peer", &[&name, &other(role).to_string()]);
         survivor.expect("ready");
         until("it sleeps", is_parked);
         kill(&name.file(), &|| until("it sleeps", is_parked));

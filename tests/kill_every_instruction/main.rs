@@ -22,7 +22,7 @@ use std::thread;
 use common::calls::{Wait, pop, push, ways};
 use common::cores;
 use images::judge;
-use kills::{mortal, survivor};
+use kills::{mortal, peer};
 use messages::{Messages, Record};
 use quoit::Role::{Consumer, Producer};
 use quoit::{DoorbellKind, RingOptions};
@@ -34,7 +34,7 @@ common::suite::suite! {
         a_publish_before_the_message_is_detected,
         a_ring_continues_after_a_kill_at_any_system_call,
     ],
-    parts: [player, mortal, survivor],
+    parts: [player, mortal, peer],
 }
 
 /// One line of the table.
