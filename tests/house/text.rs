@@ -137,7 +137,7 @@ fn every_unsafe_has_its_own_safety_comment() {
     assert!(lints.contains("\nundocumented_unsafe_blocks = \"deny\"\n"));
     for (code, faults) in [
         ("fn f() { let a = unsafe { f() }; unsafe { g() } }", 0),
-        ("fn f() { unsafe { f() } + unsafe { g() } }", 1),
+        ("fn f() { let a = unsafe { f() } + unsafe { g() }; }", 1),
         ("fn f() { g(|| { unsafe { f() }; unsafe { g() } }) }", 0),
         (
             "fn f() { let a = S { a: unsafe { f() }, b: unsafe { g() } }; }",

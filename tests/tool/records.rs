@@ -253,7 +253,8 @@ pub(crate) fn frames_that_fit_are_shown_by_their_layout() {
     let mut tail = start(&[&tail[..], &["--follow"]].concat());
     tail.reads_until("other\n");
     producer.try_push_kind(9, &numbers[1]).expect("room");
-    tail.reads_until("position 32, kind 9: -5\n");
+    // What was shown before is not shown again.
+    lacks(&tail.reads_until("position 32, kind 9: -5\n"), "other");
     tail.ends_by(libc::SIGTERM);
 }
 

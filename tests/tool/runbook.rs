@@ -23,10 +23,6 @@ pub(crate) fn holder(arguments: &[String]) {
     hold();
 }
 
-pub(crate) fn the_runbook_quotes_what_the_tool_says() {
-    Child::start("on_call", &[]).succeeds();
-}
-
 /// Without what is another one each time: words with digits, unless they are a percentage, and
 /// functions of the kernel.
 const ITS_OWN: fn(char) -> bool = |letter| letter == '_' || letter.is_ascii_digit();
@@ -37,7 +33,7 @@ fn shape(text: &str) -> Vec<&str> {
 }
 
 /// Has a /dev/shm of its own, and in it all that the page is about.
-pub(crate) fn on_call(_: &[String]) {
+pub(crate) fn the_runbook_quotes_what_the_tool_says() {
     let shm = Path::new("/dev/shm");
     let mounted = own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"mode=1777"));
     if let Err(error) = mounted {

@@ -97,12 +97,29 @@ pub(crate) fn json(text: &str) -> Value {
 /// The only ring of an answer.
 #[track_caller]
 pub(crate) fn ring_of(arguments: &[&str]) -> Value {
-    let report = says_json(arguments);
+    json_ring(&says(arguments))
+}
+
+#[track_caller]
+fn json_ring(text: &str) -> Value {
+    let report = json(text);
     assert_eq!(report["version"], 1, "{report}");
     let [ring] = &report["rings"].as_array().expect("rings")[..] else {
         panic!("{report}");
     };
     ring.clone()
+}
+
+/// What `stat` says of a ring.
+#[track_caller]
+pub(crate) fn stat(name: &str) -> Value {
+    ring_of(&["stat", "--json", name])
+}
+
+/// What `top` says of a ring.
+#[track_caller]
+pub(crate) fn look(name: &str) -> Value {
+    json_ring(&top(&["--json", name]))
 }
 
 /// A look of `top`, with these arguments.
