@@ -63,14 +63,6 @@ impl Clients {
 const ALL: [&str; 3] = ["consume.c", "quoit.py", "client.c"];
 const EXAMPLES: [&str; 2] = ["consume.c", "quoit.py"];
 
-/// A field of four bytes, or of eight.
-enum Value {
-    Half(u32),
-    Word(u64),
-}
-
-use Value::{Half, Word};
-
 crate::common::suite::tests! {
     every_field_that_a_client_must_check_is_checked,
     a_superseded_ring_is_not_taken,
@@ -96,54 +88,38 @@ fn every_field_that_a_client_must_check_is_checked() {
     let file = SegmentFile::open(&name.file());
     let length = file.read(LENGTH);
     let semaphore_of_another_library = 0x0020_0301;
-    for (field, offset, values) in [
-        ("magic", MAGIC, vec![Word(0)]),
-        ("layout", LAYOUT, vec![Half(0), Half(2)]),
-        ("shape", SHAPE, vec![Half(0), Half(1), Half(3)]),
+    let bells = [1, 2, semaphore_of_another_library, 1 << 31];
+    // Of four bytes or of eight.
+    let fields: [(&str, u64, usize, &[u64]); 11] = [
+        ("magic", MAGIC, 8, &[0]),
+        ("layout", LAYOUT, 4, &[0, 2]),
+        ("shape", SHAPE, 4, &[0, 1, 3]),
         (
             "capacity",
             CAPACITY,
-            [0, 32, 1000, 8192, 1 << 62, 1 << 63].map(Word).into(),
+            8,
+            &[0, 32, 1000, 8192, 1 << 62, 1 << 63],
         ),
-        ("slot_size", SLOT_SIZE, [0, 2, 1 << 60].map(Word).into()),
-        ("slot_align", SLOT_ALIGN, [0, 1, 16].map(Half).into()),
-        (
-            "doorbell",
-            DOORBELL,
-            [1, 2, semaphore_of_another_library, 1 << 31]
-                .map(Half)
-                .into(),
-        ),
-        ("schema", SCHEMA, vec![Word(0)]),
-        (
-            "length",
-            LENGTH,
-            [0, DATA + 1023, length + 1, u64::MAX].map(Word).into(),
-        ),
+        ("slot_size", SLOT_SIZE, 8, &[0, 2, 1 << 60]),
+        ("slot_align", SLOT_ALIGN, 4, &[0, 1, 16]),
+        ("doorbell", DOORBELL, 4, &bells),
+        ("schema", SCHEMA, 8, &[0]),
+        ("length", LENGTH, 8, &[0, DATA + 1023, length + 1, u64::MAX]),
         // The upper halves of the two positions.
-        ("tail", TAIL, [1040, u64::MAX].map(Word).into()),
-        ("head", HEAD, [4, 24].map(Word).into()),
-    ] {
+        ("tail", TAIL, 8, &[1040, u64::MAX]),
+        ("head", HEAD, 8, &[4, 24]),
+    ];
+    for (field, offset, size, values) in fields {
         let before = file.read(offset);
         for value in values {
-            let shown = match value {
-                Half(value) => {
-                    file.write_half(offset, value);
-                    u64::from(value)
-                }
-                Word(value) => {
-                    file.write(offset, value);
-                    value
-                }
-            };
-            clients.refuse(&name, &format!("{field} {shown:#x}"));
+            file.write_bytes(offset, &value.to_le_bytes()[..size]);
+            clients.refuse(&name, &format!("{field} {value:#x}"));
             file.write(offset, before);
         }
     }
     // The valid ring is accepted, so each refusal above is due to its fault.
     for client in EXAMPLES {
-        let ended = clients.run(client, &name);
-        assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
+        clients.run(client, &name).quietly();
     }
 }
 
@@ -176,12 +152,7 @@ fn frames_that_break_a_rule_are_refused() {
         ("padding twice", 32, PADDING, PADDING),
         ("a frame over the end of the lap", 112, 100, 0),
         ("a frame that is not published whole", 16, 16, 0),
-        (
-            "a frame after padding that is not published whole",
-            32,
-            PADDING,
-            16,
-        ),
+        ("a part of a frame after padding", 32, PADDING, 16),
         ("a tail within a header", 4, 0, 0),
         ("a tail within a header after padding", 20, PADDING, 0),
         ("an endless frame", 16, 0xffff_fffe, 0),
@@ -195,10 +166,8 @@ fn frames_that_break_a_rule_are_refused() {
         file.write(TAIL, first + published);
         for client in ALL {
             let ended = clients.run(client, &name);
-            assert!(
-                ended.errors.contains("is corrupt"),
-                "{client} takes {broken}: {ended:?}"
-            );
+            let is_refused = ended.errors.contains("is corrupt");
+            assert!(is_refused, "{client} takes {broken}: {ended:?}");
             assert_eq!(file.read(HEAD), first, "{client} continues after {broken}");
         }
     }
@@ -219,9 +188,8 @@ fn positions_wrap() {
         let seen = python(&["observe", &name]).end();
         assert!(seen.said().contains(&unread), "{seen:?}");
         drop(producer);
-        let ended = clients.run(client, &name);
-        assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
-        assert!(ended.said().starts_with(&traffic.to_string()), "{client}");
+        let said = clients.run(client, &name).text();
+        assert!(said.starts_with(&traffic.to_string()), "{client}");
         assert_eq!(file.read(HEAD), file.read(TAIL), "{client} has read all");
     }
 }
@@ -231,8 +199,7 @@ fn the_examples_close() {
     for client in EXAMPLES {
         let (ring, name) = named::<[u8]>("close", &RingOptions::new(1024));
         drop(ring.producer().expect("the role is free"));
-        let ended = clients.run(client, &name);
-        assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
+        clients.run(client, &name).quietly();
         let state = SegmentFile::open(&name.file()).read(HEAD + 128);
         assert_eq!(state, 1 << 1 | 1, "{client} has closed in its first epoch");
     }
