@@ -65,6 +65,7 @@ const EXAMPLES: [&str; 2] = ["consume.c", "quoit.py"];
 
 crate::common::suite::tests! {
     every_field_that_a_client_must_check_is_checked,
+    the_examples_say_why_they_refuse,
     a_superseded_ring_is_not_taken,
     a_ring_of_semaphores_is_not_for_python,
     frames_that_break_a_rule_are_refused,
@@ -121,6 +122,54 @@ fn every_field_that_a_client_must_check_is_checked() {
     for client in EXAMPLES {
         clients.run(client, &name).quietly();
     }
+}
+
+fn the_examples_say_why_they_refuse() {
+    let clients = Clients::compile();
+    let name = RingName::new("refused");
+    // What the consumer in C says, and what a command in Python does.
+    let refuse = |by_c: &str, command: &str, by_python: &str| {
+        let ended = clients.run("consume.c", &name);
+        ended.is(2, "", &format!("error: {by_c}\n"));
+        let ended = python(&[command, &name]).end();
+        assert!(ended.errors.starts_with("error: "), "{ended:?}");
+        ended.with(1, by_python);
+    };
+    refuse(
+        "there is no ring of that name",
+        "observe",
+        "there is no ring",
+    );
+    fs::write(name.file(), [0; 20_000]).expect("a file");
+    let other = "is not a ring of layout version 1";
+    refuse("it is no quoit ring", "observe", other);
+    fs::remove_file(name.file()).expect("the file");
+    drop(RingOptions::new(64).create::<u64>(&name).expect("a ring"));
+    let records = "it does not hold frames of the default schema";
+    refuse(records, "consume", "does not hold frames");
+    fs::remove_file(name.file()).expect("the file");
+    let ring = RingOptions::new(1024).create::<[u8]>(&name);
+    let ring = ring.expect("a ring");
+    let consumer = ring.consumer().expect("the role is free");
+    refuse(
+        "it already has a consumer",
+        "consume",
+        "already has a consumer",
+    );
+    drop(consumer);
+    let file = SegmentFile::open(&name.file());
+    file.write(CAPACITY, 1 << 40);
+    refuse("it is corrupt", "consume", "corrupt");
+    file.write(CAPACITY, 1024);
+    file.write(TAIL, 4096);
+    refuse(
+        "its positions are corrupt",
+        "consume",
+        "its positions cannot be",
+    );
+    file.write(TAIL, 16);
+    file.write(DATA, 1 << 20);
+    refuse("the ring is corrupt", "consume", "corrupt");
 }
 
 fn a_superseded_ring_is_not_taken() {

@@ -37,19 +37,12 @@ const MAY_IMPORT: [(&str, &str); 6] = [
     ("peer.rs", "sync.rs cursor.rs"),
 ];
 
-/// A name in a module that is not the module's own item.
-enum Name {
-    /// A submodule.
-    Module,
-    /// The path that is imported under that name.
-    Import(Vec<String>),
-}
-
 /// A module of the crate, in a separate file or not.
 #[derive(Default)]
 struct Module {
     file: String,
-    names: BTreeMap<String, Name>,
+    /// What is not its own item: a submodule, or the path that is imported under that name.
+    names: BTreeMap<String, Option<Vec<String>>>,
     /// The paths in its code, and their lines.
     paths: Vec<(Vec<String>, usize)>,
 }
@@ -85,16 +78,15 @@ impl Modules {
                     if let Some((_, items)) = &child.content {
                         self.add(&format!("{path}::{name}"), file, items);
                     }
-                    module.names.insert(name, Name::Module);
+                    module.names.insert(name, None);
                 }
                 Item::Use(item) => {
                     let is_private = matches!(item.vis, Visibility::Inherited);
                     for (name, path) in leaves(item) {
                         // A re-export counts at its uses.
-                        module
-                            .paths
-                            .extend(is_private.then(|| (path.clone(), line_of(item))));
-                        module.names.insert(name, Name::Import(path));
+                        let own = is_private.then(|| (path.clone(), line_of(item)));
+                        module.paths.extend(own);
+                        module.names.insert(name, Some(path));
                     }
                 }
                 _ => module.visit_item(item),
@@ -107,9 +99,7 @@ impl Modules {
     /// other crates.
     fn file_of(&self, module: &str, path: &[String]) -> Option<&str> {
         // For example `pub(crate)` in a macro.
-        if let ["crate" | "self" | "super"] =
-            path.iter().map(String::as_str).collect::<Vec<_>>()[..]
-        {
+        if path.len() == 1 && ["crate", "self", "super"].contains(&&*path[0]) {
             return None;
         }
         let (mut at, mut is_ours) = (module.to_owned(), false);
@@ -118,9 +108,9 @@ impl Modules {
                 ("crate", _) => at = name.clone(),
                 ("self", _) => {}
                 ("super", _) => at.truncate(at.rfind("::")?),
-                (_, Some(Name::Module)) => at = format!("{at}::{name}"),
+                (_, Some(None)) => at = format!("{at}::{name}"),
                 // Otherwise `name` is a crate.
-                (_, Some(Name::Import(target))) if target[0] != *name => {
+                (_, Some(Some(target))) if target[0] != *name => {
                     return self.file_of(&at, &[target, &path[index + 1..]].concat());
                 }
                 _ if is_ours => break,
@@ -194,33 +184,31 @@ fn paths_in(tokens: TokenStream) -> Vec<(Vec<String>, usize)> {
 
 /// The names that an import introduces, with the path of each.
 fn leaves(item: &ItemUse) -> Vec<(String, Vec<String>)> {
-    fn collect(tree: &UseTree, mut path: Vec<String>, leaves: &mut Vec<(String, Vec<String>)>) {
+    fn below(tree: &UseTree, mut path: Vec<String>) -> Vec<(String, Vec<String>)> {
         let (ident, name) = match tree {
             UseTree::Path(tree) => {
                 path.push(tree.ident.to_string());
-                return collect(&tree.tree, path, leaves);
+                return below(&tree.tree, path);
             }
             UseTree::Group(group) => {
                 let trees = group.items.iter();
-                return trees.for_each(|tree| collect(tree, path.clone(), leaves));
+                return trees.flat_map(|tree| below(tree, path.clone())).collect();
             }
-            UseTree::Glob(_) => return leaves.push(("*".to_owned(), path)),
+            UseTree::Glob(_) => return vec![("*".to_owned(), path)],
             UseTree::Name(tree) => (&tree.ident, &tree.ident),
             UseTree::Rename(tree) => (&tree.ident, &tree.rename),
         };
-        let name = if name == "self" {
-            path.last().cloned()
-        } else {
-            Some(name.to_string())
+        let name = match path.last() {
+            Some(last) if name == "self" => last.clone(),
+            _ => name.to_string(),
         };
         path.push(ident.to_string());
-        leaves.push((name.unwrap_or_default(), path));
+        vec![(name, path)]
     }
-    let mut found = Vec::new();
-    if item.leading_colon.is_none() {
-        collect(&item.tree, Vec::new(), &mut found);
+    match item.leading_colon {
+        None => below(&item.tree, Vec::new()),
+        Some(_) => Vec::new(),
     }
-    found
 }
 
 /// Whether a file is one of these.

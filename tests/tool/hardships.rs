@@ -125,9 +125,8 @@ pub(crate) fn a_tool_that_hears_no_signal_is_ended_by_later_ones() {
     while full.write(&[0; 4096]).is_ok() {}
     full.set_nonblocking(false).expect("a flag");
     let mut command = Command::new(PATH);
-    command
-        .args(["recv", "--json", &name])
-        .stdout(Stdio::null());
+    let command = command.args(["recv", "--json", &name]);
+    let command = command.stdout(Stdio::null());
     let mut receiver = Program::spawn(command.stderr(OwnedFd::from(full)));
     let observer = observer(&name);
     until("it waits", || observer.endpoint(Role::Consumer).is_asleep);

@@ -62,7 +62,6 @@ common::suite::suite! {
         deaths::a_signal_kills_top_after_it_has_left_the_terminal,
         deaths::ctrl_c_ends_the_loop_of_a_shell,
         deaths::a_recording_at_a_limit_of_its_size_is_readable,
-        deaths::a_recording_without_room_for_its_header_takes_nothing,
         deaths::an_output_at_a_limit_of_its_size_loses_nothing,
         deaths::long_messages_are_released_one_by_one,
         deaths::a_receiver_whose_reader_closed_frees_its_role,

@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, TryRecvError};
-use std::thread;
 use std::time::Duration;
 
 use quoit::{FrameConsumer, FrameProducer, Observer, Producer, Ring, RingOptions, Shape};
@@ -14,7 +12,9 @@ use tempfile::TempDir;
 pub(crate) use crate::common::clock::until;
 use crate::common::names::RingName;
 pub(crate) use crate::common::program::*;
+use crate::common::rings::named;
 pub(crate) use crate::common::terminal::*;
+use crate::common::threads::while_repeating;
 
 /// A file in a directory, as an argument.
 pub(crate) fn file_in(directory: &TempDir, name: &str) -> String {
@@ -24,9 +24,8 @@ pub(crate) fn file_in(directory: &TempDir, name: &str) -> String {
 
 /// A ring that no process has opened yet.
 pub(crate) fn ring<T: Shape + ?Sized>(name: &str, capacity: u64) -> (RingName, Ring<T>) {
-    let name = RingName::new(name);
-    let ring = RingOptions::new(capacity).create(&name);
-    (name, ring.expect("a ring"))
+    let (ring, name) = named(name, &RingOptions::new(capacity));
+    (name, ring)
 }
 
 /// A ring of frames, and its producer.
@@ -166,18 +165,12 @@ pub(crate) fn observer(name: &RingName) -> Observer {
 
 /// Pushes frames, each as its number has it, until the rest is done.
 pub(crate) fn flood(mut producer: FrameProducer, frame: fn(u64) -> Vec<u8>, rest: impl FnOnce()) {
-    let (over, is_over) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut number = 0;
-            while is_over.try_recv() == Err(TryRecvError::Empty) {
-                let pushed = producer.push_timeout(&frame(number), Duration::from_millis(10));
-                number += u64::from(pushed.is_ok());
-            }
-        });
-        rest();
-        drop(over);
-    });
+    let mut number = 0;
+    let push = || {
+        let pushed = producer.push_timeout(&frame(number), Duration::from_millis(10));
+        number += u64::from(pushed.is_ok());
+    };
+    while_repeating(push, rest);
 }
 
 /// The length of a file, if there is one.
