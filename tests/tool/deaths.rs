@@ -8,10 +8,8 @@ use std::process::{Command, Stdio};
 
 use mcap::MessageStream;
 use mcap::read::Options;
-use quoit::Role;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::common::names::{RingName, file_directory};
 use crate::recordings::frames_of;
 use crate::tool::*;
 
@@ -45,12 +43,18 @@ pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
             let tool = limited(Resource::Core, 0, Stdio::piped(), arguments);
             let observer = observer(&name);
             until("it has its role", || observer.endpoint(role).epoch > 0);
+            if command == "record" {
+                let mut producer = FrameProducer::open(&name).expect("the role is free");
+                producer.push_kind(3, b"frame").expect("room");
+                until("the frame is recorded", || producer.is_empty());
+            }
             tool.signal(signal);
             until("it leaves", || observer.endpoint(role).is_closed);
             tool.end().with(128 + signal, "");
         }
         let again = RingName::new("leaves-again");
         run(&["replay", &again, file], b"").quietly();
+        assert_eq!(frames_of(&again), [(3, b"frame".to_vec())]);
     }
 }
 
@@ -63,19 +67,6 @@ pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
         assert_eq!(top.end(), Some(128 + signal));
         assert!(top.is_as_before());
     }
-}
-
-pub(crate) fn ctrl_c_ends_the_loop_of_a_shell() {
-    let name = RingName::new("loop");
-    let receive = format!("{} recv {name}", PATH);
-    let script = format!("for n in 1 2 3; do {receive}; done; exit 9");
-    let command = Terminal::command("bash", &["-c", &script]);
-    let mut shell = Terminal::start(SIZE, On::All, command);
-    let observer = observer(&name);
-    until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
-    shell.press("\x03");
-    assert_eq!(shell.end(), Some(128 + libc::SIGINT));
-    assert_eq!(observer.endpoint(Role::Consumer).epoch, 1, "one round");
 }
 
 pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {

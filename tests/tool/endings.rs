@@ -1,11 +1,5 @@
 //! Endpoints that close, crash, are interrupted, or write to an output without a reader.
 
-use quoit::{FrameProducer, Role};
-use serde_json::json;
-
-use crate::common::child::is_asleep;
-use crate::common::names::RingName;
-use crate::common::segment_file::SegmentFile;
 use crate::tool::*;
 
 pub(crate) fn a_killed_sender_loses_nothing() {
@@ -115,22 +109,6 @@ pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
     ];
     for arguments in answers {
         start_on(closed(), arguments).end().quietly();
-    }
-}
-
-pub(crate) fn a_signal_ends_a_sender_that_waits_for_input() {
-    let (name, mut consumer) = consumed("input", 4096);
-    for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
-        let mut sender = start(&["send", &name]);
-        sender.feed(b"line\n");
-        until("the line comes", || !consumer.is_empty());
-        let frame = consumer.try_peek().expect("a frame");
-        assert_eq!(frame.to_vec(), b"line");
-        frame.release();
-        sender.signal(signal);
-        // Its input is still open.
-        until("it closes its end", || consumer.is_abandoned());
-        sender.end().with(code, "");
     }
 }
 

@@ -12,12 +12,6 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use quoit::{FrameConsumer, Role};
-
-use crate::common::child::{Child, is_asleep};
-use crate::common::mounts::mount_a_megabyte;
-use crate::common::names::{RingName, file_directory};
-use crate::common::segment_file::{DATA, SegmentFile};
 use crate::looking::idle;
 use crate::recordings::frames_of;
 use crate::tool::*;

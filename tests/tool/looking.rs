@@ -4,12 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use quoit::{Consumer, DoorbellKind, FrameProducer, Producer, RingOptions};
-use serde_json::json;
-
-use crate::common::child::{Child, hold, say};
-use crate::common::names::{RingName, shared_memory_directory};
-use crate::common::segment_file::{CAPACITY, LAYOUT, SUPERSEDED, SegmentFile};
+use crate::runbook::held;
 use crate::tool::*;
 
 /// Of the producer and of the consumer, as `layout.md` has them.
@@ -17,24 +12,10 @@ const RESCUES: u64 = 4264;
 const CONSUMER_RESCUES: u64 = 8360;
 const PRODUCER_PID: u64 = 4232;
 
-/// Takes the producer's role, pushes twelve bytes, says so and waits.
-pub(crate) fn idler(arguments: &[String]) {
-    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
-    producer.push(b"three\x00at\xffnight").expect("room");
-    hold();
-}
-
-/// An idler that has the producer's role of this ring.
-pub(crate) fn idler_of(name: &RingName) -> Child {
-    let idler = Child::start("idler", &[name]);
-    idler.expect("ready");
-    idler
-}
-
 /// A ring of 64 bytes, and an idler that has its producer's role.
 pub(crate) fn idle(name: &str) -> (RingName, Child) {
     let (name, _) = ring::<[u8]>(name, 64);
-    let idler = idler_of(&name);
+    let idler = held(&name, "producer");
     (name, idler)
 }
 
@@ -102,8 +83,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     assert_eq!(dead["wrong"].as_array().map(Vec::len), Some(1));
 
     let mut producer = FrameProducer::open(&name).expect("the role is free");
-    producer.try_push(&[0; 24]).expect("room");
-    producer.try_push(&[]).expect("room for its header");
+    (0..2).for_each(|_| producer.push(&[0; 24]).expect("room"));
     producer.count_dropped(12);
     drop(producer);
     let file = SegmentFile::open(&name.file());
@@ -151,18 +131,6 @@ pub(crate) fn a_rescued_endpoint_is_shown_with_what_to_check() {
         is(&stat(&name), &expected);
         is(&look(&name), &expected);
     }
-}
-
-pub(crate) fn messages_are_shown_and_stay() {
-    let (name, _idler) = idle("tail");
-    let expected = "position 0, kind 0, 14 bytes\n       \
-                    0  74 68 72 65 65 00 61 74 ff 6e 69 67 68 74        three.at.night\n";
-    for _ in 0..2 {
-        assert_eq!(says(&["tail", &name]), expected);
-    }
-    let message = says_json(&["tail", "--json", "--count", "1", &name]);
-    is(&message, &json!({"bytes": "7468726565006174ff6e69676874"}));
-    is(&stat(&name), &json!({"fill": 24}));
 }
 
 pub(crate) fn names_that_others_chose_move_no_cursor() {

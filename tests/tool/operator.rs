@@ -8,14 +8,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use quoit::{FrameProducer, Producer};
-use serde_json::json;
 use vt100::Color;
 
-use crate::common::child::{Child, is_asleep};
-use crate::common::names::{RingName, shared_memory_directory};
-use crate::common::segment_file::{SegmentFile, TAIL};
 use crate::looking::idle;
+use crate::runbook::held;
 use crate::tool::*;
 
 pub(crate) fn a_corrupt_ring_is_called_corrupt_everywhere() {
@@ -79,8 +75,7 @@ pub(crate) fn a_ring_that_may_not_be_read_is_listed() {
 
 pub(crate) fn a_consumer_that_hangs_is_seen_at_once() {
     let (name, mut producer) = frames("hangs", 64);
-    let hanger = Child::start("holder", &[&name, "consumer"]);
-    hanger.expect("ready");
+    let hanger = held(&name, "consumer");
     (0..2).for_each(|_| producer.push(&[0; 24]).expect("room"));
     until("it hangs", || is_asleep(hanger.pid()));
     let stat = stat(&name);

@@ -6,24 +6,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-use quoit::{FrameProducer, Producer};
-use serde_json::json;
-
-use crate::common::child::{Child, hear, say};
 use crate::common::cores;
 use crate::common::mappings::mapped;
-use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
-use crate::common::names::{RingName, file_directory};
-use crate::looking::idler_of;
+use crate::runbook::held;
 use crate::tool::*;
 
 /// Has a /dev/shm of its own, with another program's file that no process has touched yet and
 /// no memory left.
 pub(crate) fn a_foreign_file_kills_no_command_and_takes_no_memory() {
-    let shm = Path::new("/dev/shm");
-    if let Err(error) = mount_a_megabyte(shm) {
-        return eprintln!("[no mounts of its own: {error}] ");
+    if !own_shm(c"size=1m") {
+        return;
     }
+    let shm = Path::new("/dev/shm");
     let foreign = shm.join("foreign");
     let file = File::create(&foreign).expect("room for a name");
     file.set_len(1 << 20).expect("it takes no memory");
@@ -60,21 +54,19 @@ pub(crate) fn a_foreign_file_kills_no_command_and_takes_no_memory() {
 /// The first process that opens a file of a lower layer to write gets a copy. The layers are in a
 /// /dev/shm of its own.
 pub(crate) fn a_follower_continues_in_a_copied_up_file() {
+    if !own_shm(c"") {
+        return;
+    }
     let shm = Path::new("/dev/shm");
-    let over_a_layer = || {
-        own_mounts()?;
-        mount(c"none", shm, c"tmpfs", 0, c"")?;
-        std::env::set_current_dir(shm)?;
-        ["lower", "upper", "work", "merged"]
-            .iter()
-            .try_for_each(fs::create_dir)?;
-        let mut producer = FrameProducer::create("/dev/shm/lower/ring", 1024).expect("a ring");
-        producer.push(b"in the layer").expect("room");
-        drop(producer);
-        let options = c"lowerdir=lower,upperdir=upper,workdir=work";
-        mount(c"overlay", &shm.join("merged"), c"overlay", 0, options)
-    };
-    if let Err(error) = over_a_layer() {
+    std::env::set_current_dir(shm).expect("our directory");
+    for layer in ["lower", "upper", "work", "merged"] {
+        fs::create_dir(layer).expect("our directory");
+    }
+    let mut producer = FrameProducer::create("/dev/shm/lower/ring", 1024).expect("a ring");
+    producer.push(b"in the layer").expect("room");
+    drop(producer);
+    let options = c"lowerdir=lower,upperdir=upper,workdir=work";
+    if let Err(error) = mount(c"overlay", &shm.join("merged"), c"overlay", 0, options) {
         return eprintln!("[no overlay: {error}] ");
     }
     let mut follower = start(&["tail", "--follow", "merged/ring"]);
@@ -97,7 +89,7 @@ pub(crate) fn a_receiver_reports_the_death_of_its_own_producer_only() {
     receiver.reads_until("one\n");
     fs::remove_file(name.file()).expect("the file exists");
     drop(FrameProducer::create(&name, 1024).expect("a ring"));
-    drop(idler_of(&name)); // kill -9
+    drop(held(&name, "producer")); // kill -9
     drop(producer);
     receiver.end().quietly();
 }
@@ -154,18 +146,15 @@ pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
 
 /// Has a /dev/shm of its own, which is removed with it.
 pub(crate) fn the_pages_of_each_endpoint_are_shown() {
-    let shm = Path::new("/dev/shm");
-    let mounted =
-        own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"huge=always,size=64m"));
-    if let Err(error) = mounted {
-        return eprintln!("[no huge pages of its own: {error}] ");
+    if !own_shm(c"huge=always,size=64m") {
+        return;
     }
+    let shm = Path::new("/dev/shm");
     // Opened by its name, the mapping has that name.
     drop(FrameProducer::create("ring", 8 << 20).expect("a ring"));
     let mut producer = FrameProducer::open("ring").expect("the role is free");
     producer.push(&vec![7; 3 << 20]).expect("room");
-    let consumer = Child::start("holder", &["ring", "consumer"]);
-    consumer.expect("ready");
+    let _consumer = held("ring", "consumer");
     let stat = stat("ring");
     let kilobytes = |field| mapped(&shm.join("ring"), field);
     let (rss, huge) = (kilobytes("Rss:"), kilobytes("ShmemPmdMapped:"));

@@ -1,6 +1,5 @@
 //! What is shown on a terminal only: colours, and how far a command is.
 
-use crate::common::segment_file::{SUPERSEDED, SegmentFile};
 use crate::tool::*;
 
 pub(crate) fn colours_are_for_terminals_that_want_them() {

@@ -1,18 +1,28 @@
 //! The tool as a process.
 
+use std::ffi::CStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use quoit::{FrameConsumer, FrameProducer, Observer, Producer, Ring, RingOptions, Shape};
-use serde_json::Value;
+pub(crate) use quoit::{
+    Consumer, DoorbellKind, FrameConsumer, FrameProducer, Observer, PopError, Producer, Ring,
+    RingOptions, Role, Shape,
+};
+pub(crate) use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) use crate::common::PATIENCE;
+pub(crate) use crate::common::child::{Child, hear, hold, is_asleep, say};
 pub(crate) use crate::common::clock::until;
-use crate::common::names::RingName;
+pub(crate) use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
+pub(crate) use crate::common::names::{RingName, file_directory, shared_memory_directory};
 pub(crate) use crate::common::program::*;
 use crate::common::rings::named;
+pub(crate) use crate::common::segment_file::{
+    CAPACITY, DATA, LAYOUT, SUPERSEDED, SegmentFile, TAIL,
+};
 pub(crate) use crate::common::terminal::*;
 use crate::common::threads::while_repeating;
 
@@ -44,6 +54,16 @@ pub(crate) fn consumed(name: &str, capacity: u64) -> (RingName, FrameConsumer) {
 pub(crate) fn records(name: &str) -> (RingName, Producer<u64>) {
     let (name, ring) = ring::<u64>(name, 64);
     (name, ring.producer().expect("a role"))
+}
+
+/// Gives this test a /dev/shm of its own, if it may have one.
+pub(crate) fn own_shm(options: &CStr) -> bool {
+    let shm = Path::new("/dev/shm");
+    let mounted = own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, options));
+    if let Err(error) = &mounted {
+        eprintln!("[no mounts of its own: {error}] ");
+    }
+    mounted.is_ok()
 }
 
 /// The text has this part.

@@ -1,16 +1,9 @@
 //! `top`, on a terminal and into a pipe.
 
 use std::fs;
-use std::path::Path;
 
-use quoit::RingOptions;
-use serde_json::{Value, json};
 use vt100::{Color, Screen};
 
-use crate::common::child::Child;
-use crate::common::mounts::{mount, own_mounts};
-use crate::common::names::RingName;
-use crate::common::segment_file::{CAPACITY, SegmentFile};
 use crate::common::tracer::meddle;
 use crate::looking::{Numbers, under_load};
 use crate::tool::*;
@@ -24,11 +17,8 @@ fn row(screen: &Screen, end: &str) -> Option<(u16, Vec<String>)> {
 
 /// Has a /dev/shm of its own: the rings of others would push its row off the screen.
 pub(crate) fn top_shows_full_load_and_a_death() {
-    let shm = Path::new("/dev/shm");
-    let mounted = own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"size=1m"));
-    if let Err(error) = mounted {
-        eprintln!("[among the rings of others: {error}] ");
-    }
+    // Otherwise it is among the rings of others.
+    own_shm(c"size=1m");
     let (name, _) = ring::<Numbers>("load", 1024);
     let [pusher, mut popper] = under_load(&name);
     let mut top = on_terminal(On::All, &["top", "--interval", "50ms"]);
