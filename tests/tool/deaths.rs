@@ -43,8 +43,9 @@ pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
             let tool = limited(Resource::Core, 0, Stdio::piped(), arguments);
             let observer = observer(&name);
             until("it has its role", || observer.endpoint(role).epoch > 0);
-            if command == "record" {
-                let mut producer = FrameProducer::open(&name).expect("the role is free");
+            let recorded = command == "record";
+            let mut producer = recorded.then(|| FrameProducer::open(&name).expect("a role"));
+            if let Some(producer) = &mut producer {
                 producer.push_kind(3, b"frame").expect("room");
                 until("the frame is recorded", || producer.is_empty());
             }
