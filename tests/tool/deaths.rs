@@ -29,13 +29,8 @@ pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
     let directory = file_directory();
     for signal in SIGNALS {
         let file = &*file_in(&directory, &signal.to_string());
-        for command in ["recv", "record", "send"] {
-            let sends = command == "send";
-            let role = if sends {
-                Role::Producer
-            } else {
-                Role::Consumer
-            };
+        let ends = [Role::Consumer, Role::Consumer, Role::Producer];
+        for (command, role) in ["recv", "record", "send"].into_iter().zip(ends) {
             let name = RingName::new("leaves");
             let arguments = [command, &name, file];
             let arguments = &arguments[..if command == "record" { 3 } else { 2 }];
