@@ -139,7 +139,7 @@ fn calls_in_place_and_through_slices() {
             write(&mut producer, records(&given));
             let mut taken = bytes(2, 0);
             READS[index](&mut consumer, records_mut(&mut taken));
-            // Those who take in place leave the buffer alone.
+            // The calls in place leave the buffer alone.
             assert!(index < 2 || taken[2 * SIZE - 1] == BYTE, "{index}");
         }
     });

@@ -39,8 +39,10 @@ pub(crate) fn command(words: &str) -> Command {
     command
 }
 
-/// What an example's process has in memory or among the temporary files.
-pub(crate) fn names_of(example: &str, process: u32) -> Vec<PathBuf> {
+/// What the process of an example, started with these words, has in memory or among the temporary
+/// files.
+pub(crate) fn names_of(words: &str, process: u32) -> Vec<PathBuf> {
+    let example = words.split(' ').next().expect("an example");
     let prefix = format!("quoit-{}-{process}", example.replace('_', "-"));
     let folders = [PathBuf::from("/dev/shm"), env::temp_dir()];
     let entries = folders
@@ -61,9 +63,8 @@ pub(crate) fn names_of(example: &str, process: u32) -> Vec<PathBuf> {
 /// Starts an endless example, and waits until it has this many names and children.
 pub(crate) fn begun(words: &str, names: usize, processes: usize) -> Program {
     let example = start(&format!("{words} 1000000000"));
-    let name = words.split(' ').next().expect("an example");
     until("it has begun", || {
-        names_of(name, example.pid()).len() >= names && children(example.pid()).len() >= processes
+        names_of(words, example.pid()).len() >= names && children(example.pid()).len() >= processes
     });
     example
 }

@@ -215,9 +215,8 @@ fn missing_by_rule(command: &str) -> Option<Vec<&str>> {
     let (words, folder) = tested?;
     let names = names_in(folder).into_iter();
     let sources = names.filter(|name| name.ends_with(".rs"));
-    let sources: String = sources
-        .map(|name| read(&format!("{folder}/{name}")))
-        .collect();
+    let sources = sources.map(|name| read(&format!("{folder}/{name}")));
+    let sources: String = sources.collect();
     let known: Vec<_> = sources.split([' ', '"', '\n']).collect();
     let words = words.split(['|', '<']).next()?.split_whitespace();
     let needed = words

@@ -35,9 +35,8 @@ fn anchor(heading: &str) -> String {
     let letters = heading.chars().filter_map(|letter| match letter {
         ' ' => Some('-'),
         '-' | '_' => Some(letter),
-        _ => letter
-            .is_alphanumeric()
-            .then(|| letter.to_ascii_lowercase()),
+        _ if letter.is_alphanumeric() => Some(letter.to_ascii_lowercase()),
+        _ => None,
     });
     letters.collect()
 }
@@ -193,15 +192,11 @@ fn refers_to_nothing(
 fn the_markdown_renders_as_it_is_meant() {
     let texts = texts();
     let pages = texts.iter().filter(|text| is_page(text));
-    let anchors: BTreeMap<_, _> = pages
-        .map(|page| (page.path.clone(), anchors(page)))
-        .collect();
+    let anchors = pages.map(|page| (page.path.clone(), anchors(page)));
+    let anchors: BTreeMap<_, _> = anchors.collect();
     assert!(texts.len() > 1000, "the comments were not found");
-    let faults: Vec<_> = texts
-        .iter()
-        .flat_map(|text| faults_of(text, &anchors))
-        .collect();
-    expect_none(&faults);
+    let faults = texts.iter().flat_map(|text| faults_of(text, &anchors));
+    expect_none(&faults.collect::<Vec<_>>());
 }
 
 #[test]

@@ -47,19 +47,15 @@ fn faults_of(page: &str, functions: &[Function]) -> (Vec<String>, usize) {
     let (mut faults, mut rows, mut has_signatures) = (Vec::new(), 0, false);
     for (index, line) in page.lines().enumerate() {
         let place = format!("src/docs/api.md:{}", index + 1);
-        let Some(row) = line
-            .strip_prefix("| ")
-            .and_then(|row| row.strip_suffix(" |"))
-        else {
+        let row = line.strip_prefix("| ");
+        let Some(row) = row.and_then(|row| row.strip_suffix(" |")) else {
             has_signatures &= line.starts_with("|--");
             continue;
         };
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
         if !has_signatures {
             has_signatures = cells.get(1) == Some(&"signature");
-            let needs_them = ["call", "option"]
-                .iter()
-                .any(|head| cells[0].starts_with(head));
+            let needs_them = cells[0].starts_with("call") || cells[0].starts_with("option");
             let is_of_calls = cells.get(1) == Some(&"purpose") && needs_them;
             faults.extend(is_of_calls.then(|| format!("{place}: no column \"signature\"")));
             continue;
@@ -68,9 +64,8 @@ fn faults_of(page: &str, functions: &[Function]) -> (Vec<String>, usize) {
         let links = cells[0].split("](crate::").skip(1);
         let links = links.filter_map(|link| link.split(')').next());
         let mut signatures = links.map(|link| signatures_of(link, functions));
-        let first = signatures
-            .find(|found| !found.is_empty())
-            .unwrap_or_default();
+        let first = signatures.find(|found| !found.is_empty());
+        let first = first.unwrap_or_default();
         let cell = cells.get(1).unwrap_or(&"").trim_matches('`');
         // Nothing for a type, a module or a constant.
         let is_right = match first.is_empty() {

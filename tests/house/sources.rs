@@ -25,9 +25,8 @@ pub(crate) struct Source {
 pub(crate) fn sources() -> Vec<Source> {
     let paths = paths().into_iter();
     let paths = paths.filter(|path| path.starts_with("src/") && path.ends_with(".rs"));
-    let sources: Vec<_> = paths
-        .map(|path| Source::parse(&path[4..], &read(&path)))
-        .collect();
+    let sources = paths.map(|path| Source::parse(&path[4..], &read(&path)));
+    let sources: Vec<_> = sources.collect();
     assert!(sources.len() > 10, "the sources were not found");
     sources
 }

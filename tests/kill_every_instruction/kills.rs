@@ -38,10 +38,8 @@ fn options() -> RingOptions {
 }
 
 fn role_of(word: &str) -> Role {
-    let role = ROLES
-        .into_iter()
-        .find(|role| word.ends_with(&role.to_string()));
-    role.expect("a role")
+    let is_it = |role: &Role| word.ends_with(&role.to_string());
+    ROLES.into_iter().find(is_it).expect("a role")
 }
 
 /// In a child: takes the role that the operation needs, and performs it between two marks.
