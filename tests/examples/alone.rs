@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::common::names::RingName;
+use super::common::segment_file::{SegmentFile, TAIL};
 use super::example::*;
 
 /// A command and its output, where `..` stands for any text.
@@ -118,6 +119,10 @@ fn an_example_whose_child_is_killed_fails_and_leaves_nothing() {
     ] {
         let example = begun(words, names, processes);
         let process = example.pid();
+        let names = names_of(words, process);
+        for ring in names.iter().filter(|name| name.is_file()) {
+            until("it is written", || SegmentFile::open(ring).read(TAIL) > 0);
+        }
         signal(children(process)[0], libc::SIGKILL);
         let ended = example.end();
         assert_eq!(ended.said(), "");
