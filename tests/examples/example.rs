@@ -48,8 +48,10 @@ pub(crate) fn ctrl_c(example: &Program) {
     kill_process_group(group, Signal::INT).expect("its group can be signalled");
 }
 
-/// What an example's process has in memory or among the temporary files.
-pub(crate) fn names_of(example: &str, process: u32) -> Vec<PathBuf> {
+/// What the process of an example, started with these words, has in memory or among the temporary
+/// files.
+pub(crate) fn names_of(words: &str, process: u32) -> Vec<PathBuf> {
+    let example = words.split(' ').next().expect("an example");
     let prefix = format!("quoit-{}-{process}", example.replace('_', "-"));
     let folders = [PathBuf::from("/dev/shm"), env::temp_dir()];
     let entries = folders
@@ -72,9 +74,8 @@ pub(crate) fn begun(words: &str, names: usize, processes: usize) -> Program {
     let mut command = command(&format!("{words} 1000000000"));
     // In a group of its own, for `ctrl_c`.
     let example = Program::start(command.process_group(0));
-    let name = words.split(' ').next().expect("an example");
     until("it has begun", || {
-        names_of(name, example.pid()).len() >= names && children(example.pid()).len() >= processes
+        names_of(words, example.pid()).len() >= names && children(example.pid()).len() >= processes
     });
     example
 }

@@ -11,11 +11,10 @@ use super::example::*;
 /// Starts an endless example, and waits until each of these rings of it is read.
 fn reading(words: &str, rings: &[&str]) -> Program {
     let example = begun(words, rings.len(), 0);
-    let name = words.split(' ').next().expect("an example");
     for ring in rings {
         let file = |path: &Path| path.to_string_lossy().ends_with(ring);
         let is_read = || {
-            let names = names_of(name, example.pid());
+            let names = names_of(words, example.pid());
             let path = names.iter().find(|path| file(path));
             path.is_some_and(|path| SegmentFile::open(path).read(HEAD) > 0)
         };

@@ -16,7 +16,7 @@ use crate::common::child::{Child, is_asleep};
 use crate::common::deep_sleep::DeepSleeper;
 use crate::common::names::RingName;
 use crate::common::program::Program;
-use crate::common::segment_file::{CAPACITY, DATA, HEAD, SegmentFile, TAIL};
+use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
@@ -25,8 +25,7 @@ crate::common::suite::tests! {
     c_wakes_a_producer_that_waits_for_room,
     c_that_wakes_only_its_own_process_is_detected,
     c_is_killed_and_the_next_holder_continues,
-    c_notices_a_producer_that_was_killed,
-    c_reports_errors;
+    c_notices_a_producer_that_was_killed;
     parts: doomed_producer
 }
 
@@ -235,50 +234,4 @@ fn c_notices_a_producer_that_was_killed() {
     drop(doomed);
     let output = format!("{said}, producer crashed\n");
     assert_eq!(consumer.end().said(), output);
-}
-
-fn c_reports_errors() {
-    let program = Consumer::compiled();
-    let name = RingName::new("c-refuses");
-    let refuses = |expected: &str| {
-        let ended = program.start(&name).end();
-        ended.is(2, "", &format!("error: {expected}\n"));
-    };
-    refuses("there is no ring of that name");
-    for (segment, expected) in not_for_frames() {
-        fs::write(name.file(), segment).expect("a file");
-        refuses(expected);
-        fs::remove_file(name.file()).expect("the file");
-    }
-    let ring = RingOptions::new(1024).create::<[u8]>(&name);
-    let ring = ring.expect("a ring");
-    let consumer = ring.consumer().expect("the role is free");
-    refuses("it already has a consumer");
-    drop(consumer);
-
-    let file = SegmentFile::open(&name.file());
-    for (offset, word, expected) in [
-        (CAPACITY, 1 << 40, "it is corrupt"),
-        (TAIL, 4096, "its positions are corrupt"),
-        (DATA, 1 << 20, "the ring is corrupt"),
-    ] {
-        let before = file.read(offset);
-        file.write(offset, word);
-        if offset == DATA {
-            file.write(TAIL, 16);
-        }
-        refuses(expected);
-        file.write(offset, before);
-    }
-}
-
-/// The bytes of a ring of records, and of another file.
-pub(super) fn not_for_frames() -> [(Vec<u8>, &'static str); 2] {
-    let name = RingName::new("records");
-    drop(RingOptions::new(64).create::<u64>(&name).expect("a ring"));
-    let records = fs::read(name.file()).expect("a segment");
-    [
-        (records, "it does not hold frames of the default schema"),
-        (vec![0; 20_000], "it is no quoit ring"),
-    ]
 }

@@ -88,9 +88,8 @@ fn c_replaces_a_ring_and_is_replaced() {
     let newest = options.create::<i64>(&name).expect("a ring");
     let waiting = client.attached(&["consume", &name, "records", "9"]);
     let in_use = unlink(&name).expect_err("the client has a role");
-    assert!(
-        matches!(in_use, Error::InUse { holder: Holder::Known(pid), .. } if pid == waiting.pid())
-    );
+    let by_it = Holder::Known(waiting.pid());
+    assert!(matches!(in_use, Error::InUse { holder, .. } if holder == by_it));
     assert!(matches!(newest.consumer(), Err(Error::InUse { .. })));
     // It waits for a producer that can no longer attach.
     fs::remove_file(name.file()).expect("a name");

@@ -4,19 +4,17 @@ use std::process::Command;
 
 use quoit::{RingOptions, WaitStrategy};
 
-use super::c::not_for_frames;
 use super::push;
 use super::traffic::Traffic;
 use crate::common::names::RingName;
 use crate::common::program::Program;
 use crate::common::rings::{ends, named};
-use crate::common::segment_file::{SegmentFile, TAIL};
+use crate::common::segment_file::SegmentFile;
 
 crate::common::suite::tests! {
     python_takes_every_frame,
     python_exits_cleanly_if_no_process_reads_its_answer,
     python_observes_and_changes_nothing,
-    python_reports_errors,
 }
 
 const FRAMES: u64 = 100_000;
@@ -75,30 +73,4 @@ fn python_observes_and_changes_nothing() {
         assert!(said.lines().any(|said| said == line), "{line} in\n{said}");
     }
     assert!(before == file.header(), "the header has changed");
-}
-
-fn python_reports_errors() {
-    let name = RingName::new("python-refuses");
-    let refuses = |command: &str, expected: &str| {
-        let ended = start(&[command, &name]).end();
-        assert!(ended.errors.starts_with("error: "), "{ended:?}");
-        ended.with(1, expected);
-    };
-    refuses("observe", "there is no ring");
-    let [(records, _), (other, _)] = not_for_frames();
-    for (segment, command, expected) in [
-        (other, "observe", "is not a ring of layout version 1"),
-        (records, "consume", "does not hold frames"),
-    ] {
-        std::fs::write(name.file(), segment).expect("a file");
-        refuses(command, expected);
-        std::fs::remove_file(name.file()).expect("the file");
-    }
-    let ring = RingOptions::new(1024).create::<[u8]>(&name);
-    let ring = ring.expect("a ring");
-    let consumer = ring.consumer().expect("the role is free");
-    refuses("consume", "already has a consumer");
-    drop(consumer);
-    SegmentFile::open(&name.file()).write(TAIL, 4096);
-    refuses("consume", "its positions cannot be");
 }

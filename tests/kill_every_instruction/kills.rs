@@ -38,10 +38,8 @@ fn options() -> RingOptions {
 }
 
 fn role_of(word: &str) -> Role {
-    let role = ROLES
-        .into_iter()
-        .find(|role| word.ends_with(&role.to_string()));
-    role.expect("a role")
+    let is_it = |role: &Role| word.ends_with(&role.to_string());
+    ROLES.into_iter().find(is_it).expect("a role")
 }
 
 /// In a child: takes the role that the operation needs, and performs it between two marks.
@@ -66,7 +64,8 @@ pub(crate) fn mortal(words: &[String]) {
         }
         "drop" => {
             let end = end(role_of(operation));
-            Box::new(traced(|| drop(end)))
+            traced(|| drop(end));
+            Box::new(())
         }
         "create" => Box::new(traced(|| options().create::<u64>(path)).expect("a ring")),
         "open" => Box::new(traced(|| options().open::<u64>(path)).expect("a ring")),
@@ -74,14 +73,17 @@ pub(crate) fn mortal(words: &[String]) {
             let options = options().stale(StalePolicy::Replace);
             Box::new(traced(|| options.create::<u64>(path)).expect("a ring"))
         }
-        "unlink" => Box::new(traced(|| unlink(path)).expect("no process holds the ring")),
+        "unlink" => {
+            traced(|| unlink(path)).expect("no process holds the ring");
+            Box::new(())
+        }
         other => panic!("there is no operation {other}"),
     };
     hold();
 }
 
 /// In a child: fills the ring if it is the producer, and then moves up to the last record, with any peer.
-pub(crate) fn survivor(words: &[String]) {
+pub(crate) fn peer(words: &[String]) {
     let ring = options().open::<u64>(&words[0]).expect("the ring");
     let role = role_of(&words[1]);
     let mut end = End::of(&ring, role);
@@ -260,7 +262,7 @@ fn peer_sleeps(operation: &str, role: Role) -> usize {
             Role::Producer => page.consumer_is_parked(),
             Role::Consumer => page.producer_is_parked(),
         };
-        let survivor = Child::start("survivor", &[&name, &other(role).to_string()]);
+        let survivor = Child::start("peer", &[&name, &other(role).to_string()]);
         survivor.expect("ready");
         until("it sleeps", is_parked);
         kill(&name.file(), &|| until("it sleeps", is_parked));

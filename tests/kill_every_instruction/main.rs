@@ -19,10 +19,10 @@ mod stepper;
 use std::panic::catch_unwind;
 use std::thread;
 
-use common::calls::{Wait, pop, push, ways};
+use common::calls::{Wait, pop, push};
 use common::cores;
 use images::judge;
-use kills::{mortal, survivor};
+use kills::{mortal, peer};
 use messages::{Messages, Record};
 use quoit::Role::{Consumer, Producer};
 use quoit::{DoorbellKind, RingOptions};
@@ -34,7 +34,7 @@ common::suite::suite! {
         a_publish_before_the_message_is_detected,
         a_ring_continues_after_a_kill_at_any_system_call,
     ],
-    parts: [player, mortal, survivor],
+    parts: [player, mortal, peer],
 }
 
 /// One line of the table.
@@ -137,20 +137,7 @@ fn lines<M: Messages + ?Sized>() -> u64 {
         let drains = ["try_drain", "try_iter"];
         table.extend(drains.map(|drain| (by(Consumer, drain, *unread), &stages[..])));
     }
-    // Each shape has one call that drains, and only frames have a batch that can be dropped.
-    let waits = [Wait::Never];
-    let reads = ways(M::READS, &waits)
-        .iter()
-        .map(|way| way.name())
-        .collect::<Vec<_>>();
-    let writes = ways(M::WRITES, &waits)
-        .iter()
-        .map(|way| way.name())
-        .collect::<Vec<_>>();
-    table.retain(|(operation, _)| {
-        let name = operation.name.to_owned();
-        !name.starts_with("try_") || reads.contains(&name) || writes.contains(&name)
-    });
+    table.retain(|(operation, _)| !M::LACKS.contains(&operation.name));
     let points = table
         .iter()
         .map(|(operation, stages)| line::<M>(*operation, stages));
@@ -168,8 +155,8 @@ fn on_one_core<R>(index: usize, run: impl FnOnce() -> R) -> R {
 fn a_ring_continues_after_a_death_at_any_instruction() {
     println!();
     let points: u64 = thread::scope(|threads| {
-        let records = threads.spawn(|| on_one_core(0, || lines::<Record>()));
-        let frames = threads.spawn(|| on_one_core(1, || lines::<[u8]>()));
+        let records = threads.spawn(|| on_one_core(0, lines::<Record>));
+        let frames = threads.spawn(|| on_one_core(1, lines::<[u8]>));
         [records, frames]
             .map(|lines| lines.join().expect("no faults"))
             .iter()

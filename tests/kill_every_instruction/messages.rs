@@ -10,6 +10,8 @@ pub(crate) trait Messages: Calls {
     const NAME: &'static str;
     /// Slots or bytes.
     const CAPACITY: u64;
+    /// The calls of the other shape.
+    const LACKS: &'static [&'static str];
 
     /// The message with this number.
     fn of(number: u64) -> Self::Message;
@@ -23,6 +25,7 @@ pub(crate) type Record = Words<3>;
 impl Messages for Record {
     const NAME: &'static str = "records";
     const CAPACITY: u64 = 4;
+    const LACKS: &'static [&'static str] = &["try_FrameBatch::claim", "try_drain"];
 
     fn of(number: u64) -> Record {
         Words([number, mix(number), !number])
@@ -37,6 +40,7 @@ impl Messages for Record {
 impl Messages for [u8] {
     const NAME: &'static str = "frames";
     const CAPACITY: u64 = 256;
+    const LACKS: &'static [&'static str] = &["try_iter"];
 
     fn of(number: u64) -> (u32, Vec<u8>) {
         let len = [0, 5, 32, 92][(number % 4) as usize];

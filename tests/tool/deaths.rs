@@ -8,10 +8,8 @@ use std::process::{Command, Stdio};
 
 use mcap::MessageStream;
 use mcap::read::Options;
-use quoit::Role;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::common::names::{RingName, file_directory};
 use crate::recordings::frames_of;
 use crate::tool::*;
 
@@ -31,24 +29,28 @@ pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
     let directory = file_directory();
     for signal in SIGNALS {
         let file = &*file_in(&directory, &signal.to_string());
-        for (role, command) in [
-            (Role::Consumer, &["recv"][..]),
-            (Role::Consumer, &["record"]),
-            (Role::Producer, &["send"]),
-        ] {
+        let ends = [Role::Consumer, Role::Consumer, Role::Producer];
+        for (command, role) in ["recv", "record", "send"].into_iter().zip(ends) {
             let name = RingName::new("leaves");
-            let file = (command[0] == "record").then_some(file);
-            let arguments: Vec<_> = [command[0], &name].into_iter().chain(file).collect();
+            let arguments = [command, &name, file];
+            let arguments = &arguments[..if command == "record" { 3 } else { 2 }];
             // It leaves no core behind.
-            let tool = limited(Resource::Core, 0, Stdio::piped(), &arguments);
+            let tool = limited(Resource::Core, 0, Stdio::piped(), arguments);
             let observer = observer(&name);
             until("it has its role", || observer.endpoint(role).epoch > 0);
+            let recorded = command == "record";
+            let mut producer = recorded.then(|| FrameProducer::open(&name).expect("a role"));
+            if let Some(producer) = &mut producer {
+                producer.push_kind(3, b"frame").expect("room");
+                until("the frame is recorded", || producer.is_empty());
+            }
             tool.signal(signal);
             until("it leaves", || observer.endpoint(role).is_closed);
-            assert_eq!(tool.end().code, Some(128 + signal), "{command:?}");
+            tool.end().with(128 + signal, "");
         }
         let again = RingName::new("leaves-again");
         run(&["replay", &again, file], b"").quietly();
+        assert_eq!(frames_of(&again), [(3, b"frame".to_vec())]);
     }
 }
 
@@ -63,19 +65,6 @@ pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
     }
 }
 
-pub(crate) fn ctrl_c_ends_the_loop_of_a_shell() {
-    let name = RingName::new("loop");
-    let receive = format!("{} recv {name}", PATH);
-    let script = format!("for n in 1 2 3; do {receive}; done; exit 9");
-    let command = Terminal::command("bash", &["-c", &script]);
-    let mut shell = Terminal::start(SIZE, On::All, command);
-    let observer = observer(&name);
-    until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
-    shell.press("\x03");
-    assert_eq!(shell.end(), Some(128 + libc::SIGINT));
-    assert_eq!(observer.endpoint(Role::Consumer).epoch, 1, "one round");
-}
-
 pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
     let directory = file_directory();
     let expected = (0..100).map(|number| (0, vec![number; 10]));
@@ -88,6 +77,11 @@ pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
         let ended = limited(Resource::Fsize, limit, Stdio::piped(), &record).end();
         (name, file, ended)
     };
+    // Without room for its header it takes nothing.
+    let (name, file, ended) = recorded(40);
+    ended.with(1, "File too large");
+    assert!(!Path::new(&file).exists());
+    assert_eq!(frames_of(&name).len(), 100);
     let (_, file, ended) = recorded(1 << 20);
     ended.quietly();
     let all = length(file);
@@ -108,18 +102,6 @@ pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
         let messages: Result<Vec<_>, _> = stream.expect("MCAP").collect();
         assert_eq!(messages.expect("whole messages").len(), kept);
     }
-}
-
-pub(crate) fn a_recording_without_room_for_its_header_takes_nothing() {
-    let directory = file_directory();
-    let name = RingName::new("no-header");
-    send(&name, 3);
-    let file = file_in(&directory, "recording");
-    let record = ["record", &name, &file];
-    let ended = limited(Resource::Fsize, 40, Stdio::piped(), &record).end();
-    ended.with(1, "File too large");
-    assert!(!Path::new(&file).exists());
-    assert_eq!(frames_of(&name).len(), 3);
 }
 
 pub(crate) fn long_messages_are_released_one_by_one() {

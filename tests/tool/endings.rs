@@ -1,23 +1,35 @@
 //! Endpoints that close, crash, are interrupted, or write to an output without a reader.
 
-use quoit::{FrameProducer, Role};
-
-use crate::common::child::is_asleep;
-use crate::common::names::RingName;
-use crate::common::segment_file::SegmentFile;
 use crate::tool::*;
 
 pub(crate) fn a_killed_sender_loses_nothing() {
-    let (name, consumer) = consumed("sender", 4096);
-    let mut sender = start(&["send", &name]);
-    sender.feed(b"one\ntwo\nunfinished");
-    // Each takes a header of 8 bytes, and 8 more.
-    until("two lines are in the ring", || consumer.len() == 32);
-    sender.kill();
-    drop(consumer);
-    let ended = run(&["recv", &name], b"");
-    assert_eq!(ended.output, b"one\ntwo\n");
-    ended.with(8, "crashed; until then received 2 messages, 6 bytes");
+    for is_json in [false, true] {
+        let name = RingName::new("sender");
+        let mut sender = start(&["send", &name]);
+        sender.feed(b"one\ntwo\nunfinished");
+        // Each takes a header of 8 bytes, and 8 more.
+        until("two lines are in the ring", || {
+            name.file().exists() && unread(&name) == 32
+        });
+        let why = format!(
+            "the producer (it called itself process {}) crashed",
+            sender.pid()
+        );
+        sender.kill();
+        let more: &[&str] = if is_json { &["--json"] } else { &[] };
+        let ended = run(&[&["recv", &name], more].concat(), b"");
+        assert_eq!(ended.said(), "one\ntwo\n");
+        if is_json {
+            let expected = json!({"error": why, "messages": 2, "bytes": 6});
+            is(&ended.json(), &expected);
+        } else {
+            has(
+                &ended.errors,
+                format!("{why}; until then received 2 messages, 6 bytes"),
+            );
+        }
+        assert_eq!(ended.code, Some(8));
+    }
 }
 
 pub(crate) fn a_receiver_whose_output_is_full_loses_nothing_when_it_is_ended() {
@@ -80,10 +92,12 @@ pub(crate) fn a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing() {
 pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
     let name = RingName::new("answers");
     send(&name, 100);
-    let answers: [&[&str]; 10] = [
+    let (silent, _) = frames("silent", 64);
+    let answers: [&[&str]; 11] = [
         &["list"],
         &["stat", &name],
         &["tail", &name],
+        &["tail", "--follow", &silent],
         // Without an endpoint of its own.
         &["top", "--interval", "10ms", &name],
         &["rm", &name],
@@ -95,22 +109,6 @@ pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
     ];
     for arguments in answers {
         start_on(closed(), arguments).end().quietly();
-    }
-}
-
-pub(crate) fn a_signal_ends_a_sender_that_waits_for_input() {
-    let (name, mut consumer) = consumed("input", 4096);
-    for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
-        let mut sender = start(&["send", &name]);
-        sender.feed(b"line\n");
-        until("the line comes", || !consumer.is_empty());
-        let frame = consumer.try_peek().expect("a frame");
-        assert_eq!(frame.to_vec(), b"line");
-        frame.release();
-        sender.signal(signal);
-        // Its input is still open.
-        until("it closes its end", || consumer.is_abandoned());
-        sender.end().with(code, "");
     }
 }
 

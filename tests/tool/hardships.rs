@@ -12,12 +12,6 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use quoit::{FrameConsumer, Role};
-
-use crate::common::child::{Child, is_asleep};
-use crate::common::mounts::mount_a_megabyte;
-use crate::common::names::{RingName, file_directory};
-use crate::common::segment_file::{DATA, SegmentFile};
 use crate::looking::idle;
 use crate::recordings::frames_of;
 use crate::tool::*;
@@ -125,9 +119,8 @@ pub(crate) fn a_tool_that_hears_no_signal_is_ended_by_later_ones() {
     while full.write(&[0; 4096]).is_ok() {}
     full.set_nonblocking(false).expect("a flag");
     let mut command = Command::new(PATH);
-    command
-        .args(["recv", "--json", &name])
-        .stdout(Stdio::null());
+    let command = command.args(["recv", "--json", &name]);
+    let command = command.stdout(Stdio::null());
     let mut receiver = Program::spawn(command.stderr(OwnedFd::from(full)));
     let observer = observer(&name);
     until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
@@ -263,7 +256,7 @@ pub(crate) fn what_comes_before_a_corrupt_frame_is_sound() {
     received.with(3, "until then received 10 messages, 80 bytes");
 }
 
-pub(crate) fn a_follower_ends_with_its_ring_and_with_its_reader() {
+pub(crate) fn a_follower_ends_with_its_ring() {
     let (name, mut producer) = frames("followed", 1024);
     let mut tail = start(&["tail", "--follow", "--oldest", "--count", "3", &name]);
     // No process takes any of them.
@@ -277,23 +270,6 @@ pub(crate) fn a_follower_ends_with_its_ring_and_with_its_reader() {
     drop(producer);
     says(&["rm", &name]);
     tail.end().with(3, "was removed");
-
-    let (name, _) = frames("silent", 64);
-    let silent = ["tail", "--follow", &name];
-    start_on(closed(), &silent).end().quietly();
-}
-
-pub(crate) fn a_receiver_says_that_its_producer_died() {
-    let name = RingName::new("died");
-    let mut sender = start(&["send", &name]);
-    sender.feed(b"one\n");
-    until("it is sent", || name.file().exists() && unread(&name) > 0);
-    let pid = sender.pid();
-    sender.kill();
-    let ended = run(&["recv", "--json", &name], b"");
-    assert_eq!((ended.code, &*ended.output), (Some(8), &b"one\n"[..]));
-    let why = format!("the producer (it called itself process {pid}) crashed");
-    assert_eq!(ended.json()["error"], why);
 }
 
 pub(crate) fn a_stopped_endpoint_is_reported() {

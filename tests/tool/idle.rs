@@ -5,12 +5,8 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use quoit::Producer;
 use rustix::process::Resource;
-use serde_json::json;
 
-use crate::common::child::is_asleep;
-use crate::common::names::{RingName, file_directory, shared_memory_directory};
 use crate::common::naps::Naps;
 use crate::deaths::limited;
 use crate::tool::*;

@@ -4,9 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use serde_json::{Value, json};
-
-use crate::common::names::file_directory;
 use crate::tool::*;
 
 /// A machine on which everything is wrong that files can say.

@@ -7,11 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mcap::records::MessageHeader;
 use mcap::{MessageStream, Writer};
-use quoit::{FrameConsumer, PopError, RingOptions};
-use serde_json::json;
 
-use crate::common::PATIENCE;
-use crate::common::names::{RingName, file_directory};
 use crate::looking::Numbers;
 use crate::tool::*;
 
@@ -169,19 +165,6 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     let file = &*file_in(&directory, "padded");
     let said = run(&["record", "--json", "--tap", &name, file], b"").json();
     is(&said, &json!({"messages": 1, "missed": 0}));
-}
-
-pub(crate) fn a_recording_that_a_signal_ends_is_whole() {
-    let directory = file_directory();
-    let file = &*file_in(&directory, "recording");
-    let (name, mut producer) = frames("endless", 4096);
-    let recorder = start(&["record", &name, file]);
-    producer.try_push_kind(3, b"frame").expect("room");
-    until("the frame is recorded", || producer.is_empty());
-    recorder.ends_by(libc::SIGTERM);
-    let again = RingName::new("again");
-    says(&["replay", &again, file]);
-    assert_eq!(frames_of(&again), [(3, b"frame".to_vec())]);
 }
 
 /// As kill -9 may leave it.

@@ -5,11 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;
 
-use quoit::{FrameConsumer, Role};
-use serde_json::json;
-
-use crate::common::PATIENCE;
-use crate::common::names::{RingName, file_directory};
 use crate::tool::*;
 
 /// Words of a command, its code, and why.

@@ -4,9 +4,6 @@
 use std::fs;
 use std::path::Path;
 
-use quoit::FrameProducer;
-
-use crate::common::names::{RingName, file_directory};
 use crate::tool::*;
 
 /// Starts the tool as a shell does, with these redirections.

@@ -3,10 +3,6 @@
 use std::fs;
 use std::thread;
 
-use quoit::{FrameProducer, RingOptions, Role};
-use serde_json::json;
-
-use crate::common::names::RingName;
 use crate::tool::*;
 
 pub(crate) fn a_stream_of_lines_goes_through_a_full_ring() {

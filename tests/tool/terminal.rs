@@ -1,6 +1,5 @@
 //! What is shown on a terminal only: colours, and how far a command is.
 
-use crate::common::segment_file::{SUPERSEDED, SegmentFile};
 use crate::tool::*;
 
 pub(crate) fn colours_are_for_terminals_that_want_them() {
@@ -9,9 +8,8 @@ pub(crate) fn colours_are_for_terminals_that_want_them() {
     let top = ["top", "--count", "1", "--interval", "10ms", &name];
     let answers: [&[&str]; 3] = [&["stat", &name], &top, &["doctor", "--all", "--cores", "0"]];
     for arguments in answers {
-        let has_colours = |variable| {
+        let has_colours = |name: &str, value: &str| {
             let mut command = Terminal::command(PATH, arguments);
-            let (name, value) = variable;
             command.env(name, value);
             let mut tool = Terminal::start(SIZE, On::All, command);
             assert!(matches!(tool.end(), Some(0 | 9)));
@@ -19,14 +17,13 @@ pub(crate) fn colours_are_for_terminals_that_want_them() {
             let formatted = tool.screen().contents_formatted();
             let formatted = String::from_utf8_lossy(&formatted);
             // A sequence of a foreground.
-            ["\x1b[31m", "\x1b[32m", "\x1b[33m"]
-                .iter()
-                .any(|colour| formatted.contains(colour))
+            let colours = ["\x1b[31m", "\x1b[32m", "\x1b[33m"];
+            colours.iter().any(|colour| formatted.contains(colour))
         };
-        assert!(has_colours(("TERM", "xterm")), "{arguments:?}");
-        assert!(has_colours(("NO_COLOR", "")), "empty is as if not set");
-        assert!(!has_colours(("NO_COLOR", "1")), "{arguments:?}");
-        assert!(!has_colours(("TERM", "dumb")), "{arguments:?}");
+        assert!(has_colours("TERM", "xterm"), "{arguments:?}");
+        assert!(has_colours("NO_COLOR", ""), "empty is as if not set");
+        assert!(!has_colours("NO_COLOR", "1"), "{arguments:?}");
+        assert!(!has_colours("TERM", "dumb"), "{arguments:?}");
         let piped = run(arguments, b"").output;
         assert!(!piped.contains(&b'\x1b'), "{arguments:?}");
     }

@@ -1,20 +1,30 @@
 //! The tool as a process.
 
+use std::ffi::CStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, TryRecvError};
-use std::thread;
 use std::time::Duration;
 
-use quoit::{FrameConsumer, FrameProducer, Observer, Producer, Ring, RingOptions, Shape};
-use serde_json::Value;
+pub(crate) use quoit::{
+    Consumer, DoorbellKind, FrameConsumer, FrameProducer, Observer, PopError, Producer, Ring,
+    RingOptions, Role, Shape,
+};
+pub(crate) use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) use crate::common::PATIENCE;
+pub(crate) use crate::common::child::{Child, hear, hold, is_asleep, say};
 pub(crate) use crate::common::clock::until;
-use crate::common::names::RingName;
+pub(crate) use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
+pub(crate) use crate::common::names::{RingName, file_directory, shared_memory_directory};
 pub(crate) use crate::common::program::*;
+use crate::common::rings::named;
+pub(crate) use crate::common::segment_file::{
+    CAPACITY, DATA, LAYOUT, SUPERSEDED, SegmentFile, TAIL,
+};
 pub(crate) use crate::common::terminal::*;
+use crate::common::threads::while_repeating;
 
 /// A file in a directory, as an argument.
 pub(crate) fn file_in(directory: &TempDir, name: &str) -> String {
@@ -24,9 +34,8 @@ pub(crate) fn file_in(directory: &TempDir, name: &str) -> String {
 
 /// A ring that no process has opened yet.
 pub(crate) fn ring<T: Shape + ?Sized>(name: &str, capacity: u64) -> (RingName, Ring<T>) {
-    let name = RingName::new(name);
-    let ring = RingOptions::new(capacity).create(&name);
-    (name, ring.expect("a ring"))
+    let (ring, name) = named(name, &RingOptions::new(capacity));
+    (name, ring)
 }
 
 /// A ring of frames, and its producer.
@@ -45,6 +54,16 @@ pub(crate) fn consumed(name: &str, capacity: u64) -> (RingName, FrameConsumer) {
 pub(crate) fn records(name: &str) -> (RingName, Producer<u64>) {
     let (name, ring) = ring::<u64>(name, 64);
     (name, ring.producer().expect("a role"))
+}
+
+/// Gives this test a /dev/shm of its own, if it may have one.
+pub(crate) fn own_shm(options: &CStr) -> bool {
+    let shm = Path::new("/dev/shm");
+    let mounted = own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, options));
+    if let Err(error) = &mounted {
+        eprintln!("[no mounts of its own: {error}] ");
+    }
+    mounted.is_ok()
 }
 
 /// The text has this part.
@@ -97,12 +116,29 @@ pub(crate) fn json(text: &str) -> Value {
 /// The only ring of an answer.
 #[track_caller]
 pub(crate) fn ring_of(arguments: &[&str]) -> Value {
-    let report = says_json(arguments);
+    json_ring(&says(arguments))
+}
+
+#[track_caller]
+fn json_ring(text: &str) -> Value {
+    let report = json(text);
     assert_eq!(report["version"], 1, "{report}");
     let [ring] = &report["rings"].as_array().expect("rings")[..] else {
         panic!("{report}");
     };
     ring.clone()
+}
+
+/// What `stat` says of a ring.
+#[track_caller]
+pub(crate) fn stat(name: &str) -> Value {
+    ring_of(&["stat", "--json", name])
+}
+
+/// What `top` says of a ring.
+#[track_caller]
+pub(crate) fn look(name: &str) -> Value {
+    json_ring(&top(&["--json", name]))
 }
 
 /// A look of `top`, with these arguments.
@@ -149,18 +185,12 @@ pub(crate) fn observer(name: &RingName) -> Observer {
 
 /// Pushes frames, each as its number has it, until the rest is done.
 pub(crate) fn flood(mut producer: FrameProducer, frame: fn(u64) -> Vec<u8>, rest: impl FnOnce()) {
-    let (over, is_over) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut number = 0;
-            while is_over.try_recv() == Err(TryRecvError::Empty) {
-                let pushed = producer.push_timeout(&frame(number), Duration::from_millis(10));
-                number += u64::from(pushed.is_ok());
-            }
-        });
-        rest();
-        drop(over);
-    });
+    let mut number = 0;
+    let push = || {
+        let pushed = producer.push_timeout(&frame(number), Duration::from_millis(10));
+        number += u64::from(pushed.is_ok());
+    };
+    while_repeating(push, rest);
 }
 
 /// The length of a file, if there is one.

@@ -1,18 +1,11 @@
 //! `top`, on a terminal and into a pipe.
 
 use std::fs;
-use std::path::Path;
 
-use quoit::RingOptions;
-use serde_json::{Value, json};
 use vt100::{Color, Screen};
 
-use crate::common::child::Child;
-use crate::common::mounts::{mount, own_mounts};
-use crate::common::names::RingName;
-use crate::common::segment_file::{CAPACITY, SegmentFile};
 use crate::common::tracer::meddle;
-use crate::looking::Numbers;
+use crate::looking::{Numbers, under_load};
 use crate::tool::*;
 
 /// The row of a ring whose name ends so, and its words.
@@ -22,24 +15,16 @@ fn row(screen: &Screen, end: &str) -> Option<(u16, Vec<String>)> {
     rows.find(|(_, words): &(_, Vec<String>)| words.len() == 9 && words[0].ends_with(end))
 }
 
-pub(crate) fn top_shows_full_load_and_a_death() {
-    Child::start("top_of_all_rings", &[]).succeeds();
-}
-
 /// Has a /dev/shm of its own: the rings of others would push its row off the screen.
-pub(crate) fn top_of_all_rings(_: &[String]) {
-    let shm = Path::new("/dev/shm");
-    let mounted = own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"size=1m"));
-    if let Err(error) = mounted {
-        eprintln!("[among the rings of others: {error}] ");
-    }
+pub(crate) fn top_shows_full_load_and_a_death() {
+    // Otherwise it is among the rings of others.
+    own_shm(c"size=1m");
     let (name, _) = ring::<Numbers>("load", 1024);
-    let pusher = Child::start("pusher", &[&name]);
-    let mut popper = Child::start("popper", &[&name]);
+    let [pusher, mut popper] = under_load(&name);
     let mut top = on_terminal(On::All, &["top", "--interval", "50ms"]);
     top.until("thousands go through", |screen| {
-        row(screen, "-load")
-            .is_some_and(|(_, words)| words[3..=4].iter().all(|rate| rate.ends_with(['k', 'M'])))
+        let row = row(screen, "-load");
+        row.is_some_and(|(_, words)| words[3..=4].iter().all(|rate| rate.ends_with(['k', 'M'])))
     });
     let (_, words) = row(top.screen(), "-load").expect("a row");
     let pids = [&pusher, &popper].map(|end| end.pid().to_string());
