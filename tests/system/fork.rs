@@ -21,13 +21,13 @@ use crate::common::fork::{done, ending, fork, in_a_child};
 use crate::common::names::{RingName, files_in};
 use crate::common::positions::{End, ROLES, other};
 use crate::common::process::set_limit;
-use crate::common::refused::{is, refused, superseded};
+use crate::common::refused::{is, refused};
 use crate::common::rings::{anonymous, consumer, ends, heap, named, producer};
 use crate::common::sample::{Words, bytes};
 use quoit::rpc::{CallError, Client};
 use quoit::{
-    AsyncError, ClaimError, Consumer, Deadline, DoorbellKind, Error, Holder, PeerError, PopError,
-    Producer, PushError, Ring, RingOptions, Role, Select, Selectable, Selected, WaitStrategy,
+    AsyncError, ClaimError, Deadline, DoorbellKind, Error, Holder, PeerError, PopError, Producer,
+    PushError, Ring, RingOptions, Role, Select, Selectable, Selected, WaitStrategy,
 };
 use rustix::process::Resource;
 
@@ -351,32 +351,11 @@ fn a_clone_without_handlers_is_not_detected() {
 
 fn a_child_may_take_roles() {
     let (ring, name) = ring("roles-in-a-child");
-    // Of a ring whose roles are free, each process takes one.
-    let Some(child) = fork() else {
-        assert_eq!(consumer(&ring).pop(), Ok(7));
-        done();
-    };
-    let mut producer = producer(&ring);
-    producer.try_push(7).expect("there is room");
-    assert_eq!(ending(child), 0, "the child succeeds");
-    producer.try_push(8).expect("there is room");
-    let pid = std::process::id();
-    // Of a ring of which the parent holds a role, the child has a copy.
-    let Some(child) = fork() else {
-        superseded(&name, ring.consumer());
-        let refused = Producer::<u64>::open(&name).err();
-        refused!(refused => Error::InUse { role, holder });
-        assert_eq!((role, holder), (Role::Producer, Holder::Known(pid)));
-        let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
-        assert_eq!(consumer.pop(), Ok(8));
-        // The inherited endpoint has no influence.
-        drop((ring, producer));
-        assert_eq!(consumer.try_pop(), Err(PopError::Empty));
-        assert!(!consumer.is_abandoned());
-        done();
-    };
-    assert_eq!(ending(child), 0, "the child succeeds");
-    assert_eq!(producer.len(), 0);
+    children_take_roles(ring, |_| Ring::open(&name));
+    children_take_roles(anonymous(CAPACITY), |ring| {
+        let descriptor = ring.descriptor().expect("it is anonymous");
+        RingOptions::default().open_descriptor(descriptor)
+    });
     // A ring on the heap is copied with both its endpoints.
     let (mut heap_in, mut heap_out) = heap::<u64>(CAPACITY);
     let Some(child) = fork() else {
@@ -389,6 +368,37 @@ fn a_child_may_take_roles() {
     };
     assert_eq!(ending(child), 0, "the child succeeds");
     assert_eq!(heap_out.try_pop(), Err(PopError::Empty));
+}
+
+fn children_take_roles(ring: Ring<u64>, open: impl Fn(&Ring<u64>) -> Result<Ring<u64>, Error>) {
+    // Of a ring whose roles are free, each process takes one.
+    let Some(child) = fork() else {
+        assert_eq!(consumer(&ring).pop(), Ok(7));
+        done();
+    };
+    let mut producer = producer(&ring);
+    producer.try_push(7).expect("there is room");
+    assert_eq!(ending(child), 0, "the child succeeds");
+    assert!(producer.is_abandoned(), "the child has not closed");
+    producer.try_push(8).expect("there is room");
+    let pid = std::process::id();
+    // Of a ring of which the parent holds a role, the child has a copy.
+    let Some(child) = fork() else {
+        is!(ring.consumer() => Err(Error::Superseded { .. }));
+        let again = open(&ring).expect("a ring");
+        let refused = again.producer().err();
+        refused!(refused => Error::InUse { role, holder });
+        assert_eq!((role, holder), (Role::Producer, Holder::Known(pid)));
+        let mut consumer = consumer(&again);
+        assert_eq!(consumer.pop(), Ok(8));
+        // The inherited endpoint has no influence.
+        drop((ring, producer));
+        assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+        assert!(!consumer.is_abandoned());
+        done();
+    };
+    assert_eq!(ending(child), 0, "the child succeeds");
+    assert_eq!(producer.len(), 0);
 }
 
 fn a_child_closes_only_inherited_descriptors() {
