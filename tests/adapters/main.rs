@@ -9,7 +9,6 @@ mod pipes;
 mod pollable;
 #[cfg(feature = "futures")]
 mod reactor;
-mod restarts;
 mod rpc;
 mod select;
 #[cfg(feature = "shared_memory")]
@@ -34,7 +33,6 @@ common::suite::suite! {
     pipes::streams,
     pollable,
     #[cfg(feature = "futures")] reactor,
-    restarts,
     rpc,
     select,
     select::departures,
