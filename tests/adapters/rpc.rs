@@ -533,7 +533,10 @@ fn a_request_says_how_long_its_client_waits() {
 /// (`a_request_says_how_long_its_client_waits`).
 fn clocks_of_two_time_namespaces_do_not_matter() {
     const AHEAD: [&str; 4] = ["unshare", "-T", "--monotonic", "86400"];
-    let may = Command::new(AHEAD[0]).args(&AHEAD[1..]).arg("true").status();
+    let may = Command::new(AHEAD[0])
+        .args(&AHEAD[1..])
+        .arg("true")
+        .status();
     let ahead: &[&str] = match may {
         Ok(status) if status.success() => &AHEAD,
         _ => &[],
