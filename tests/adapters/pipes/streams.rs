@@ -12,6 +12,7 @@ use serde_json::{Deserializer, Value, json};
 use crate::common::PATIENCE;
 use crate::common::child::{Child, say};
 use crate::common::names::RingName;
+use crate::common::rings::{consumer, named};
 use crate::common::sample::mix;
 use crate::pipes::stream::{Stream, Sum};
 
@@ -26,11 +27,9 @@ crate::common::suite::tests! {
 
 /// A child that writes into a new ring of this capacity, and the ring's reader.
 fn fed_by(part: &str, capacity: u64, length: u64) -> (RingName, Child, FrameConsumer) {
-    let name = RingName::new(part);
-    let ring = RingOptions::new(capacity).create::<[u8]>(&name);
-    let consumer = ring.and_then(|ring| ring.consumer()).expect("a ring");
+    let (ring, name) = named::<[u8]>(part, &RingOptions::new(capacity));
     let child = Child::start(part, &[name.as_str(), &length.to_string()]);
-    (name, child, consumer)
+    (name, child, consumer(&ring))
 }
 
 /// In a child: the ring's producer and the stream to write.
@@ -84,8 +83,7 @@ fn writes_of_every_length_are_one_stream() {
             if count == 0 {
                 break;
             }
-            sum.write_all(&buffer[..count])
-                .expect("it takes every write");
+            sum.write_all(&buffer[..count]).expect("a write");
         }
         assert_eq!(sum.text(), text_of(length));
         child.succeeds();
@@ -96,9 +94,7 @@ fn writes_of_every_length_are_one_stream() {
 fn ragged_writer(arguments: &[String]) {
     let (mut producer, mut stream) = feed(arguments);
     let mut bytes = Vec::new();
-    stream
-        .read_to_end(&mut bytes)
-        .expect("the stream always has bytes");
+    stream.read_to_end(&mut bytes).expect("a stream has bytes");
     let mut rest = &bytes[..];
     let most = producer.capacity() as usize * 2;
     let mut writer = producer.writer();
