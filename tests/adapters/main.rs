@@ -16,12 +16,9 @@ mod shared_memory;
 
 common::suite::suite! {
     #[cfg(feature = "futures")] futures,
-    #[cfg(feature = "futures")] futures::cancelling,
     #[cfg(feature = "futures")] futures::dropped,
     #[cfg(feature = "futures")] futures::endings,
     #[cfg(feature = "futures")] futures::peers,
-    #[cfg(feature = "futures")] futures::places,
-    #[cfg(feature = "futures")] futures::reactor,
     #[cfg(feature = "futures")] futures::refusals,
     #[cfg(feature = "futures")] futures::sinks,
     #[cfg(feature = "futures")] futures::stopped,
