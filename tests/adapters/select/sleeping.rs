@@ -20,11 +20,9 @@ use crate::common::tracer::meddle;
 crate::common::suite::tests! {
     a_sleeping_select_is_woken_from_another_process,
     a_batch_wakes_a_sleeping_select_once,
-    a_close_wakes_a_sleeping_select,
-    a_new_peer_wakes_a_sleeping_select,
+    a_close_and_a_new_peer_wake_a_sleeping_select,
     a_peer_that_attaches_before_the_sleep_is_seen,
-    a_peer_that_is_killed_during_the_sleep_ends_the_wait,
-    a_peer_that_is_killed_and_restarted_is_gone_and_back,
+    a_peer_that_is_killed_during_the_sleep_and_restarted_is_gone_and_back,
     a_sleep_that_no_barrier_protects_is_short,
     an_idle_select_wakes_at_most_eleven_times_a_second;
     parts: echoing, selecting
@@ -178,42 +176,7 @@ fn a_batch_wakes_a_sleeping_select_once() {
     }
 }
 
-fn a_close_wakes_a_sleeping_select() {
-    for kernel in KERNELS {
-        for closed in [0, 1].repeat(5) {
-            let mut rings = Two::new(kernel);
-            let producer = rings.producer(closed);
-            let _other = rings.producer(1 - closed);
-            let mut child = rings.sleeper();
-            child.runs_into_sleep();
-            drop(producer);
-            assert_eq!(child.woken(), Some(closed as i64), "{kernel}");
-            drop(child);
-            rings.has_closed(0, closed);
-            rings.no_rescue(kernel);
-        }
-    }
-}
-
-fn a_peer_that_is_killed_during_the_sleep_ends_the_wait() {
-    for kernel in KERNELS {
-        for victim in [0, 1] {
-            let mut rings = Two::new(kernel);
-            let _other = rings.producer(1 - victim);
-            let mut peer = start(Role::Producer, &rings.names[victim], "0");
-            rings.child.tell("go");
-            let pages = [0, 1].map(|index| rings.page(index));
-            until("it sleeps", || {
-                pages.iter().all(SleepPage::consumer_is_parked)
-            });
-            peer.kill();
-            rings.has_closed(0, victim);
-            rings.no_rescue(kernel);
-        }
-    }
-}
-
-fn a_new_peer_wakes_a_sleeping_select() {
+fn a_close_and_a_new_peer_wake_a_sleeping_select() {
     for kernel in KERNELS {
         for closed in [0, 1] {
             let mut rings = Two::new(kernel);
@@ -255,17 +218,21 @@ fn a_peer_that_attaches_before_the_sleep_is_seen() {
     rings.is_back(0);
 }
 
-fn a_peer_that_is_killed_and_restarted_is_gone_and_back() {
+fn a_peer_that_is_killed_during_the_sleep_and_restarted_is_gone_and_back() {
     for kernel in KERNELS {
         for victim in [0, 1] {
             let mut rings = Two::new(kernel);
             let _other = rings.producer(1 - victim);
             rings.child.tell("go");
+            let pages = [0, 1].map(|index| rings.page(index));
             for round in 1..=3 {
                 let mut peer = start(Role::Producer, &rings.names[victim], "5");
                 if round > 1 {
                     rings.is_back(victim);
                 }
+                until("it sleeps", || {
+                    pages.iter().all(SleepPage::consumer_is_parked)
+                });
                 peer.kill();
                 rings.has_closed(5 * round, victim);
             }
