@@ -11,11 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::common::PATIENCE;
 use crate::common::calls::{Calls, Wait, pop, push};
-use crate::common::child::Child;
 use crate::common::clock::until;
 use crate::common::dice::Dice;
 use crate::common::ends::End;
-use crate::common::fork::in_a_child;
+use crate::common::fork::{forked, in_a_child, succeeds};
 use crate::common::names::{RingName, file_directory};
 use crate::common::positions::{ROLES, peer, start};
 use crate::common::process::set_limit;
@@ -25,7 +24,7 @@ use crate::common::sample::mix;
 use crate::common::segment_file::{CAPACITY, DOORBELL, SLOT_SIZE, SUPERSEDED, SegmentFile};
 use crate::common::threads::while_repeating;
 use quoit::observer::{Message, ShapeKind};
-use quoit::{DoorbellKind, Error, FrameProducer, Observer, Ring, RingOptions, Role};
+use quoit::{DoorbellKind, Error, Observer, Ring, RingOptions, Role};
 use rustix::process::Resource;
 
 crate::common::suite::tests! {
@@ -43,7 +42,7 @@ crate::common::suite::tests! {
     it_reports_errors,
     a_record_that_does_not_fit_into_memory_is_an_error,
     it_sees_that_a_ring_is_superseded;
-    parts: peer, sender
+    parts: peer
 }
 
 fn ring<T: quoit::Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, RingName, Observer) {
@@ -236,16 +235,13 @@ fn frame(number: u64) -> Vec<u8> {
     frame
 }
 
-/// Sends frames until the consumer has closed.
-fn sender(arguments: &[String]) {
-    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
-    let _ = (0..).find(|&number| producer.push(&frame(number)).is_err());
-}
-
 fn at_full_load_it_sees_only_what_was_sent() {
-    let (ring, name, observer) = ring::<[u8]>("load", 4096);
+    let (ring, _name, observer) = ring::<[u8]>("load", 4096);
+    let sender = forked(|| {
+        let mut producer = producer(&ring);
+        let _ = (0..).find(|&number| producer.push(&frame(number)).is_err());
+    });
     let mut consumer = consumer(&ring);
-    let _sender = Child::start("sender", &[name.as_str()]);
     let reads = || consumer.try_pop(&mut [0; 100]).map_or((), |_| ());
     while_repeating(reads, || {
         let (mut seen, mut before, begun) = (0, observer.positions(), Instant::now());
@@ -263,6 +259,8 @@ fn at_full_load_it_sees_only_what_was_sent() {
             looked.expect("a sound ring");
         }
     });
+    drop(consumer);
+    succeeds(sender);
 }
 
 fn read_permission_suffices() {

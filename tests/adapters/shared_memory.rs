@@ -7,6 +7,7 @@ use crate::common::PATIENCE;
 use crate::common::calls::Calls;
 use crate::common::child::{Child, hear, say};
 use crate::common::exchange::{answers, asks};
+use crate::common::fork::{forked, succeeds};
 use crate::common::mounts::mount_a_megabyte;
 use crate::common::names::RingName;
 use crate::common::refused::{is, refused};
@@ -27,7 +28,7 @@ crate::common::suite::tests! {
     a_name_that_refers_to_another_file_is_noticed,
     a_shmem_without_a_ring_is_not_opened,
     the_owner_removes_the_name;
-    parts: record_answerer, frame_answerer, holder
+    parts: holder
 }
 
 const SIZE: usize = 1 << 16;
@@ -61,36 +62,25 @@ fn create<T: Shape + ?Sized>(
 }
 
 /// A child answers in a second `Shmem`.
-fn are_sent_and_back<T: Calls + ?Sized, U: Calls + ?Sized>(part: &str, capacity: u64) {
-    let (there_name, there) = shmem("there");
-    let (back_name, back) = shmem("back");
+fn are_sent_and_back<T: Calls + ?Sized, U: Calls + ?Sized>(capacity: u64) {
+    let [(there_name, there), (back_name, back)] = ["there", "back"].map(shmem);
     let there = create::<T>(&there, capacity).expect("a ring");
     let back = create::<U>(&back, capacity).expect("a ring");
-    let child = Child::start(part, &[there_name.as_str(), back_name.as_str()]);
+    let child = forked(|| {
+        let (_there, there) = open::<T>(&there_name);
+        let (_back, back) = open::<U>(&back_name);
+        answers::<T, U>(consumer(&there), producer(&back));
+    });
     asks::<T, U>(producer(&there), consumer(&back));
-    child.succeeds();
-}
-
-fn answer<T: Calls + ?Sized, U: Calls + ?Sized>(arguments: &[String]) {
-    let (_there, there) = open::<T>(&arguments[0]);
-    let (_back, back) = open::<U>(&arguments[1]);
-    answers::<T, U>(consumer(&there), producer(&back));
+    succeeds(child);
 }
 
 fn records_are_sent_to_another_process_and_back() {
-    are_sent_and_back::<Words<4>, Words<6>>("record_answerer", 64);
-}
-
-fn record_answerer(arguments: &[String]) {
-    answer::<Words<4>, Words<6>>(arguments);
+    are_sent_and_back::<Words<4>, Words<6>>(64);
 }
 
 fn frames_are_sent_to_another_process_and_back() {
-    are_sent_and_back::<[u8], [u8]>("frame_answerer", 4096);
-}
-
-fn frame_answerer(arguments: &[String]) {
-    answer::<[u8], [u8]>(arguments);
+    are_sent_and_back::<[u8], [u8]>(4096);
 }
 
 fn a_new_consumer_continues_after_a_kill() {

@@ -17,7 +17,7 @@ use crate::common::PATIENCE;
 use crate::common::calls::{AFTER_A_FORK, Calls, Wait, pop, push, ways};
 use crate::common::child::{Child, hear, say};
 use crate::common::ends::End as _;
-use crate::common::fork::{done, ending, fork, in_a_child};
+use crate::common::fork::{self, done, ending, fork, in_a_child, pause, succeeds};
 use crate::common::names::{RingName, files_in};
 use crate::common::positions::{End, ROLES, other};
 use crate::common::process::set_limit;
@@ -49,7 +49,7 @@ crate::common::suite::tests! {
     a_dropped_role_is_free_although_a_clone_has_its_descriptor,
     no_role_is_taken_during_a_fork,
     roles_that_are_taken_during_a_fork_belong_to_the_parent;
-    parts: parent_to_be_killed, daemonizer, forker_among_threads
+    parts: parent_to_be_killed, forker_among_threads
 }
 
 const CAPACITY: u64 = 64;
@@ -69,14 +69,6 @@ fn kill(child: &Child) {
     // SAFETY: the record outlives the call.
     let waited = unsafe { libc::waitid(libc::P_PID, child.pid(), &raw mut info, options) };
     assert_eq!(waited, 0, "the child dies");
-}
-
-/// Waits for the kill.
-fn pause() -> ! {
-    loop {
-        // SAFETY: the call has no pointers.
-        unsafe { libc::pause() };
-    }
 }
 
 /// The whole segment.
@@ -165,7 +157,7 @@ where
             drop((producer, consumer, ring));
             done();
         };
-        assert_eq!(ending(child), 0, "the child succeeds");
+        succeeds(child);
         assert!(segment(&name) == before, "the ring has changed");
         push::<T>(&mut producer, &T::message(3), Wait::Never).expect("room");
         for number in 1..=3 {
@@ -200,7 +192,7 @@ fn a_claim_that_a_child_commits_is_lost() {
         drop(producer);
         done();
     };
-    assert_eq!(ending(child), 0, "the child succeeds");
+    succeeds(child);
     assert!(segment(&name) == before, "the ring has changed");
     claim.write_at(50, &payload[50..]);
     claim.commit();
@@ -283,34 +275,28 @@ fn calls_of_other_inherited_endpoints_end() {
     assert_eq!(pollable.get().try_push(b"the parent"), Ok(()));
 }
 
+/// It takes a role, and then becomes a daemon.
 fn a_daemon_has_lost_its_role() {
     let (ring, name) = ring("daemon");
-    let mut child = Child::start("daemonizer", &[name.as_str()]);
-    child.expect("it is lost, and not in the ring");
-    drop(producer(&ring));
-    child.tell("go"); // the daemon exits when its input ends
-}
-
-/// Takes a role, and then becomes a daemon.
-fn daemonizer(arguments: &[String]) {
-    let mut early = Producer::<u64>::open(&arguments[0]).expect("the role is free");
-    // SAFETY: there is no other thread.
-    #[allow(deprecated, reason = "deprecated only on Apple's systems")]
-    let result = unsafe { libc::daemon(1, 1) };
-    assert_eq!(result, 0, "it is a daemon");
-    assert_eq!(early.push(7), Err(PushError::Abandoned(7)));
-    drop(early);
-    // The correct order: the daemon takes its role after its parent has exited.
-    let late = loop {
-        match Producer::<u64>::open(&arguments[0]) {
-            Err(Error::InUse { .. }) => thread::yield_now(),
-            other => break other.expect("the role is free"),
-        }
-    };
-    assert!(late.is_empty());
-    drop(late);
-    say("it is lost, and not in the ring");
-    hear();
+    let mut consumer = consumer(&ring);
+    in_a_child(|| {
+        let mut early = Producer::<u64>::open(&name).expect("the role is free");
+        // SAFETY: there is no other thread.
+        #[allow(deprecated, reason = "deprecated only on Apple's systems")]
+        let result = unsafe { libc::daemon(1, 1) };
+        assert_eq!(result, 0, "it is a daemon");
+        assert_eq!(early.push(7), Err(PushError::Abandoned(7)));
+        drop(early);
+        // The correct order: the daemon takes its role after its parent has exited.
+        let mut late = loop {
+            match Producer::<u64>::open(&name) {
+                Err(Error::InUse { .. }) => thread::yield_now(),
+                other => break other.expect("the role is free"),
+            }
+        };
+        late.push(8).expect("there is room");
+    });
+    assert_eq!(consumer.pop_timeout(PATIENCE), Ok(8), "the first is lost");
 }
 
 /// Starts programs by `posix_spawn`, which runs no fork handlers, between its messages.
@@ -341,7 +327,7 @@ fn a_clone_without_handlers_is_not_detected() {
         let _ = producer.try_push(7);
         done();
     };
-    assert_eq!(ending(child), 0);
+    succeeds(child);
     assert_eq!(
         consumer(&ring).try_pop(),
         Ok(7),
@@ -366,7 +352,7 @@ fn a_child_may_take_roles() {
         assert_eq!(heap_out.wait_for_peer(), Err(PeerError::Superseded));
         done();
     };
-    assert_eq!(ending(child), 0, "the child succeeds");
+    succeeds(child);
     assert_eq!(heap_out.try_pop(), Err(PopError::Empty));
 }
 
@@ -378,7 +364,7 @@ fn children_take_roles(ring: Ring<u64>, open: impl Fn(&Ring<u64>) -> Result<Ring
     };
     let mut producer = producer(&ring);
     producer.try_push(7).expect("there is room");
-    assert_eq!(ending(child), 0, "the child succeeds");
+    succeeds(child);
     assert!(producer.is_abandoned(), "the child has not closed");
     producer.try_push(8).expect("there is room");
     let pid = std::process::id();
@@ -397,7 +383,7 @@ fn children_take_roles(ring: Ring<u64>, open: impl Fn(&Ring<u64>) -> Result<Ring
         assert!(!consumer.is_abandoned());
         done();
     };
-    assert_eq!(ending(child), 0, "the child succeeds");
+    succeeds(child);
     assert_eq!(producer.len(), 0);
 }
 
@@ -465,9 +451,7 @@ fn a_dropped_role_is_free_although_a_clone_has_its_descriptor() {
     };
     drop(held);
     let successor = ring.producer();
-    // SAFETY: the clone is not reaped yet, so the pid still belongs to it.
-    unsafe { libc::kill(child, libc::SIGKILL) };
-    ending(child);
+    fork::kill(child);
     drop(successor.expect("the role is free"));
 }
 

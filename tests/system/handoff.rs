@@ -7,12 +7,13 @@ pub(crate) mod travels;
 pub(crate) mod wire;
 
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 
 use quoit::{Ring, Shape, handoff};
 
 use crate::common::PATIENCE;
-use crate::common::fork::{done, ending, fork};
+use crate::common::fork::forked;
 
 /// A child, which has nothing of the rings that come over the socket.
 struct Worker {
@@ -23,27 +24,17 @@ struct Worker {
 impl Worker {
     fn start(work: impl FnOnce(UnixStream)) -> Self {
         let (socket, theirs) = pair();
-        let Some(pid) = fork() else {
-            drop(socket);
+        let ours = socket.as_raw_fd();
+        let pid = forked(|| {
+            // SAFETY: the child does not use it.
+            unsafe { libc::close(ours) };
             work(theirs);
-            done();
-        };
+        });
         Self { pid, socket }
     }
 
     fn send<T: Shape + ?Sized>(&self, ring: &Ring<T>) {
         handoff::send(&self.socket, ring).expect("it is sent");
-    }
-
-    /// `kill -9`, and waits for the exit; nothing else may have ended it.
-    fn kill(self) {
-        // SAFETY: the child is not reaped yet, so the pid still belongs to it.
-        unsafe { libc::kill(self.pid, libc::SIGKILL) };
-        assert_eq!(ending(self.pid), libc::SIGKILL);
-    }
-
-    fn succeeds(self) {
-        assert_eq!(ending(self.pid), 0, "the child succeeds");
     }
 }
 

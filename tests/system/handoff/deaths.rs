@@ -6,7 +6,7 @@ use std::thread;
 use quoit::PopError;
 
 use crate::common::PATIENCE;
-use crate::common::fork::{done, ending, fork};
+use crate::common::fork::{done, ending, fork, kill};
 use crate::common::rings::{anonymous, consumer, producer};
 use crate::handoff::{Worker, hear, receive, tell};
 
@@ -47,7 +47,7 @@ fn a_new_worker_continues_where_the_killed_one_stopped() {
         assert!(!jobs_in.is_abandoned() && !results_out.is_abandoned());
         thread::scope(|scope| {
             let results = scope.spawn(|| [(); 4].map(|()| results_out.pop()));
-            worker.kill();
+            kill(worker.pid);
             let doubled = [0, 1, 2].map(|job| Ok(2 * (3 * number + job)));
             let [first, second, third] = doubled;
             let all = [first, second, third, Err(PopError::Abandoned)];
@@ -72,7 +72,7 @@ fn the_creator_may_die_first() {
     let ring = receive::<u64>(&worker.socket);
     hear(&worker.socket);
     let mut consumer = consumer(&ring);
-    worker.kill();
+    kill(worker.pid);
     for expected in [Ok(1), Ok(2), Err(PopError::Abandoned)] {
         assert_eq!(consumer.pop_timeout(PATIENCE), expected);
     }
@@ -97,7 +97,7 @@ fn a_role_is_free_when_the_parent_is_killed_and_the_child_runs() {
     let mut consumer = consumer(&ring);
     assert!(!consumer.is_abandoned());
     let socket = worker.socket.try_clone().expect("a descriptor");
-    worker.kill();
+    kill(worker.pid);
     assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
     drop(producer(&ring));
     tell(&socket, 7);

@@ -7,6 +7,7 @@ use quoit::{Error, RingOptions, handoff};
 
 use crate::common::calls::Calls;
 use crate::common::exchange::{answers, asks};
+use crate::common::fork::{kill, succeeds};
 use crate::common::names::files_in;
 use crate::common::refused::{is, refused};
 use crate::common::rings::{anonymous, consumer, producer};
@@ -36,7 +37,7 @@ fn are_sent_in_both_directions<T: Calls + ?Sized, U: Calls + ?Sized>(capacity: u
     worker.send(&there);
     worker.send(&back);
     asks::<T, U>(producer(&there), consumer(&back));
-    worker.succeeds();
+    succeeds(worker.pid);
 }
 
 fn records_are_sent_in_both_directions() {
@@ -76,7 +77,7 @@ fn the_receiver_owns_its_roles() {
     assert_eq!(hear(&worker.socket), 2);
     assert!(consumer.is_abandoned());
     drop(producer(&again)); // its holder has closed
-    worker.kill();
+    kill(worker.pid);
 }
 
 /// Descriptors and mappings of memfds, and of named files in shared memory.
