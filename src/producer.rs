@@ -426,6 +426,7 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    #[inline]
     pub fn claim(&mut self) -> Result<Claim<'_, T>, ClaimError> {
         self.claim_timeout(Deadline::NEVER)
     }
@@ -439,6 +440,7 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    #[inline]
     pub fn claim_timeout(
         &mut self,
         timeout: impl Into<Deadline>,
