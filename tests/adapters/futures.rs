@@ -88,7 +88,7 @@ where
 }
 
 /// Both endpoints of a ring, async.
-fn async_ends<T>(ring: &Ring<T>) -> (Sink<T>, Stream<T>)
+fn async_pair<T>(ring: &Ring<T>) -> (Sink<T>, Stream<T>)
 where
     T: Shape<Producer: Plain, Consumer: Plain> + ?Sized,
 {

@@ -172,9 +172,10 @@ fn a_frame_needs_its_own_room() {
 fn writer(arguments: &[String]) {
     let count: u64 = arguments[1].parse().expect("a number");
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
-    let pause = |number| match number % 97 {
-        0 => thread::sleep(Duration::from_micros(mix(number) % 3000)),
-        _ => {}
+    let pause = |number| {
+        if number % 97 == 0 {
+            thread::sleep(Duration::from_micros(mix(number) % 3000));
+        }
     };
     if arguments[2] == "plain" {
         for number in 0..count {
@@ -195,7 +196,7 @@ fn writer(arguments: &[String]) {
     }
 }
 
-/// Takes at most so many records at each event.
+/// Takes at most this many records at each event.
 fn a_loop_reads_two_processes(mode: EventFlags, most: usize) {
     const COUNT: u64 = 10_000;
     let epoll = Epoll::new();

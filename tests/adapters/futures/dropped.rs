@@ -11,7 +11,7 @@ use futures_util::future::{self, Either};
 use quoit::PopError;
 
 use super::calls::AsyncCalls;
-use super::{Sink, Stream, async_ends, on_every_runtime};
+use super::{Sink, Stream, async_pair, on_every_runtime};
 use crate::common::dice::Dice;
 use crate::common::sample::Words;
 
@@ -26,7 +26,7 @@ const BATCH: u64 = 11;
 
 fn arrive_once<T: AsyncCalls + ?Sized>(test: &str) {
     on_every_runtime::<T, _>(test, T::CAPACITY, |ring, _| {
-        let (mut sink, mut stream) = async_ends(&ring);
+        let (mut sink, mut stream) = async_pair(&ring);
         drop(ring);
         async move {
             let writer = thread::spawn(move || {

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, future};
 use quoit::{ClaimError, PopError, PushError, Ring, RingOptions, Role};
 
 use super::calls::AsyncCalls;
-use super::{Plain, async_ends, heap_out, in_time, is_pending, on_every_runtime, poll_once};
+use super::{Plain, async_pair, heap_out, in_time, is_pending, on_every_runtime, poll_once};
 use crate::common::calls::{Wait, fill, push};
 use crate::common::fork::in_a_child;
 use crate::common::positions::start;
@@ -197,7 +197,7 @@ fn a_child_of_fork_may_drop_inherited_endpoints() {
 
 fn a_plain_endpoint_continues_where_the_async_one_stopped() {
     let (ring, name) = named::<u64>("plain-again", &RingOptions::new(2));
-    let (mut producer, mut consumer) = async_ends(&ring);
+    let (mut producer, mut consumer) = async_pair(&ring);
     let page = SleepPage::open(&name.file());
     assert!(is_pending(consumer.pop()) && page.consumer_is_parked());
     for number in 0..2 {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use futures_util::{Sink, future};
 use quoit::{AsyncFrameProducer, ClaimError, FrameConsumer, PopError, Popped, Ring, RingOptions};
 
-use super::{Plain, async_ends, is_pending, on_every_runtime, poll_once};
+use super::{Plain, async_pair, is_pending, on_every_runtime, poll_once};
 use crate::common::rings::{consumer, ends, heap, named};
 use crate::common::sample::bytes;
 use crate::common::sleep_state::assert_no_rescues;
@@ -100,7 +100,7 @@ fn a_sink_of_frames_keeps_one_that_finds_no_room() {
 
 fn a_push_follows_the_frame_in_the_sink() {
     on_every_runtime("push-after", 64, |ring: Ring<[u8]>, _| {
-        let (mut sink, mut consumer) = async_ends(&ring);
+        let (mut sink, mut consumer) = async_pair(&ring);
         async move {
             feed_three(&mut sink);
             let write = async {

@@ -20,7 +20,7 @@ use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 use crate::common::tracer::Halted;
 
 crate::common::suite::tests! {
-    a_task_goes_on_soon_if_its_peer_stops_before_the_wake;
+    a_task_continues_soon_if_its_peer_stops_before_the_wake;
     parts: peer
 }
 
@@ -105,7 +105,7 @@ fn wait_for(peer: Peer, is_asleep: bool, mut poll: impl FnMut(&Waker) -> Poll<()
     AGES
 }
 
-fn a_task_goes_on_soon_if_its_peer_stops_before_the_wake() {
+fn a_task_continues_soon_if_its_peer_stops_before_the_wake() {
     for (role, is_asleep) in ROLES
         .into_iter()
         .flat_map(|role| [(role, false), (role, true)])
