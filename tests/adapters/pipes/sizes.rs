@@ -14,13 +14,12 @@ use crate::common::sample::bytes;
 use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 
 crate::common::suite::tests! {
-    a_write_of_any_size_is_one_frame_of_at_most_a_quarter_of_the_ring,
+    a_write_is_one_frame_of_at_most_a_quarter_of_the_ring,
     an_empty_write_publishes_nothing,
     a_tiny_buffer_takes_a_frame_piece_by_piece,
     lines_may_span_frames,
     a_reader_takes_the_frames_of_any_producer,
     a_frame_stays_in_the_ring_until_its_buffer_is_consumed,
-    a_vectored_write_is_one_frame,
     endless_empty_frames_do_not_extend_a_deadline,
     a_read_after_its_deadline_skips_a_bounded_number_of_empty_frames,
     a_zero_timeout_skips_the_empty_frames_in_the_ring,
@@ -36,28 +35,50 @@ fn next<const N: usize>(mut reader: impl Read) -> [u8; N] {
     bytes
 }
 
-fn a_write_of_any_size_is_one_frame_of_at_most_a_quarter_of_the_ring() {
+/// A write of each size, and vectored ones, by the capacity of a ring.
+fn a_write_is_one_frame_of_at_most_a_quarter_of_the_ring() {
     for capacity in [64, 128, 256, 1024] {
         let (mut producer, mut consumer) = heap::<[u8]>(capacity);
         let most = capacity as usize / 4 - 8;
-        for size in 0..=2 * capacity as usize {
-            let written = bytes(size as u64, size);
-            let count = producer.writer().write(&written);
-            let count = count.expect("the ring is empty");
-            assert_eq!(count, size.min(most));
-            let Ok(frame) = consumer.try_peek() else {
-                assert_eq!(size, 0);
-                continue;
+        let mut writes: Vec<_> = (0..=2 * capacity as usize).map(|size| vec![size]).collect();
+        writes.extend([vec![], vec![0, 0], vec![3, 0, 4], vec![most - 1, 0, 1, 7]]);
+        writes.extend([
+            vec![1; most + 1],
+            vec![most / 2, most, most],
+            vec![0, 2 * most],
+        ]);
+        for lens in writes {
+            let parts: Vec<_> = (0..).zip(&lens).map(|(i, &len)| bytes(i, len)).collect();
+            let slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+            let (all, before) = (parts.concat(), producer.position());
+            let count = match &parts[..] {
+                [part] => producer.writer().write(part),
+                _ => producer.writer().write_vectored(&slices),
             };
-            assert_eq!(frame.to_vec(), written[..count]);
+            let count = count.expect("the ring is empty");
+            assert_eq!(count, all.len().min(most), "{lens:?}");
+            if count == 0 {
+                assert_eq!(producer.position(), before, "nothing was published");
+                continue;
+            }
+            let frame = consumer.try_peek().expect("a frame");
+            assert_eq!(frame.to_vec(), all[..count]);
             let mut read = vec![0; count];
             consumer.reader().read_exact(&mut read).expect("the frame");
-            assert_eq!(read, written[..count]);
-            assert_eq!(consumer.len(), 0, "there was one frame");
+            assert_eq!(read, all[..count]);
+            assert!(consumer.is_empty(), "there was one frame");
         }
         // Three of the longest fit at any offset.
         let three = bytes(0, most * 3);
         producer.writer().write_all(&three).expect("there is room");
+        // In a full ring it waits, and publishes nothing at the timeout.
+        while producer.try_push(&[]).is_ok() {}
+        let unread = producer.len();
+        let mut writer = producer.writer();
+        writer.set_timeout(Some(Duration::from_millis(1)));
+        let written = writer.write_vectored(&[IoSlice::new(b"more")]);
+        assert_eq!(kind_of(written), ErrorKind::TimedOut);
+        assert_eq!(producer.len(), unread);
     }
 }
 
@@ -148,50 +169,6 @@ fn a_frame_stays_in_the_ring_until_its_buffer_is_consumed() {
     }
     assert_eq!(producer.len(), unread / 2);
     assert_eq!(reader.fill_buf().expect("the next frame"), bytes(1, 100));
-}
-
-fn a_vectored_write_is_one_frame() {
-    for capacity in [64, 256, 1024] {
-        let (mut producer, mut consumer) = heap::<[u8]>(capacity);
-        let most = capacity as usize / 4 - 8;
-        let (ones, longer) = (vec![1; most + 1], [most - 1, 0, 1, 7]);
-        let lengths: [&[usize]; 9] = [
-            &[],
-            &[0, 0],
-            &[1],
-            &[3, 0, 4],
-            &[most],
-            &longer,
-            &ones,
-            &[most / 2, most, most],
-            &[0, 2 * most],
-        ];
-        for lens in lengths {
-            let parts: Vec<_> = (0..).zip(lens).map(|(i, &len)| bytes(i, len)).collect();
-            let slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
-            let all = parts.concat();
-            let before = producer.position();
-            let count = producer.writer().write_vectored(&slices);
-            let count = count.expect("the ring is empty");
-            assert_eq!(count, all.len().min(most), "{lens:?}");
-            if count == 0 {
-                assert_eq!(producer.position(), before, "nothing was published");
-                continue;
-            }
-            let frame = consumer.try_peek().expect("a frame");
-            assert_eq!(frame.to_vec(), all[..count]);
-            frame.release();
-            assert!(consumer.is_empty(), "there was one frame");
-        }
-        // In a full ring it waits, and publishes nothing at the timeout.
-        while producer.try_push(&[]).is_ok() {}
-        let unread = producer.len();
-        let mut writer = producer.writer();
-        writer.set_timeout(Some(Duration::from_millis(1)));
-        let written = writer.write_vectored(&[IoSlice::new(b"more")]);
-        assert_eq!(kind_of(written), ErrorKind::TimedOut);
-        assert_eq!(producer.len(), unread);
-    }
 }
 
 fn endless_empty_frames_do_not_extend_a_deadline() {
