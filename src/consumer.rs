@@ -153,7 +153,7 @@ impl<T: Record> Consumer<T> {
     /// assert_eq!(consumer.pop(), Err(PopError::Abandoned));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Result<T, PopError> {
         self.pop_timeout(Deadline::NEVER)
     }
@@ -167,7 +167,7 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// As [`try_pop`](Self::try_pop) if there is a record; otherwise may sleep.
-    #[inline]
+    #[inline(always)]
     pub fn pop_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<T, PopError> {
         if self.end.cursor.is_open() {
             return Ok(self.pop_open());
