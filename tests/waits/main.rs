@@ -10,7 +10,6 @@ mod sleep;
 mod sparse_traffic;
 mod stopped;
 mod streams;
-mod waiting;
 
 common::suite::suite! {
     deadlines,
@@ -23,7 +22,4 @@ common::suite::suite! {
     streams::processes,
     streams::strategies,
     streams::threads,
-    waiting,
-    waiting::frames,
-    waiting::records,
 }
