@@ -1,6 +1,9 @@
 //! Real forks: a copy of this process, in the middle of a test.
 
+use std::path::Path;
+
 use super::PATIENCE;
+use super::names::shared_memory_directory;
 
 /// Forks; `None` in the child. The child ends with `done` or a panic, or by an alarm if it
 /// hangs.
@@ -29,4 +32,19 @@ pub(crate) fn ending(pid: libc::pid_t) -> libc::c_int {
     let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
     assert_eq!(waited, pid, "the child can be reaped");
     status
+}
+
+/// Runs the work in a child, which must succeed.
+pub(crate) fn in_a_child(work: impl FnOnce()) {
+    let Some(child) = fork() else {
+        work();
+        done();
+    };
+    assert_eq!(ending(child), 0, "the child succeeds");
+}
+
+/// The same for work that needs a private directory, which the parent removes.
+pub(crate) fn in_a_directory(work: impl FnOnce(&Path)) {
+    let directory = shared_memory_directory();
+    in_a_child(|| work(directory.path()));
 }
