@@ -20,6 +20,5 @@ common::suite::suite! {
     sparse_traffic::wrong,
     stopped,
     streams::processes,
-    streams::strategies,
     streams::threads,
 }

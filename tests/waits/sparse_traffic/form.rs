@@ -6,6 +6,7 @@ use quoit::{DoorbellKind, Fences, RingOptions, Role};
 
 use super::waits::Way;
 use crate::common::forbid::forbid;
+use crate::common::positions::other;
 use crate::common::sleep_state::{EndState, SleepPage};
 
 /// The words for the fences.
@@ -91,18 +92,11 @@ impl Form {
 
     /// Whether the sleeper sleeps, or is about to.
     pub(crate) fn is_parked(&self, page: &SleepPage) -> bool {
-        match self.sleeper {
-            Role::Producer => page.producer_is_parked(),
-            _ => page.consumer_is_parked(),
-        }
+        page.is_parked(self.sleeper)
     }
 
     /// The counters of the sleeper and its peer.
     pub(crate) fn counts(&self, page: &SleepPage) -> [EndState; 2] {
-        let state = page.read();
-        match self.sleeper {
-            Role::Producer => [state.producer, state.consumer],
-            _ => [state.consumer, state.producer],
-        }
+        [self.sleeper, other(self.sleeper)].map(|role| page.of(role))
     }
 }
