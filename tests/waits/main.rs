@@ -4,7 +4,6 @@
 mod common;
 mod deadlines;
 mod death;
-#[cfg(feature = "futures")]
 mod idle;
 mod sleep;
 mod sparse_traffic;
@@ -14,7 +13,7 @@ mod streams;
 common::suite::suite! {
     deadlines,
     death,
-    #[cfg(feature = "futures")] idle,
+    idle,
     sleep,
     sparse_traffic,
     sparse_traffic::wrong,
