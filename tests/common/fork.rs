@@ -56,3 +56,10 @@ pub(crate) fn work_as_long_as_the_parent() {
     // SAFETY: the call changes only this process's own death signal.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
+
+/// Kills a child, which nothing else may have ended.
+pub(crate) fn kill(pid: libc::pid_t) {
+    // SAFETY: the child is not reaped yet, so the pid still belongs to it.
+    let killed = unsafe { libc::kill(pid, libc::SIGKILL) };
+    assert_eq!((killed, ending(pid)), (0, libc::SIGKILL), "it had ended");
+}
