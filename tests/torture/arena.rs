@@ -1,6 +1,5 @@
 //! Kills and restarts both endpoints of one ring.
 
-use std::fmt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -46,7 +45,8 @@ struct End {
     goal: u64,
 }
 
-#[derive(Default)]
+/// Kills, those during a sleep of the peer, and how long both took to continue.
+#[derive(Debug, Default)]
 struct Tally {
     producers: u64,
     consumers: u64,
@@ -98,7 +98,7 @@ pub(crate) fn torture<L: Load + ?Sized>(
     let messages = arena.drain_the_ring::<L>();
     let redelivered = Ledger::open(&arena.ledger.file()).redelivered();
     let tally = &arena.tally;
-    print!("[{tally}, {messages} messages, {redelivered} delivered again, no rescue] ");
+    print!("[{tally:?}, {messages} messages, {redelivered} delivered again, no rescue] ");
     tally.aimed
 }
 
@@ -210,19 +210,5 @@ impl Arena {
         }
         assert_eq!(consumer.position(), producer.position());
         messages
-    }
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} producers and {} consumers killed, {} during a sleep, {} stuck, at worst {} ms",
-            self.producers,
-            self.consumers,
-            self.aimed,
-            self.stuck,
-            self.worst.as_millis()
-        )
     }
 }
