@@ -74,3 +74,11 @@ pub(crate) fn in_a_directory(work: impl FnOnce(&Path)) {
     let directory = shared_memory_directory();
     in_a_child(|| work(directory.path()));
 }
+
+/// In a child that may work for a long time: it ends with its parent, and by no alarm.
+pub(crate) fn work_as_long_as_the_parent() {
+    // SAFETY: the call has no pointers.
+    unsafe { libc::alarm(0) };
+    // SAFETY: the call changes only this process's own death signal.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
