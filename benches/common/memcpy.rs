@@ -1,7 +1,6 @@
 //! The copies alone, as a lower bound: into a buffer and out of it, on one processor.
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
@@ -23,7 +22,7 @@ impl Variant for Memcpy {
 
     fn lead(&mut self, plan: &Plan) -> Histogram<u64> {
         let message = &mut self.message;
-        measure(plan, Duration::ZERO, |mut left| {
+        measure(plan, |mut left| {
             while left > 0 {
                 let places = self.buffer.chunks_exact_mut(message.len());
                 for place in places.take(left as usize) {

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use memmap2::MmapRaw;
 
-/// The file of such memory; the second process opens the first one's.
+use super::link::{Open, Side};
+
+/// A file of such memory; the second process opens the first one's.
 pub(crate) fn file(path: &Path, bytes: usize) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false);
@@ -20,19 +22,30 @@ pub(crate) fn file(path: &Path, bytes: usize) -> io::Result<File> {
     Ok(file)
 }
 
+/// What each side sends in and receives in: a file's memory from these offsets on.
+pub(crate) fn ways(file: &File, side: Side, starts: [usize; 2]) -> [Memory; 2] {
+    let map = || MmapRaw::map_raw(file).expect("the file can be mapped");
+    side.ways(starts).map(|start| Memory { map: map(), start })
+}
+
+/// Creates a file for such memory.
+pub(crate) fn wire(path: &Path, bytes: usize, starts: [usize; 2]) -> io::Result<Open<[Memory; 2]>> {
+    let file = file(path, bytes)?;
+    Ok(Open::new(move |side| ways(&file, side, starts)))
+}
+
 #[derive(Debug)]
-pub(crate) struct Memory(MmapRaw);
+pub(crate) struct Memory {
+    map: MmapRaw,
+    start: usize,
+}
 
 impl Memory {
-    pub(crate) fn of(file: &File) -> Self {
-        Self(MmapRaw::map_raw(file).expect("the file can be mapped"))
-    }
-
     /// The byte at an offset, which is within the file.
     #[inline(always)]
     pub(crate) fn at(&self, offset: usize) -> *mut u8 {
         // SAFETY: the offset is within the mapping.
-        unsafe { self.0.as_mut_ptr().add(offset) }
+        unsafe { self.map.as_mut_ptr().add(self.start + offset) }
     }
 
     /// The word at an aligned offset.

@@ -1,47 +1,27 @@
 //! Numbers as messages of several bytes, for transports of bytes.
 
-use super::exchange::Link;
-use super::interleaved::Side;
+use super::link::{End, Link};
 
-/// One process's endpoint of a transport of whole messages in both directions.
-pub(crate) trait Carrier {
-    fn send(&mut self, message: &[u8]);
-    /// Fills the buffer, which has the message's length.
-    fn receive(&mut self, message: &mut [u8]);
-}
-
-/// Messages of `SIZE` bytes. The number is at the beginning and at the end of each, and
-/// both are compared.
-#[derive(Debug)]
-pub(crate) struct Numbered<C, const SIZE: usize> {
-    carrier: C,
-    outgoing: [u8; SIZE],
-    incoming: [u8; SIZE],
-}
-
-/// Builds endpoints for numbers from endpoints for bytes.
-pub(crate) fn numbered<const SIZE: usize, C: Carrier>(
-    mut open: impl FnMut(Side) -> C,
-) -> impl FnMut(Side) -> Numbered<C, SIZE> {
-    move |side| Numbered {
-        carrier: open(side),
-        outgoing: [0; SIZE],
-        incoming: [0; SIZE],
-    }
-}
-
-impl<C: Carrier, const SIZE: usize> Link for Numbered<C, SIZE> {
-    #[inline(always)]
-    fn send(&mut self, number: u64) {
-        stamp(&mut self.outgoing, number);
-        self.carrier.send(&self.outgoing);
-    }
-
-    #[inline(always)]
-    fn receive(&mut self) -> u64 {
-        self.carrier.receive(&mut self.incoming);
-        number(&self.incoming)
-    }
+/// An endpoint of two functions for messages of `SIZE` bytes: one sends a message, one fills a
+/// buffer of its length. The number is at the beginning and at the end of each message, and both
+/// are compared.
+pub(crate) fn numbered<const SIZE: usize>(
+    mut send: impl FnMut(&[u8]) + 'static,
+    mut receive: impl FnMut(&mut [u8]) + 'static,
+) -> impl Link {
+    let (mut outgoing, mut incoming) = ([0; SIZE], [0; SIZE]);
+    End(
+        #[inline(always)]
+        move |number| {
+            stamp(&mut outgoing, number);
+            send(&outgoing);
+        },
+        #[inline(always)]
+        move || {
+            receive(&mut incoming);
+            number(&incoming)
+        },
+    )
 }
 
 /// Writes the number to the beginning and the end of a message.

@@ -1,98 +1,120 @@
 //! Messages at a fixed interval, as audio blocks and control loops send them: how late each
 //! is taken, how much CPU time the consumer's wait uses, and what a push costs.
 
-use std::error::Error;
-use std::io::Write;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{RingOptions, WaitStrategy};
+use hdrhistogram::Histogram;
+use nix::sys::time::TimeValLike;
+use quoit::RingOptions;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::child::{Child, tell_numbers};
-use super::close::now;
-use super::placement::{Placement, pin};
-use super::rings::Rings;
-use super::spread::quantile;
-
-/// Nanoseconds, except for the CPU share.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Periodic {
-    pub(crate) late_p50: f64,
-    pub(crate) late_p99: f64,
-    pub(crate) push_p50: f64,
-    pub(crate) cpu_percent: f64,
-}
+use super::interleaved::{Plan, Variant, nanos, usage};
+use super::link::{Open, Side};
+use super::rings::{Pair, Rings};
+use super::spread::Spread;
 
 /// How early the producer wakes before each message is due, so that timer inaccuracy does
 /// not shift its messages.
 const AWAKE: Duration = Duration::from_micros(100);
 
-/// Measures a producer that pushes the time once per period to a consumer with this wait strategy.
-pub(crate) fn measure(
-    rings: &Rings,
-    strategy: WaitStrategy,
+/// A ring whose lead takes a message of the partner once per period.
+pub(crate) struct Periodic {
+    name: String,
     period: Duration,
-    length: Duration,
-    placement: Placement,
-) -> Result<Periodic, Box<dyn Error>> {
-    // A new ring for each slice: the consumer waits for its first producer.
-    let options = RingOptions::new(64)
-        .wait_strategy(strategy)
-        .unlink_on_drop(true);
-    let path = rings.path(&format!("periodic {strategy:?} {}", period.as_nanos()));
-    let messages = (length.as_nanos() / period.as_nanos()) as usize;
-    let mut child = Child::fork(|mut control| {
-        pin(placement.partner)?;
-        let mut consumer = options.open_or_create::<f64>(&path)?.consumer()?;
-        control.write_all(&[0])?;
-        let mut late = Vec::with_capacity(messages);
-        let first = consumer.pop()?;
-        let (begin, cpu_before) = (Instant::now(), cpu_seconds());
-        late.push(now() - first);
-        for pushed in &mut consumer {
-            late.push(now() - pushed);
-        }
-        let share = (cpu_seconds() - cpu_before) / begin.elapsed().as_secs_f64();
-        late.sort_by(f64::total_cmp);
-        let [p50, p99] = [0.5, 0.99].map(|part| quantile(&late, part));
-        Ok(tell_numbers(
-            &mut control,
-            &[late.len() as f64, p50, p99, share],
-        )?)
-    })?;
-    child.hear()?;
-    pin(placement.lead)?;
-    let mut producer = options.open_or_create::<f64>(&path)?.producer()?;
-    let mut costs = Vec::with_capacity(messages);
-    let mut due = Instant::now() + period;
-    for _ in 0..messages {
-        thread::sleep(due.saturating_duration_since(Instant::now() + AWAKE));
-        while Instant::now() < due {
-            core::hint::spin_loop();
-        }
-        let begin = now();
-        producer.push(begin)?;
-        costs.push(now() - begin);
-        due += period;
-    }
-    drop(producer);
-    let [taken, late_p50, late_p99, share] = child.hear_numbers()?;
-    child.succeed()?;
-    if taken != messages as f64 {
-        return Err(format!("{taken} of {messages} messages were received").into());
-    }
-    costs.sort_by(f64::total_cmp);
-    Ok(Periodic {
-        late_p50,
-        late_p99,
-        push_p50: quantile(&costs, 0.5),
-        cpu_percent: share * 100.0,
-    })
+    open: Open<Pair<[u64; 2]>>,
+    ends: Option<Pair<[u64; 2]>>,
+    uses: Uses,
 }
 
-/// The CPU time of this process.
-fn cpu_seconds() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+/// What each slice used: nanoseconds of a push, percent of the consumer's CPU, and how often the
+/// consumer slept in a second.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Uses(Rc<RefCell<Vec<[f64; 3]>>>);
+
+impl Uses {
+    /// The medians, without the slice that was dropped.
+    pub(crate) fn medians(&self) -> [f64; 3] {
+        let uses = self.0.borrow();
+        [0, 1, 2].map(|index| Spread::of(uses[1..].iter().map(|one| one[index])).median)
+    }
+}
+
+impl Periodic {
+    pub(crate) fn new(name: &str, period: Duration, rings: &Rings, options: &RingOptions) -> Self {
+        Self {
+            name: name.to_owned(),
+            period,
+            open: rings.link(&format!("{name} {}", period.as_nanos()), options),
+            ends: None,
+            uses: Uses::default(),
+        }
+    }
+
+    pub(crate) fn uses(&self) -> Uses {
+        self.uses.clone()
+    }
+
+    /// The number of messages of a slice.
+    fn messages(&self, plan: &Plan) -> u128 {
+        plan.slice.as_nanos() / self.period.as_nanos()
+    }
+}
+
+impl Variant for Periodic {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn open(&mut self, side: Side) {
+        self.ends = Some(self.open.side(side));
+    }
+
+    fn lead(&mut self, plan: &Plan) -> Histogram<u64> {
+        let messages = self.messages(plan);
+        let Pair(_, consumer) = self.ends.as_mut().expect("opened before");
+        let (mut late, mut pushes) = (nanos(), nanos());
+        let (begin, before) = (Instant::now(), usage());
+        for _ in 0..messages {
+            let [pushed, cost] = consumer.pop().expect("the partner is attached");
+            late.saturating_record(now() - pushed);
+            pushes.saturating_record(cost);
+        }
+        let (seconds, after) = (begin.elapsed().as_secs_f64(), usage());
+        let cpu =
+            after.user_time() + after.system_time() - before.user_time() - before.system_time();
+        let sleeps = after.voluntary_context_switches() - before.voluntary_context_switches();
+        self.uses.0.borrow_mut().push([
+            pushes.value_at_quantile(0.5) as f64,
+            cpu.num_microseconds() as f64 / seconds / 1e4,
+            sleeps as f64 / seconds,
+        ]);
+        late
+    }
+
+    fn follow(&mut self, plan: &Plan) {
+        let messages = self.messages(plan);
+        let Pair(producer, _) = self.ends.as_mut().expect("opened before");
+        let (mut due, mut cost) = (Instant::now(), 0);
+        for _ in 0..messages {
+            due += self.period;
+            thread::sleep(due.saturating_duration_since(Instant::now() + AWAKE));
+            while Instant::now() < due {
+                std::hint::spin_loop();
+            }
+            let pushed = now();
+            // With the time of the push before.
+            let sent = producer.push([pushed, cost]);
+            sent.expect("the partner is attached");
+            cost = now() - pushed;
+        }
+    }
+}
+
+/// Nanoseconds of the monotonic clock, which all processes share.
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

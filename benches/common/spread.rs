@@ -2,16 +2,12 @@
 
 use core::fmt;
 
-use serde_json::{Value, json};
-
 /// The median and the quartiles of some values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) lower: f64,
     pub(crate) median: f64,
     pub(crate) upper: f64,
-    pub(crate) worst: f64,
-    pub(crate) count: usize,
 }
 
 impl Spread {
@@ -19,29 +15,12 @@ impl Spread {
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
+        let [lower, median, upper] = [0.25, 0.5, 0.75].map(|share| quantile(&values, share));
         Self {
-            lower: quantile(&values, 0.25),
-            median: quantile(&values, 0.5),
-            upper: quantile(&values, 0.75),
-            worst: quantile(&values, 1.0),
-            count: values.len(),
+            lower,
+            median,
+            upper,
         }
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        json!({
-            "median": self.median,
-            "lower_quartile": self.lower,
-            "upper_quartile": self.upper,
-            "count": self.count,
-        })
-    }
-}
-
-/// A single value.
-impl From<f64> for Spread {
-    fn from(value: f64) -> Self {
-        Self::of([value])
     }
 }
 
@@ -51,19 +30,15 @@ impl fmt::Display for Spread {
             lower,
             median,
             upper,
-            ..
         } = self;
         write!(f, "{median:.3} [{lower:.3} .. {upper:.3}]")
     }
 }
 
 /// The quantile of the sorted values, with linear interpolation.
-pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
-    let (low, high) = (
-        sorted[place.floor() as usize],
-        sorted[place.ceil() as usize],
-    );
+    let [low, high] = [place.floor(), place.ceil()].map(|place| sorted[place as usize]);
     low + (high - low) * place.fract()
 }
 

@@ -1,39 +1,30 @@
 //! Cleans up after the bench, also after a panic or a signal.
 
-use std::mem::zeroed;
-use std::path::Path;
-use std::process::ExitCode;
-use std::ptr;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
-use rustix::process::{Signal, kill_process};
+use nix::sys::signal::{SigSet, SigmaskHow};
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use tempfile::TempDir;
 
-use super::child::{Child, Outcome};
+use super::child::Outcome;
+
+/// Has the directories of a bench, in the environment of its process.
+const DIRECTORIES: &str = "QUOIT_BENCH_DIRECTORIES";
 
 /// Runs `bench` in a separate process, with a temporary directory in each of these places.
 /// This process forwards signals to it, and removes the directories when it has ended,
 /// normally or not.
-pub(crate) fn supervise<const N: usize>(
-    places: [&Path; N],
-    bench: impl FnOnce([&Path; N]) -> Outcome,
-) -> ExitCode {
-    let run = || -> Outcome {
-        // Until the handler that forwards them is installed.
-        let held = BlockedSignals::new();
-        let directories = places.map(|place| TempDir::with_prefix_in("quoit-bench-", place));
-        let directories = directories.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let paths = std::array::from_fn(|place| directories[place].path());
-        let worker = Child::fork(|_| {
-            held.release();
-            bench(paths)
-        })?;
-        let pid = worker.pid();
-        // The handler's process ends as soon as the worker is reaped.
-        ctrlc::set_handler(move || _ = kill_process(pid, Signal::TERM))?;
-        drop(held);
-        worker.succeed()
+pub(crate) fn supervise(places: &[&Path], bench: impl FnOnce(Vec<PathBuf>) -> Outcome) -> ExitCode {
+    let outcome = match env::var_os(DIRECTORIES) {
+        Some(directories) => {
+            let _ = set_parent_process_death_signal(Some(Signal::KILL));
+            bench(env::split_paths(&directories).collect())
+        }
+        None => watch(places),
     };
-    match run() {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -42,32 +33,24 @@ pub(crate) fn supervise<const N: usize>(
     }
 }
 
-/// Until this is dropped or released, no signal ends this process. A child that is forked
-/// in between inherits the blocked signals.
-pub(crate) struct BlockedSignals {
-    before: libc::sigset_t,
-}
-
-impl BlockedSignals {
-    pub(crate) fn new() -> Self {
-        // SAFETY: a zeroed set is empty.
-        let [mut all, mut before] = [(); 2].map(|()| unsafe { zeroed() });
-        // SAFETY: the set outlives the call, which cannot fail.
-        unsafe { libc::sigfillset(&raw mut all) };
-        // SAFETY: both sets outlive the call, which cannot fail.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
-        Self { before }
-    }
-
-    pub(crate) fn release(&self) {
-        let before = &raw const self.before;
-        // SAFETY: the set outlives the call, which cannot fail.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut()) };
-    }
-}
-
-impl Drop for BlockedSignals {
-    fn drop(&mut self) {
-        self.release();
+fn watch(places: &[&Path]) -> Outcome {
+    // Until the handler that forwards them is installed. The bench starts without blocked signals.
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let directory = |place| TempDir::with_prefix_in("quoit-bench-", place);
+    let directories = places.iter().map(directory);
+    let directories = directories.collect::<Result<Vec<TempDir>, _>>()?;
+    let mut bench = Command::new(env::current_exe()?)
+        .args(env::args_os().skip(1))
+        .env(
+            DIRECTORIES,
+            env::join_paths(directories.iter().map(TempDir::path))?,
+        )
+        .spawn()?;
+    let pid = Pid::from_child(&bench);
+    ctrlc::set_handler(move || _ = kill_process(pid, Signal::TERM))?;
+    mask.thread_set_mask()?;
+    match bench.wait()?.success() {
+        true => Ok(()),
+        false => Err("the bench failed".into()),
     }
 }

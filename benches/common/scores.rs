@@ -1,0 +1,172 @@
+//! What the variants of a comparison have measured, and the ratios of their slices.
+
+use std::error::Error;
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+use super::interleaved::nanos;
+use super::spread::{Spread, show_nanos};
+
+/// The measurements of one variant.
+#[derive(Debug, Clone)]
+pub(crate) struct Score {
+    name: String,
+    batch: f64,
+    /// Nanoseconds per operation in each slice: the median of its batches.
+    slices: Vec<f64>,
+    /// Every batch of every slice.
+    batches: Histogram<u64>,
+}
+
+impl Score {
+    pub(crate) fn new(name: &str, batch: u64) -> Self {
+        let (name, batch) = (name.to_owned(), batch as f64);
+        Self {
+            name,
+            batch,
+            slices: Vec::new(),
+            batches: nanos(),
+        }
+    }
+
+    /// Adds a slice.
+    pub(crate) fn add(&mut self, batches: &Histogram<u64>) -> Result<(), Box<dyn Error>> {
+        let median = batches.value_at_quantile(0.5) as f64;
+        self.slices.push(median / self.batch);
+        Ok(self.batches.add(batches)?)
+    }
+
+    /// The median of the slices.
+    pub(crate) fn nanos(&self) -> f64 {
+        Spread::of(self.slices.iter().copied()).median
+    }
+
+    fn quantile(&self, share: f64) -> f64 {
+        self.batches.value_at_quantile(share) as f64 / self.batch
+    }
+
+    fn json(&self) -> Value {
+        let mut value = json!({
+            "nanoseconds": self.nanos(),
+            "operations": self.batches.len() * self.batch as u64,
+            "batch": self.batch,
+            "mean": self.batches.mean() / self.batch,
+            "p50": self.quantile(0.5),
+            "p99": self.quantile(0.99),
+            "p999": self.quantile(0.999),
+            "slices": self.slices,
+        });
+        if self.batch == 1.0 {
+            // With finer steps towards the slowest.
+            let steps = self.batches.iter_quantiles(5);
+            let points = steps.map(|step| {
+                let percent = step.quantile_iterated_to() * 100.0;
+                json!([percent, step.value_iterated_to()])
+            });
+            value["percentiles"] = points.collect();
+        }
+        value
+    }
+}
+
+/// From this round trip of a bare line on, in nanoseconds, two processors share no cache.
+const FAR: f64 = 200.0;
+/// From this many involuntary context switches per second on, a verdict is inconclusive.
+pub(crate) const DISTURBED: f64 = 100.0;
+
+/// The measurements of all variants.
+#[derive(Debug, Clone)]
+pub(crate) struct Scores {
+    pub(crate) title: String,
+    pub(crate) scores: Vec<Score>,
+    /// Involuntary context switches per second of the two sides: how busy the machine
+    /// was with other work. `None` on one processor, where the two preempt each other.
+    pub(crate) preempted: Option<f64>,
+}
+
+impl Scores {
+    pub(crate) fn of(&self, name: &str) -> &Score {
+        let score = self.scores.iter().find(|score| score.name == name);
+        score.unwrap_or_else(|| panic!("there is no variant {name}"))
+    }
+
+    /// The ratio of `name` to `other` in each round.
+    pub(crate) fn ratio(&self, name: &str, other: &str) -> Spread {
+        self.ratio_of_fastest(&[name], other)
+    }
+
+    /// The ratio of the fastest of `names` to `other` in each round.
+    pub(crate) fn ratio_of_fastest(&self, names: &[&str], other: &str) -> Spread {
+        let other = self.of(other).slices.iter().enumerate();
+        Spread::of(other.map(|(round, nanos)| {
+            let times = names.iter().map(|name| self.of(name).slices[round]);
+            times.fold(f64::INFINITY, f64::min) / nanos
+        }))
+    }
+
+    /// The rounds in which the round trip of a bare line, `line`, took less than [`FAR`]
+    /// nanoseconds, and the other rounds. A virtual processor may move between two rounds.
+    pub(crate) fn by_distance(&self, line: &str) -> [(&'static str, Self); 2] {
+        let line = &self.of(line).slices;
+        [("near", false), ("far", true)].map(|(name, is_far)| {
+            let mut scores = self.clone();
+            for score in &mut scores.scores {
+                let mut lines = line.iter();
+                score
+                    .slices
+                    .retain(|_| lines.next().is_some_and(|&line| (line >= FAR) == is_far));
+            }
+            (name, scores)
+        })
+    }
+
+    pub(crate) fn rounds(&self) -> usize {
+        self.scores.first().map_or(0, |score| score.slices.len())
+    }
+
+    /// Whether preemption makes every verdict inconclusive.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.preempted.is_some_and(|count| count > DISTURBED)
+    }
+
+    /// The title, one line for each variant, with its ratio to `base`, and one line about
+    /// preemption; in 80 columns.
+    pub(crate) fn table(&self, base: &str) -> String {
+        let one_by_one = self.scores.iter().all(|score| score.batch == 1.0);
+        let head = match one_by_one {
+            true => format!("{:>11}{:>11}", "p99", "p99.9"),
+            false => format!("{:>12}", "per second"),
+        };
+        let mut table = format!(
+            "\n{}\n{:26}{:>11}{head}  of {base}\n",
+            self.title, "", "time"
+        );
+        for score in &self.scores {
+            let ratio = self.ratio(&score.name, base);
+            let [time, p99, p999] =
+                [score.nanos(), score.quantile(0.99), score.quantile(0.999)].map(show_nanos);
+            table += &format!("  {:24}{time:>11}", score.name);
+            table += &match one_by_one {
+                true => format!("{p99:>11}{p999:>11}  {:.3}\n", ratio.median),
+                false => format!("{:>10.1} M  {ratio}\n", 1e3 / score.nanos()),
+            };
+        }
+        let line = |count| format!("  involuntary context switches: {count:.0} per second");
+        table + &self.preempted.map_or_else(String::new, line)
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let variants = self
+            .scores
+            .iter()
+            .map(|score| (score.name.clone(), score.json()));
+        let order: Vec<&str> = self.scores.iter().map(|score| &*score.name).collect();
+        json!({
+            "title": self.title,
+            "preempted_per_second": self.preempted,
+            "order": order,
+            "variants": Value::Object(variants.collect()),
+        })
+    }
+}
