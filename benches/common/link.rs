@@ -140,6 +140,24 @@ impl<L: 'static> Open<L> {
 #[derive(Debug)]
 pub(crate) struct Ends<L>(Arc<Mutex<[Option<L>; 2]>>);
 
+impl Ends<()> {
+    /// Of a ring in each direction, whose functions fail while there is no room, and no message.
+    pub(crate) fn polled<S: 'static, R: 'static>(
+        rings: [(S, R); 2],
+        send: impl Fn(&mut S, u64) -> bool + Copy + 'static,
+        receive: impl Fn(&mut R) -> Option<u64> + Copy + 'static,
+    ) -> Ends<impl Link> {
+        Ends::of(rings, |mut sender, mut receiver| {
+            Polled(
+                #[inline(always)]
+                move |message| send(&mut sender, message),
+                #[inline(always)]
+                move || receive(&mut receiver),
+            )
+        })
+    }
+}
+
 impl<L: 'static> Ends<L> {
     /// Of a ring in each direction.
     pub(crate) fn of<S, R>([there, back]: [(S, R); 2], end: impl Fn(S, R) -> L) -> Self {

@@ -9,14 +9,13 @@ macro_rules! version {
 
             pub(crate) fn ends(capacity: usize) -> Ends<impl Link + Send> {
                 let rings = [(); 2].map(|()| RingBuffer::new(capacity));
-                Ends::of(rings, |mut producer, mut consumer| {
-                    Polled(
-                        #[inline(always)]
-                        move |message| producer.push(message).is_ok(),
-                        #[inline(always)]
-                        move || consumer.pop().ok(),
-                    )
-                })
+                Ends::polled(
+                    rings,
+                    #[inline(always)]
+                    |producer, message| producer.push(message).is_ok(),
+                    #[inline(always)]
+                    |consumer| consumer.pop().ok(),
+                )
             }
 
             pub(crate) fn batches(capacity: usize) -> Ends<impl BatchLink + Send> {

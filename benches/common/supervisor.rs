@@ -1,8 +1,8 @@
 //! Cleans up after the bench, also after a panic or a signal.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::{env, fs};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
@@ -49,7 +49,18 @@ fn watch(places: &[&Path]) -> Outcome {
     let pid = Pid::from_child(&bench);
     ctrlc::set_handler(move || _ = kill_process(pid, Signal::TERM))?;
     mask.thread_set_mask()?;
-    match bench.wait()?.success() {
+    let status = bench.wait()?;
+    // Some crates leave files next to a directory, whose names begin with its name.
+    for (place, directory) in places.iter().zip(&directories) {
+        for entry in fs::read_dir(place)? {
+            let path = entry?.path();
+            let names = [&path, directory.path()].map(|path| path.to_string_lossy());
+            if names[0].starts_with(&*names[1]) && path.is_file() {
+                fs::remove_file(path)?;
+            }
+        }
+    }
+    match status.success() {
         true => Ok(()),
         false => Err("the bench failed".into()),
     }
