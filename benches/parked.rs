@@ -29,33 +29,28 @@ use clap::Parser;
 use quoit::{DoorbellKind, Fences, RingOptions, WaitStrategy};
 use serde_json::json;
 
-use common::bench::{self, Bench, Limit, MEMORY, Options};
+use common::bench::{self, Bench, Limit, MEMORY, Options, Part};
 use common::child::Outcome;
-use common::interleaved::{Plan, Variant};
-use common::periodic::{Periodic, Uses};
+use common::interleaved::Plan;
 use common::placement::Placement;
 use common::rings::polled;
 use common::spread::{Spread, show_nanos};
-use common::{futex, system, waits};
+use common::{futex, periodic, system, waits};
 
 fn main() -> ExitCode {
-    bench::main(
-        "parked",
-        &Options::parse(),
-        &[Path::new(MEMORY)],
-        &[
-            ("apart", &|bench| parked(bench, "apart", bench.two()?)),
-            ("many", &many),
-            ("spinning", &spinning),
-            ("streaming", &streaming),
-            ("together", &|bench| {
-                parked(bench, "together", Placement::together()?)
-            }),
-            ("idle", &idle),
-            ("periodic", &periodic),
-            ("rescues", &rescues),
-        ],
-    )
+    let parts: [Part; 8] = [
+        ("apart", &|bench, part| parked(bench, part, bench.two()?)),
+        ("many", &many),
+        ("spinning", &awake),
+        ("streaming", &awake),
+        ("together", &|bench, part| {
+            parked(bench, part, Placement::together()?)
+        }),
+        ("idle", &idle),
+        ("periodic", &at_fixed_intervals),
+        ("rescues", &rescues),
+    ];
+    bench::main("parked", &Options::parse(), &[Path::new(MEMORY)], &parts)
 }
 
 const RING: &str = "quoit";
@@ -98,22 +93,19 @@ fn parked(bench: &mut Bench, place: &str, placement: Placement) -> Outcome {
     ];
     let Placement { lead, partner } = placement;
     let title = format!("parked round trip of 8 bytes, no spinning, CPUs {lead} and {partner}");
-    let scores = bench.compare(&title, placement, bench.plan(50, 40, 1), variants)?;
+    let scores = bench
+        .contest(&title, placement, bench.plan(50, 40, 1))
+        .in_processes(variants)?;
     bench.show(&format!("parked_{place}"), &scores, FUTEX);
     for name in names {
         woke(bench, &[name])?;
     }
     let bar = |transport: &str| format!("parked_{place}_over_{transport}");
     if placement.is_apart() {
-        bench.target(&scores, &bar("futex"), [RING, FUTEX], Limit::AtMost(1.10));
+        bench.target(&scores, &bar("futex"), [RING, FUTEX], Limit("<=", 1.10));
     }
     for transport in TRANSPORTS {
-        bench.target(
-            &scores,
-            &bar(transport),
-            [RING, transport],
-            Limit::Below(1.0),
-        );
+        bench.target(&scores, &bar(transport), [RING, transport], Limit("<", 1.0));
     }
     Ok(())
 }
@@ -130,7 +122,7 @@ fn woke(bench: &Bench, links: &[String]) -> Outcome {
 
 /// The same as [`parked`], with other kinds of wait. Each receiver gets
 /// time to park: a sleep on 64 words takes the kernel longer than a reply.
-fn many(bench: &mut Bench) -> Outcome {
+fn many(bench: &mut Bench, _: &str) -> Outcome {
     let options = sleeping(64);
     let (rings, place) = (&bench.rings, &bench.places[0]);
     let waitv = |count| format!("bare waitv of {count}");
@@ -162,11 +154,13 @@ fn many(bench: &mut Bench) -> Outcome {
     // The time in which an endpoint is certain to park.
     plan.rest = Duration::from_micros(60);
     let title = "parked round trip of 8 bytes, with other kinds of wait";
-    let scores = bench.compare(title, bench.two()?, plan, variants)?;
+    let scores = bench
+        .contest(title, bench.two()?, plan)
+        .in_processes(variants)?;
     bench.show("parked_many", &scores, FUTEX);
     for (count, limit) in SELECTS {
         let bar = format!("parked_select_{count}_over_futex");
-        bench.target(&scores, &bar, [&select(count), FUTEX], Limit::AtMost(limit));
+        bench.target(&scores, &bar, [&select(count), FUTEX], Limit("<=", limit));
         let of_many = scores.ratio(&select(count), &waitv(count));
         bench.say(format_args!(
             "  {of_many} of the bare futex_waitv over the same number of words"
@@ -180,48 +174,42 @@ fn many(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
-/// Both endpoints spin and the reply always arrives in time; one pair is allowed to park.
-fn spinning(bench: &mut Bench) -> Outcome {
-    let pair = |name, options: &_| {
-        let link = bench.rings.link("trip", options).reopened();
-        link.map(waits::records).round_trip(name)
-    };
+/// Both endpoints spin, and the peer always answers in time; two pairs are allowed to park. Round
+/// trips, or a stream with single pushes and single pops.
+fn awake(bench: &mut Bench, part: &str) -> Outcome {
+    let is_stream = part == "streaming";
     let options = RingOptions::new(1024).prefault(true);
-    let variants = vec![pair(SPIN_ONLY, &polled(1024)), pair(PARKING, &options)];
-    let title = "spinning round trip of 8 bytes, with and without parking";
-    let scores = bench.compare(title, bench.two()?, bench.plan(100, 50, 32), variants)?;
-    bench.show("spinning", &scores, SPIN_ONLY);
-    let bar = "spinning_parking_over_spin_only";
-    bench.target(&scores, bar, [PARKING, SPIN_ONLY], Limit::AtMost(1.02));
-    Ok(())
-}
-
-/// A stream with single pushes and single pops.
-fn streaming(bench: &mut Bench) -> Outcome {
-    let pair = |name, options: &_| {
-        let link = bench.rings.link("stream", options).reopened();
-        link.map(waits::records).stream(name)
-    };
-    let options = RingOptions::new(1024).prefault(true);
-    let variants = vec![
-        pair(SPIN_ONLY, &polled(1024)),
-        pair(PARKING, &options),
-        pair(
-            "parking, symmetric",
-            &options.clone().fences(Fences::Symmetric),
-        ),
+    let symmetric = options.clone().fences(Fences::Symmetric);
+    let pairs = [
+        (SPIN_ONLY, &polled(1024)),
+        (PARKING, &options),
+        ("parking, symmetric", &symmetric),
     ];
-    let title = "stream of 8-byte messages, single push and pop, to a peer that does not sleep";
-    // Four laps per batch, so that each batch needs the consumer.
-    let scores = bench.compare(title, bench.two()?, bench.plan(100, 40, 4096), variants)?;
-    bench.show("streaming", &scores, SPIN_ONLY);
-    let bar = "streaming_parking_over_spin_only";
-    bench.target(&scores, bar, [SPIN_ONLY, PARKING], Limit::AtLeast(0.97));
+    let variants = pairs.map(|(name, options)| {
+        let link = bench.rings.link(part, options).reopened();
+        let link = link.map(waits::records);
+        match is_stream {
+            false => link.round_trip(name),
+            true => link.stream(name),
+        }
+    });
+    // In a stream four laps per batch, so that each batch needs the consumer.
+    let plan = bench.plan(100, 40, if is_stream { 4096 } else { 32 });
+    let title = format!("{part}: messages of 8 bytes to peers that stay awake");
+    let contest = bench.contest(&title, bench.two()?, plan);
+    let scores = contest.in_processes(variants.into())?;
+    bench.show(part, &scores, SPIN_ONLY);
+    let (pair, limit) = match is_stream {
+        false => ([PARKING, SPIN_ONLY], Limit("<=", 1.02)),
+        true => ([SPIN_ONLY, PARKING], Limit(">=", 0.97)),
+    };
+    let bar = format!("{part}_parking_over_spin_only");
+    bench.target(&scores, &bar, pair, limit);
     Ok(())
 }
 
 /// A consumer that gets one message at the end of the slice.
-fn idle(bench: &mut Bench) -> Outcome {
+fn idle(bench: &mut Bench, _: &str) -> Outcome {
     let placement = bench.two().or_else(|_| Placement::together())?;
     let plan = bench.plan(10_000, 1, 1);
     let rows = [DoorbellKind::Futex, DoorbellKind::Semaphore].map(|doorbell| {
@@ -232,11 +220,11 @@ fn idle(bench: &mut Bench) -> Outcome {
     for ((name, _), [_, percent, sleeps]) in rows.iter().zip(used) {
         let (sleeps, percent) = (Spread::of([sleeps]), Spread::of([percent]));
         let bar = format!("{name}_wake_ups_per_second");
-        bench.bar(&bar, sleeps, Limit::AtMost(11.0), false);
+        bench.bar(&bar, sleeps, Limit("<=", 11.0), false);
         bench.bar(
             &format!("{name}_cpu_percent"),
             percent,
-            Limit::Below(0.1),
+            Limit("<", 0.1),
             false,
         );
     }
@@ -245,7 +233,7 @@ fn idle(bench: &mut Bench) -> Outcome {
 
 /// One message per period to a consumer with each wait strategy. Control loops (1 kHz)
 /// and audio (blocks of 128 at 48 kHz) send such messages.
-fn periodic(bench: &mut Bench) -> Outcome {
+fn at_fixed_intervals(bench: &mut Bench, _: &str) -> Outcome {
     let strategies = [
         WaitStrategy::Spin,
         WaitStrategy::Park,
@@ -274,18 +262,15 @@ fn at_intervals(
     rows: &[(String, RingOptions)],
 ) -> Result<Vec<[f64; 3]>, Box<dyn Error>> {
     let rings = &bench.rings;
-    let variants = rows
+    let pairs = rows
         .iter()
-        .map(|(name, options)| Periodic::new(name, period, rings, options));
-    let variants: Vec<Periodic> = variants.collect();
-    let uses: Vec<_> = variants.iter().map(Periodic::uses).collect();
-    let variants = variants
-        .into_iter()
-        .map(|variant| -> Box<dyn Variant> { Box::new(variant) });
+        .map(|(name, options)| periodic::variant(name, period, rings, options));
+    let (variants, uses): (Vec<_>, Vec<_>) = pairs.unzip();
     let title = format!("messages at a fixed interval, {what}: taken after the push");
-    let scores = bench.compare(&title, placement, plan, variants.collect())?;
+    let contest = bench.contest(&title, placement, plan);
+    let scores = contest.in_processes(variants)?;
     bench.show(&format!("periodic {what}"), &scores, &rows[0].0);
-    let used: Vec<_> = uses.iter().map(Uses::medians).collect();
+    let used: Vec<_> = uses.iter().map(periodic::medians).collect();
     for ((name, _), [push, percent, sleeps]) in rows.iter().zip(&used) {
         let push = show_nanos(*push);
         bench.say(format_args!(
@@ -297,7 +282,7 @@ fn at_intervals(
 }
 
 /// Rescues: sleeps after a lost wake-up, which a timeout ended.
-fn rescues(bench: &mut Bench) -> Outcome {
+fn rescues(bench: &mut Bench, _: &str) -> Outcome {
     let (rescues, rings) = bench.rings.rescues()?;
     bench.say(format_args!(
         "\nrescues on the bench's {rings} rings: {rescues}"
@@ -305,7 +290,7 @@ fn rescues(bench: &mut Bench) -> Outcome {
     bench.bar(
         "rescues",
         Spread::of([rescues as f64]),
-        Limit::AtMost(0.0),
+        Limit("<=", 0.0),
         false,
     );
     Ok(())

@@ -76,8 +76,8 @@ fn target(size: usize, way: &str) -> Option<(&'static str, &'static str, f64)> {
 }
 
 /// Messages of this length, in all ways.
-fn size<const WORDS: usize, const SIZE: usize>(bench: &mut Bench) -> Outcome {
-    let place = bench.places[0].join(SIZE.to_string());
+fn size<const WORDS: usize, const SIZE: usize>(bench: &mut Bench, name: &str) -> Outcome {
+    let place = bench.places[0].join(name);
     fs::create_dir(&place)?;
     let rings = Rings::new(&place);
     let records = |way| rings.links(way, &polled(64));
@@ -93,32 +93,34 @@ fn size<const WORDS: usize, const SIZE: usize>(bench: &mut Bench) -> Outcome {
             .map(polling::records_in_place::<WORDS>)
             .round_trip(WAYS[1]),
         frames(WAYS[2])
-            .map(polling::frames::<SIZE>)
+            .map(polling::frames::<SIZE, false>)
             .round_trip(WAYS[2]),
         frames(WAYS[3])
             .map(polling::frames_in_place::<SIZE>)
             .round_trip(WAYS[3]),
         frames(WAYS[4])
-            .map(polling::frames_of_any_length::<SIZE>)
+            .map(polling::frames::<SIZE, true>)
             .round_trip(WAYS[4]),
     ];
     // Short slices, so that many memory addresses are measured.
     let plan = bench.plan(20, 60, 32);
     let title = format!("round trip of {SIZE} bytes between two spinning processes");
-    let scores = bench.compare(&title, bench.two()?, plan, variants)?;
+    let scores = bench
+        .contest(&title, bench.two()?, plan)
+        .in_processes(variants)?;
     fs::remove_dir_all(&place)?;
     bench.show(&format!("trip_{SIZE}"), &scores, BARE);
     for way in WAYS {
         if let Some((base, name, limit)) = target(SIZE, way) {
             let bar = format!("trip_{SIZE}_{}_over_{name}", way.replace(' ', "_"));
-            bench.target(&scores, &bar, [way, base], Limit::AtMost(limit));
+            bench.target(&scores, &bar, [way, base], Limit("<=", limit));
         }
     }
     Ok(())
 }
 
 /// Records of 8 bytes in two threads, compared with rtrb.
-fn threads(bench: &mut Bench) -> Outcome {
+fn threads(bench: &mut Bench, _: &str) -> Outcome {
     let (ends_3, ends_4) = (rtrb::v0_3::ends(64), rtrb::v0_4::ends(64));
     let rings = bench.rings.clone();
     let make = || {
@@ -132,10 +134,12 @@ fn threads(bench: &mut Bench) -> Outcome {
         ]
     };
     let title = "round trip of 8 bytes between two spinning threads";
-    let scores = bench.compare_in_threads(title, bench.plan(50, 40, 32), make)?;
+    let scores = bench
+        .contest(title, bench.two()?, bench.plan(50, 40, 32))
+        .in_threads(make)?;
     bench.show("threads", &scores, RTRB[0]);
     let faster = scores.ratio_of_fastest(&RTRB, QUOIT);
     let (bar, is_disturbed) = ("rtrb_over_trip_8", scores.is_disturbed());
-    bench.bar(bar, faster, Limit::AtLeast(1.0), is_disturbed);
+    bench.bar(bar, faster, Limit(">=", 1.0), is_disturbed);
     Ok(())
 }

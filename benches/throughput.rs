@@ -5,7 +5,7 @@
 //! cargo bench --bench throughput                        under three minutes
 //! cargo bench --bench throughput -- --quick             about ten seconds, less precise
 //! cargo bench --bench throughput -- --json throughput.json
-//! cargo bench --bench throughput -- --only 64,frames-1024
+//! cargo bench --bench throughput -- --only 64,frames-1k
 //! ```
 //!
 //! rtrb works in one process, so that comparison uses two threads, also for quoit's rings,
@@ -28,34 +28,34 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use common::bench::{self, Bench, Limit, MEMORY, Options};
+use common::bench::{self, Bench, Limit, MEMORY, Options, Part};
 use common::child::Outcome;
 use common::exchange::Task;
 use common::interleaved::Variants;
-use common::memcpy::Memcpy;
 use common::rings::polled;
 use common::{bare, ping_pong, polling, rtrb};
 
 fn main() -> ExitCode {
     // Records by the slots of their ring, the cost of a million slots, frames by their length in
     // bytes.
+    let parts: [Part; 11] = [
+        ("64", &records),
+        ("128", &records),
+        ("256", &records),
+        ("1024", &records),
+        ("16384", &records),
+        ("growth", &growth),
+        ("frames-8", &frames::<8>),
+        ("frames-64", &frames::<64>),
+        ("frames-1k", &frames::<1024>),
+        ("frames-4k", &frames::<4096>),
+        ("frames-64k", &frames::<65536>),
+    ];
     bench::main(
         "throughput",
         &Options::parse(),
         &[Path::new(MEMORY)],
-        &[
-            ("64", &|bench| records(bench, 64)),
-            ("128", &|bench| records(bench, 128)),
-            ("256", &|bench| records(bench, 256)),
-            ("1024", &|bench| records(bench, SMALL)),
-            ("16384", &|bench| records(bench, MIDDLE)),
-            ("growth", &growth),
-            ("frames-8", &|bench| frames::<8>(bench, "8")),
-            ("frames-64", &|bench| frames::<64>(bench, "64")),
-            ("frames-1024", &|bench| frames::<1024>(bench, "1k")),
-            ("frames-4096", &|bench| frames::<4096>(bench, "4k")),
-            ("frames-65536", &|bench| frames::<65536>(bench, "64k")),
-        ],
+        &parts,
     )
 }
 
@@ -101,7 +101,8 @@ fn over_a_line(distance: &str, capacity: u64) -> Option<f64> {
 }
 
 /// Records of 8 bytes, one by one and in batches, in two threads.
-fn records(bench: &mut Bench, capacity: u64) -> Outcome {
+fn records(bench: &mut Bench, capacity: &str) -> Outcome {
+    let capacity: u64 = capacity.parse()?;
     let place = bench.places[0].join(format!("line-{capacity}"));
     fs::create_dir(&place)?;
     let single = ["quoit", "rtrb 0.3", "rtrb 0.4"].map(|ring| format!("{ring} {capacity}"));
@@ -131,7 +132,7 @@ fn records(bench: &mut Bench, capacity: u64) -> Outcome {
     // Several laps per batch, so that each batch needs the consumer.
     let plan = bench.plan(60, 19, (4 * capacity).max(4096));
     let title = format!("stream of 8-byte records in two threads, {capacity} slots");
-    let scores = bench.compare_in_threads(&title, plan, make)?;
+    let scores = bench.contest(&title, bench.two()?, plan).in_threads(make)?;
     bench.show(&format!("records_{capacity}"), &scores, &single[1]);
     for (distance, scores) in scores.by_distance(LINE) {
         if scores.rounds() < ENOUGH_ROUNDS {
@@ -143,19 +144,19 @@ fn records(bench: &mut Bench, capacity: u64) -> Outcome {
             bench.say(format_args!("  {quoit}: {faster} times the faster rtrb"));
             if let Some(limit) = over_rtrb(what, distance, capacity) {
                 let bar = format!("stream_u64_{what}_{capacity}_over_rtrb_{distance}");
-                bench.bar(&bar, faster, Limit::AtLeast(limit), scores.is_disturbed());
+                bench.bar(&bar, faster, Limit(">=", limit), scores.is_disturbed());
             }
         }
         if let Some(limit) = over_a_line(distance, capacity) {
             let bar = format!("stream_u64_{capacity}_over_a_line_{distance}");
-            bench.target(&scores, &bar, [&single[0], LINE], Limit::AtMost(limit));
+            bench.target(&scores, &bar, [&single[0], LINE], Limit("<=", limit));
         }
     }
     Ok(())
 }
 
 /// The additional cost of a ring of a million slots, compared with a thousand.
-fn growth(bench: &mut Bench) -> Outcome {
+fn growth(bench: &mut Bench, _: &str) -> Outcome {
     let names = [SMALL, LARGE].map(|slots| format!("quoit, {slots} slots"));
     let rings = bench.rings.clone();
     let make = || -> Variants {
@@ -166,20 +167,23 @@ fn growth(bench: &mut Bench) -> Outcome {
         variants.collect()
     };
     let title = "stream of 8-byte records in two threads, a thousand and a million slots";
-    let scores = bench.compare_in_threads(title, bench.plan(100, 15, 2 * LARGE), make)?;
+    let scores = bench
+        .contest(title, bench.two()?, bench.plan(100, 15, 2 * LARGE))
+        .in_threads(make)?;
     let [small, large] = &names;
     bench.show("growth", &scores, small);
     bench.target(
         &scores,
         "stream_cost_of_size",
         [large, small],
-        Limit::AtMost(1.15),
+        Limit("<=", 1.15),
     );
     Ok(())
 }
 
 /// Frames, filled and read in place, between two processes.
-fn frames<const SIZE: usize>(bench: &mut Bench, size: &str) -> Outcome {
+fn frames<const SIZE: usize>(bench: &mut Bench, name: &str) -> Outcome {
+    let size = name.trim_start_matches("frames-");
     let wire = |name: &str, lines| {
         let path = bench.places[0].join(format!("{name}-{size}"));
         bare::wire::<SIZE>(&path, BYTES as usize, lines)
@@ -195,21 +199,21 @@ fn frames<const SIZE: usize>(bench: &mut Bench, size: &str) -> Outcome {
         ring("in place")
             .map(polling::frames_in_place::<SIZE>)
             .stream(FRAMES),
-        ring("copied").map(polling::frames::<SIZE>).stream(COPIED),
-        Box::new(Memcpy {
-            name: "memcpy, one core",
-            buffer: vec![1; BYTES as usize],
-            message: vec![2; SIZE],
-        }),
+        ring("copied")
+            .map(polling::frames::<SIZE, false>)
+            .stream(COPIED),
+        bare::copies::<SIZE>(BYTES as usize).stream("memcpy, one core"),
     ];
     let plan = bench.plan(80, 21, 4 * BYTES / SIZE as u64);
     let title = format!("stream of frames of {SIZE} bytes, {BYTES} bytes of ring");
-    let scores = bench.compare(&title, bench.two()?, plan, variants)?;
+    let scores = bench
+        .contest(&title, bench.two()?, plan)
+        .in_processes(variants)?;
     bench.show(&format!("frames_{size}"), &scores, BARE);
     for (name, variant, limit) in [("copied", COPIED, 0.97), ("in_place", FRAMES, 0.93)] {
         if matches!(SIZE, 1024 | 65536) {
             let bar = format!("stream_{size}_{name}_over_bare");
-            bench.target(&scores, &bar, [BARE, variant], Limit::AtLeast(limit));
+            bench.target(&scores, &bar, [BARE, variant], Limit(">=", limit));
         }
     }
     Ok(())

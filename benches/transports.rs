@@ -4,7 +4,7 @@
 //! ```text
 //! cargo bench --bench transports                        under three minutes
 //! cargo bench --bench transports -- --quick             under half a minute, less precise
-//! cargo bench --bench transports -- --only streams-64 --json transports.json
+//! cargo bench --bench transports -- --only streams_64 --json transports.json
 //! cargo bench --bench transports -- --all               also the other mechanisms of the system
 //! ```
 //!
@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use common::bench::{self, Bench, Limit, MEMORY, Options};
+use common::bench::{self, Bench, Limit, MEMORY, Options, Part};
 use common::child::Outcome;
 use common::interleaved::Variants;
 use common::mechanisms::{PARKED, PIPE, SINGLE_TRIPS, SLOT, SPINNING, TCP, TRIPS, UDP, UNIX, find};
@@ -48,74 +48,57 @@ fn main() -> ExitCode {
     let Arguments { options, all, disk } = Arguments::parse();
     // Round trips: few enough for a short batch over a slow mechanism, and enough to hide the
     // clock's cost over a fast one.
-    bench::main(
-        "transports",
-        &options,
-        &[Path::new(MEMORY), &disk],
-        &[
-            (TRIPS, &|bench| compare::<8>(bench, TRIPS, 8, all)),
-            (SINGLE_TRIPS, &|bench| {
-                compare::<8>(bench, SINGLE_TRIPS, 1, all)
-            }),
-            ("streams_8", &|bench| {
-                compare::<8>(bench, "streams_8", 256, all)
-            }),
-            ("trips_64", &|bench| {
-                compare::<64>(bench, "trips_64", 8, all)
-            }),
-            ("streams_64", &|bench| {
-                compare::<64>(bench, "streams_64", 256, all)
-            }),
-            ("trips_1024", &|bench| {
-                compare::<1024>(bench, "trips_1024", 8, all)
-            }),
-            ("streams_1024", &|bench| {
-                compare::<1024>(bench, "streams_1024", 256, all)
-            }),
-            ("trips_65536", &|bench| {
-                compare::<65536>(bench, "trips_65536", 8, all)
-            }),
-            ("streams_65536", &|bench| {
-                compare::<65536>(bench, "streams_65536", 16, all)
-            }),
-        ],
-    )
+    let parts: [Part; 9] = [
+        (TRIPS, &compare::<8>(8, all)),
+        (SINGLE_TRIPS, &compare::<8>(1, all)),
+        ("streams_8", &compare::<8>(256, all)),
+        ("trips_64", &compare::<64>(8, all)),
+        ("streams_64", &compare::<64>(256, all)),
+        ("trips_1024", &compare::<1024>(8, all)),
+        ("streams_1024", &compare::<1024>(256, all)),
+        ("trips_65536", &compare::<65536>(8, all)),
+        ("streams_65536", &compare::<65536>(16, all)),
+    ];
+    bench::main("transports", &options, &[Path::new(MEMORY), &disk], &parts)
 }
 
 /// Compares the mechanisms with messages of one size, this many in a batch.
-fn compare<const SIZE: usize>(bench: &mut Bench, figure: &str, batch: u64, all: bool) -> Outcome {
-    let placement = bench.two()?;
-    let places = [0, 1].map(|place| bench.places[place].join(figure));
-    for place in &places {
-        fs::create_dir(place)?;
-    }
-    let is_stream = figure.starts_with("streams");
-    let mut variants: Variants = Vec::new();
-    for (name, variant) in find::<SIZE>(is_stream, all, &places[0], &places[1]) {
-        match variant {
-            _ if figure == SINGLE_TRIPS && !SHOWN.contains(&name) => {}
-            Ok(variant) => variants.push(variant),
-            Err(reason) => bench.say(format_args!("{figure}: no {name}: {reason}")),
+fn compare<const SIZE: usize>(batch: u64, all: bool) -> impl Fn(&mut Bench, &str) -> Outcome {
+    move |bench, figure| {
+        let places = [0, 1].map(|place| bench.places[place].join(figure));
+        for place in &places {
+            fs::create_dir(place)?;
         }
-    }
-    let (slice, rounds, title) = match figure {
-        SINGLE_TRIPS => (100, 20, "single round trips, each timed individually,"),
-        _ if is_stream => (50, 25, "stream of messages"),
-        _ => (50, 25, "round trips"),
-    };
-    let (title, plan) = (
-        format!("{title} of {SIZE} bytes"),
-        bench.plan(slice, rounds, batch),
-    );
-    let scores = bench.compare(&title, placement, plan, variants)?;
-    bench.show(figure, &scores, SPINNING);
-    if figure == TRIPS {
-        let bar = "trip_pipe_over_spinning";
-        bench.target(&scores, bar, [PIPE, SPINNING], Limit::AtLeast(100.0));
-        for (name, transport) in [("pipe", PIPE), ("unix", UNIX), ("tcp", TCP), ("udp", UDP)] {
-            let bar = format!("trip_parked_over_{name}");
-            bench.target(&scores, &bar, [PARKED, transport], Limit::Below(1.0));
+        let is_stream = figure.starts_with("streams");
+        let mut variants: Variants = Vec::new();
+        for (name, variant) in find::<SIZE>(is_stream, all, &places[0], &places[1]) {
+            match variant {
+                _ if figure == SINGLE_TRIPS && !SHOWN.contains(&name) => {}
+                Ok(variant) => variants.push(variant),
+                Err(reason) => bench.say(format_args!("{figure}: no {name}: {reason}")),
+            }
         }
+        let (slice, rounds, title) = match figure {
+            SINGLE_TRIPS => (100, 20, "single round trips, each timed individually"),
+            _ if is_stream => (50, 25, "stream"),
+            _ => (50, 25, "round trips"),
+        };
+        let (title, plan) = (
+            format!("{title}: {SIZE} bytes"),
+            bench.plan(slice, rounds, batch),
+        );
+        let scores = bench
+            .contest(&title, bench.two()?, plan)
+            .in_processes(variants)?;
+        bench.show(figure, &scores, SPINNING);
+        if figure == TRIPS {
+            let bar = "trip_pipe_over_spinning";
+            bench.target(&scores, bar, [PIPE, SPINNING], Limit(">=", 100.0));
+            for (name, transport) in [("pipe", PIPE), ("unix", UNIX), ("tcp", TCP), ("udp", UDP)] {
+                let bar = format!("trip_parked_over_{name}");
+                bench.target(&scores, &bar, [PARKED, transport], Limit("<", 1.0));
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }

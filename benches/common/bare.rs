@@ -2,11 +2,13 @@
 //! header and no checks, and neither endpoint can close. Streams of frames are compared
 //! with it.
 
+use std::hint::black_box;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use super::link::{Link, Open};
+use super::exchange::STOP;
+use super::link::{End, Link, Open};
 use super::memory::{self, Memory};
 use super::message::numbered;
 
@@ -61,6 +63,23 @@ pub(crate) fn wire<const SIZE: usize>(
             move |message| back.receive(message),
         )
     }))
+}
+
+/// The copies alone, as a lower bound: into a buffer and out of it, on the lead's processor.
+pub(crate) fn copies<const SIZE: usize>(capacity: usize) -> Open<impl Link> {
+    Open::new(move |_| {
+        let (mut buffer, mut message, mut place) = (vec![1; capacity], vec![2; SIZE], 0);
+        End(
+            #[inline(always)]
+            move |_| {
+                let slot = &mut buffer[place..place + SIZE];
+                slot.copy_from_slice(black_box(&message));
+                message.copy_from_slice(black_box(slot));
+                place = (place + SIZE) % capacity;
+            },
+            || STOP,
+        )
+    })
 }
 
 impl Way {

@@ -13,7 +13,7 @@ use clap::Parser;
 use serde_json::{Map, Value, json};
 
 use super::child::Outcome;
-use super::interleaved::{Contest, Plan, Variants};
+use super::interleaved::{Contest, Plan};
 use super::placement::{self, Placement};
 use super::progress::Progress;
 use super::rings::Rings;
@@ -51,8 +51,8 @@ pub(crate) struct Bench {
     bars: Vec<Value>,
 }
 
-/// A part of a bench, by its name.
-pub(crate) type Part<'a> = (&'a str, &'a dyn Fn(&mut Bench) -> Outcome);
+/// A part of a bench: its name, and what it does, which gets the name.
+pub(crate) type Part<'a> = (&'a str, &'a dyn Fn(&mut Bench, &str) -> Outcome);
 
 /// Why a part is skipped.
 #[derive(Debug)]
@@ -62,38 +62,24 @@ impl Error for OneProcessor {}
 
 impl fmt::Display for OneProcessor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("needs two processors")
+        f.write_str("skipped: it needs two processors")
     }
 }
 
 /// The directory of rings in shared memory.
 pub(crate) const MEMORY: &str = "/dev/shm";
 
-/// A target for a figure.
+/// A target for a figure: a comparison, and what it is compared with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Limit {
-    AtMost(f64),
-    AtLeast(f64),
-    /// Less than this value.
-    Below(f64),
-}
+pub(crate) struct Limit(pub(crate) &'static str, pub(crate) f64);
 
 impl Limit {
     fn holds(self, value: f64) -> bool {
-        match self {
-            Self::AtMost(limit) => value <= limit,
-            Self::AtLeast(limit) => value >= limit,
-            Self::Below(limit) => value < limit,
-        }
-    }
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AtMost(limit) => write!(f, "<={limit}"),
-            Self::AtLeast(limit) => write!(f, ">={limit}"),
-            Self::Below(limit) => write!(f, "<{limit}"),
+        match self.0 {
+            "<=" => value <= self.1,
+            "<" => value < self.1,
+            ">=" => value >= self.1,
+            other => panic!("{other} compares nothing"),
         }
     }
 }
@@ -122,10 +108,8 @@ pub(crate) fn main(name: &str, options: &Options, places: &[&Path], parts: &[Par
         bench.figure("machine", machine.into());
         for (name, part) in parts {
             if options.only.is_empty() || options.only.iter().any(|only| only == name) {
-                match part(&mut bench) {
-                    Err(error) if error.is::<OneProcessor>() => {
-                        bench.say(format_args!("{name}: {error}"))
-                    }
+                match part(&mut bench, name) {
+                    Err(error) if error.is::<OneProcessor>() => bench.say(error),
                     outcome => outcome?,
                 }
             }
@@ -153,28 +137,13 @@ impl Bench {
         }
     }
 
-    /// Measures the variants between two processes.
-    pub(crate) fn compare(
-        &self,
-        title: &str,
+    /// A comparison on two processors, or on one.
+    pub(crate) fn contest<'a>(
+        &'a self,
+        title: &'a str,
         placement: Placement,
         plan: Plan,
-        variants: Variants,
-    ) -> Result<Scores, Box<dyn Error>> {
-        self.contest(title, placement, plan).in_processes(variants)
-    }
-
-    /// Measures the variants between two threads.
-    pub(crate) fn compare_in_threads(
-        &self,
-        title: &str,
-        plan: Plan,
-        make: impl Fn() -> Variants + Sync,
-    ) -> Result<Scores, Box<dyn Error>> {
-        self.contest(title, self.two()?, plan).in_threads(make)
-    }
-
-    fn contest<'a>(&'a self, title: &'a str, placement: Placement, plan: Plan) -> Contest<'a> {
+    ) -> Contest<'a> {
         let progress = &self.progress;
         Contest {
             title,
@@ -235,11 +204,12 @@ impl Bench {
         if shown.parse().is_ok_and(|shown| limit.holds(shown) != holds) {
             shown = median.to_string();
         }
+        let limit = format!("{}{}", limit.0, limit.1);
         let line = format!("BAR {name} {shown} {limit} {verdict}");
         self.say(&line);
         self.bars.push(json!({
             "line": line, "name": name, "value": median, "lower": lower, "upper": upper,
-            "limit": limit.to_string(), "ok": holds,
+            "limit": limit, "ok": holds,
         }));
     }
 

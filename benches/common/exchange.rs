@@ -18,8 +18,8 @@ const BATCH: usize = 64;
 
 /// What the two sides do in a slice. Both count the messages.
 pub(crate) struct Task<L> {
-    lead: fn(&mut L, &mut u64, &Plan) -> Histogram<u64>,
-    follow: fn(&mut L, &mut u64, &Plan),
+    pub(crate) lead: fn(&mut L, &mut u64, &Plan) -> Histogram<u64>,
+    pub(crate) follow: fn(&mut L, &mut u64, &Plan),
 }
 
 impl<L: Link> Task<L> {
@@ -247,7 +247,7 @@ fn follow_delivery<L: Link>(link: &mut L, number: &mut u64, _: &Plan) {
 
 /// Calls `batch` for the warm-up, then for the slice, after a rest before each call; returns the
 /// time of each call of the slice. The rest inside each call is subtracted.
-pub(crate) fn measure(plan: &Plan, mut batch: impl FnMut(u64)) -> Histogram<u64> {
+fn measure(plan: &Plan, mut batch: impl FnMut(u64)) -> Histogram<u64> {
     let mut batches = nanos();
     let warm = Instant::now() + plan.warm_up;
     while Instant::now() < warm {

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
-use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use super::child::{Child, Outcome};
 use super::link::Side;
@@ -24,13 +23,13 @@ use super::scores::{Score, Scores};
 pub(crate) trait Variant {
     fn name(&self) -> &str;
     /// Takes this side's endpoint and leaves the other one to the partner.
-    fn open(&mut self, _side: Side) {}
+    fn open(&mut self, side: Side);
     /// Prepares a slice; the partner does the same.
-    fn prepare(&mut self) {}
+    fn prepare(&mut self);
     /// The lead's part of one slice: the nanoseconds of each batch.
     fn lead(&mut self, plan: &Plan) -> Histogram<u64>;
     /// The partner's part of one slice.
-    fn follow(&mut self, _plan: &Plan) {}
+    fn follow(&mut self, plan: &Plan);
 }
 
 /// The variants of a comparison.
@@ -62,17 +61,6 @@ pub(crate) fn usage() -> Usage {
     getrusage(UsageWho::RUSAGE_THREAD).expect("the kernel counts")
 }
 
-/// Ends a process whose partner has failed: it would wait forever.
-struct Alarm(Pid);
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            let _ = kill_process(self.0, Signal::KILL);
-        }
-    }
-}
-
 /// What is compared, and how.
 #[derive(Clone, Copy)]
 pub(crate) struct Contest<'a> {
@@ -86,14 +74,8 @@ impl Contest<'_> {
     /// Measures the variants in interleaved slices, the lead and its partner on the two
     /// processors.
     pub(crate) fn in_processes(&self, mut variants: Variants) -> Result<Scores, Box<dyn Error>> {
-        let lead = getpid();
-        let mut partner = Child::fork(|control| {
-            let _alarm = Alarm(lead);
-            self.follow(control, &mut variants)
-        })?;
-        let scores = self.lead(variants, &mut partner.control)?;
-        partner.succeed()?;
-        Ok(scores)
+        let mut partner = Child::fork(|control| self.follow(control, &mut variants))?;
+        self.lead(variants, &mut partner.control)
     }
 
     /// The same with a thread as the partner, for variants that work in one process
@@ -102,13 +84,9 @@ impl Contest<'_> {
         &self,
         make: impl Fn() -> Variants + Sync,
     ) -> Result<Scores, Box<dyn Error>> {
-        let lead = getpid();
         let (mut control, partners) = UnixStream::pair()?;
         thread::scope(|scope| {
-            scope.spawn(|| {
-                let _alarm = Alarm(lead);
-                self.follow(partners, &mut make()).expect("the lead waits");
-            });
+            scope.spawn(|| self.follow(partners, &mut make()).expect("the lead waits"));
             let scores = self.lead(make(), &mut control);
             drop(control);
             scores

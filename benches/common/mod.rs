@@ -16,7 +16,6 @@ pub(crate) mod futex;
 pub(crate) mod interleaved;
 pub(crate) mod link;
 pub(crate) mod mechanisms;
-pub(crate) mod memcpy;
 pub(crate) mod memory;
 pub(crate) mod message;
 pub(crate) mod numbers;

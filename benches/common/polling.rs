@@ -61,25 +61,21 @@ pub(crate) fn batches(Pair(mut producer, mut consumer): Pair<u64>) -> impl Batch
     )
 }
 
-/// Frames, pushed and popped.
-pub(crate) fn frames<const SIZE: usize>(Pair(mut producer, mut consumer): Pair<[u8]>) -> impl Link {
-    numbered::<SIZE>(
-        #[inline(always)]
-        move |message| retry(|| producer.try_push(message).ok()),
-        #[inline(always)]
-        move |message| _ = retry(|| consumer.try_pop(message).ok()),
-    )
-}
-
-/// Frames, pushed and popped, whose length the compiler cannot know.
-pub(crate) fn frames_of_any_length<const SIZE: usize>(
+/// Frames, pushed and popped. With `ANY` the compiler cannot know their length.
+pub(crate) fn frames<const SIZE: usize, const ANY: bool>(
     Pair(mut producer, mut consumer): Pair<[u8]>,
 ) -> impl Link {
     numbered::<SIZE>(
         #[inline(always)]
-        move |message| retry(|| producer.try_push(black_box(message)).ok()),
+        move |message| {
+            let message = if ANY { black_box(message) } else { message };
+            retry(|| producer.try_push(message).ok());
+        },
         #[inline(always)]
-        move |message| _ = retry(|| consumer.try_pop(black_box(&mut *message)).ok()),
+        move |message| {
+            let message = if ANY { black_box(message) } else { message };
+            retry(|| consumer.try_pop(message).ok());
+        },
     )
 }
 

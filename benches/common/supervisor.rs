@@ -8,7 +8,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use tempfile::TempDir;
 
-use super::child::Outcome;
+use super::child::{Outcome, die_of_panics};
 
 /// Has the directories of a bench, in the environment of its process.
 const DIRECTORIES: &str = "QUOIT_BENCH_DIRECTORIES";
@@ -20,6 +20,7 @@ pub(crate) fn supervise(places: &[&Path], bench: impl FnOnce(Vec<PathBuf>) -> Ou
     let outcome = match env::var_os(DIRECTORIES) {
         Some(directories) => {
             let _ = set_parent_process_death_signal(Some(Signal::KILL));
+            die_of_panics();
             bench(env::split_paths(&directories).collect())
         }
         None => watch(places),

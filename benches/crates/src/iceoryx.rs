@@ -9,10 +9,11 @@ use iceoryx2::prelude::*;
 use crate::CAPACITY;
 use crate::common::bench::MEMORY;
 use crate::common::link::{Link, Open, Polled, Side};
+use crate::links::Wire;
 
 /// Each process creates its own node, with its files in `place`. Names in shared memory begin with
 /// its name.
-pub(crate) fn wire(place: &Path) -> Result<Open<impl Link + use<>>, Box<dyn Error>> {
+pub(crate) fn wire(place: &Path) -> Wire<impl Link + use<>> {
     set_log_level(LogLevel::Error);
     let mut config = Config::default();
     let root = place.to_str().ok_or("the path is not UTF-8")?;

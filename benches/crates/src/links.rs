@@ -46,7 +46,7 @@ pub(crate) fn ringbuf() -> Ends<impl Link + Send> {
 }
 
 /// A crate that works between processes, or why not here.
-type Wire<L> = Result<Open<L>, Box<dyn Error>>;
+pub(crate) type Wire<L> = Result<Open<L>, Box<dyn Error>>;
 
 /// shaq: its ring for one producer and one consumer, in a file in shared memory. `try_write` and
 /// `try_read`.

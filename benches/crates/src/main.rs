@@ -15,14 +15,13 @@ mod common;
 mod iceoryx;
 mod links;
 
-use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use common::bench::{self, Bench, Limit, MEMORY, Options};
+use common::bench::{self, Bench, Limit, MEMORY, Options, Part};
 use common::child::Outcome;
 use common::interleaved::Variant;
 use common::link::{Ends, Link, Open};
@@ -31,41 +30,25 @@ use common::scores::Scores;
 use common::spread::show_nanos;
 use common::{ping_pong, polling, rtrb};
 
+use links::Wire;
+
 const CAPACITY: usize = 1024;
 const QUOIT: &str = "quoit";
 const BARE: &str = "bare cache line";
 
 fn main() -> ExitCode {
-    bench::main(
-        "crates",
-        &Options::parse(),
-        &[Path::new(MEMORY)],
-        &[
-            ("rtrb", &|bench| {
-                threads(bench, "rtrb", || rtrb::v0_4::ends(CAPACITY))
-            }),
-            ("ringbuf", &|bench| {
-                threads(bench, "ringbuf", links::ringbuf)
-            }),
-            ("crossbeam-channel", &|bench| {
-                threads(bench, "crossbeam-channel", links::crossbeam)
-            }),
-            ("mpsc", &|bench| threads(bench, "mpsc", links::mpsc)),
-            ("shaq", &|bench| processes(bench, "shaq", links::shaq)),
-            ("iceoryx2", &|bench| {
-                processes(bench, "iceoryx2", iceoryx::wire)
-            }),
-            ("ringfire", &|bench| {
-                processes(bench, "ringfire", links::ringfire)
-            }),
-            ("shmem-ipc", &|bench| {
-                processes(bench, "shmem-ipc", links::shmem_ipc)
-            }),
-            ("ipc-channel", &|bench| {
-                processes(bench, "ipc-channel", links::ipc_channel)
-            }),
-        ],
-    )
+    let parts: [Part; 9] = [
+        ("rtrb", &threads(|| rtrb::v0_4::ends(CAPACITY))),
+        ("ringbuf", &threads(links::ringbuf)),
+        ("crossbeam-channel", &threads(links::crossbeam)),
+        ("mpsc", &threads(links::mpsc)),
+        ("shaq", &processes(links::shaq)),
+        ("iceoryx2", &processes(iceoryx::wire)),
+        ("ringfire", &processes(links::ringfire)),
+        ("shmem-ipc", &processes(links::shmem_ipc)),
+        ("ipc-channel", &processes(links::ipc_channel)),
+    ];
+    bench::main("crates", &Options::parse(), &[Path::new(MEMORY)], &parts)
 }
 
 /// The tasks in the names of figures and in titles, and the messages of a batch.
@@ -90,57 +73,55 @@ fn quoit(rings: &Rings, name: &str, what: &str) -> Box<dyn Variant> {
     variant(link.map(polling::records::<1>), QUOIT, what)
 }
 
-fn threads<L: Link + Send>(bench: &mut Bench, name: &str, ends: fn() -> Ends<L>) -> Outcome {
-    for (what, task, batch) in TASKS {
-        let (ends, rings) = (ends(), bench.rings.clone());
-        let make = || vec![variant(ends.open(), name, what), quoit(&rings, name, what)];
-        let plan = bench.plan(60, 24, batch);
-        let scores = bench.compare_in_threads(&format!("{name}, {task}"), plan, make)?;
-        print(bench, name, what, "threads", &scores);
-    }
-    Ok(())
-}
-
-/// The same with processes. The endpoints get a directory, and their names begin with its name.
-fn processes<L: Link>(
-    bench: &mut Bench,
-    name: &str,
-    wire: fn(&Path) -> Result<Open<L>, Box<dyn Error>>,
-) -> Outcome {
-    for (what, task, batch) in TASKS {
-        let place = bench.places[0].join(format!("{name}-{what}"));
-        fs::create_dir(&place)?;
-        let open = match wire(&place) {
-            Ok(open) => open,
-            Err(error) => return Ok(bench.say(format_args!("{name}: not measured: {error}"))),
-        };
-        let mut variants = vec![variant(open, name, what), quoit(&bench.rings, name, what)];
-        if what == TRIPS {
-            variants.push(ping_pong::wire(&place).round_trip(BARE));
+/// Compares a crate with quoit in two threads.
+fn threads<L: Link + Send>(ends: fn() -> Ends<L>) -> impl Fn(&mut Bench, &str) -> Outcome {
+    move |bench, name| {
+        for (what, task, batch) in TASKS {
+            let (ends, rings) = (ends(), bench.rings.clone());
+            let make = || vec![variant(ends.open(), name, what), quoit(&rings, name, what)];
+            let title = format!("{name}, {task}, two threads");
+            let contest = bench.contest(&title, bench.two()?, bench.plan(60, 24, batch));
+            let scores = contest.in_threads(make)?;
+            print(bench, name, what, &scores);
         }
-        let (two, plan) = (bench.two()?, bench.plan(60, 24, batch));
-        let scores = bench.compare(&format!("{name}, {task}"), two, plan, variants)?;
-        print(bench, name, what, "processes", &scores);
+        Ok(())
     }
-    Ok(())
 }
 
-fn print(bench: &mut Bench, name: &str, what: &str, between: &str, scores: &Scores) {
+/// The same in two processes. The endpoints get a directory.
+fn processes<L: Link>(wire: fn(&Path) -> Wire<L>) -> impl Fn(&mut Bench, &str) -> Outcome {
+    move |bench, name| {
+        for (what, task, batch) in TASKS {
+            let place = bench.places[0].join(format!("{name}-{what}"));
+            fs::create_dir(&place)?;
+            let open = match wire(&place) {
+                Ok(open) => open,
+                Err(error) => return Ok(bench.say(format_args!("{name}: not measured: {error}"))),
+            };
+            let mut variants = vec![variant(open, name, what), quoit(&bench.rings, name, what)];
+            if what == TRIPS {
+                variants.push(ping_pong::wire(&place).round_trip(BARE));
+            }
+            let title = format!("{name}, {task}, two processes");
+            let contest = bench.contest(&title, bench.two()?, bench.plan(60, 24, batch));
+            let scores = contest.in_processes(variants)?;
+            print(bench, name, what, &scores);
+        }
+        Ok(())
+    }
+}
+
+fn print(bench: &mut Bench, name: &str, what: &str, scores: &Scores) {
     let [theirs, ours] = [name, QUOIT].map(|name| show_nanos(scores.of(name).nanos()));
     let times = scores.ratio(name, QUOIT);
     bench.say(format_args!(
-        "{:30}between two {between:10}{theirs:>10}, quoit {ours:>9}: {times} times quoit's",
+        "{:48}{theirs:>10}, quoit {ours:>9}: {times} times quoit's",
         scores.title
     ));
     bench.figure(&format!("{name}_{what}_8"), scores.json());
     match (name, what) {
         ("shaq", STREAMS) => {
-            bench.target(
-                scores,
-                "stream_over_shaq",
-                [name, QUOIT],
-                Limit::AtLeast(3.0),
-            );
+            bench.target(scores, "stream_over_shaq", [name, QUOIT], Limit(">=", 3.0));
         }
         ("iceoryx2", TRIPS) => {
             let least = scores.ratio(BARE, name);
@@ -151,7 +132,7 @@ fn print(bench: &mut Bench, name: &str, what: &str, between: &str, scores: &Scor
                 scores,
                 "trip_over_iceoryx2",
                 [QUOIT, name],
-                Limit::AtMost(0.2),
+                Limit("<=", 0.2),
             );
         }
         _ => {}
