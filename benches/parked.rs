@@ -27,15 +27,16 @@ use std::time::Duration;
 
 use clap::Parser;
 use quoit::{DoorbellKind, Fences, RingOptions, WaitStrategy};
-use serde_json::json;
 
 use common::bench::{self, Bench, Limit, MEMORY, Options, Part};
 use common::child::Outcome;
 use common::interleaved::Plan;
-use common::placement::Placement;
-use common::rings::polled;
-use common::spread::{Spread, show_nanos};
-use common::{futex, periodic, system, waits};
+use common::periodic::TASK;
+use common::placement::{Placement, together};
+use common::rings::{polled, sleeping};
+use common::scores::Scores;
+use common::spread::Spread;
+use common::{futex, system, waits};
 
 fn main() -> ExitCode {
     let parts: [Part; 8] = [
@@ -43,11 +44,9 @@ fn main() -> ExitCode {
         ("many", &many),
         ("spinning", &awake),
         ("streaming", &awake),
-        ("together", &|bench, part| {
-            parked(bench, part, Placement::together()?)
-        }),
+        ("together", &|bench, part| parked(bench, part, together()?)),
         ("idle", &idle),
-        ("periodic", &at_fixed_intervals),
+        ("periodic", &at_intervals),
         ("rescues", &rescues),
     ];
     bench::main("parked", &Options::parse(), &[Path::new(MEMORY)], &parts)
@@ -62,12 +61,6 @@ const PARKING: &str = "parking";
 
 /// The numbers of rings in one wait, and the targets.
 const SELECTS: [(usize, f64); 3] = [(1, 1.15), (8, 1.15), (64, 1.25)];
-
-/// The options of rings whose endpoints sleep at once.
-fn sleeping(capacity: u64) -> RingOptions {
-    let options = RingOptions::new(capacity).prefault(true);
-    options.spin(Duration::ZERO)
-}
 
 /// Each message is sent to a receiver that sleeps in the kernel.
 fn parked(bench: &mut Bench, place: &str, placement: Placement) -> Outcome {
@@ -93,9 +86,7 @@ fn parked(bench: &mut Bench, place: &str, placement: Placement) -> Outcome {
     ];
     let Placement { lead, partner } = placement;
     let title = format!("parked round trip of 8 bytes, no spinning, CPUs {lead} and {partner}");
-    let scores = bench
-        .contest(&title, placement, bench.plan(50, 40, 1))
-        .in_processes(variants)?;
+    let scores = bench.in_processes(&title, placement, bench.plan(50, 40, 1), variants)?;
     bench.show(&format!("parked_{place}"), &scores, FUTEX);
     for name in names {
         woke(bench, &[name])?;
@@ -114,9 +105,8 @@ fn parked(bench: &mut Bench, place: &str, placement: Placement) -> Outcome {
 fn woke(bench: &Bench, links: &[String]) -> Outcome {
     let percent = bench.rings.woke(links)? * 100.0;
     let link = &links[0];
-    bench.say(format_args!(
-        "  {link}: {percent:.1} % of the messages found their receiver parked"
-    ));
+    let line = format!("  {link}: {percent:.1} % of the messages found their receiver parked");
+    bench.say(line);
     Ok(())
 }
 
@@ -127,16 +117,12 @@ fn many(bench: &mut Bench, _: &str) -> Outcome {
     let (rings, place) = (&bench.rings, &bench.places[0]);
     let waitv = |count| format!("bare waitv of {count}");
     let select = |count| format!("{RING}, Select of {count}");
+    let [alone, polled] = ["alone", "pollable"].map(|name| rings.link(name, &options));
+    let words = futex::wire(&place.join("bare-many"), None)?;
     let mut variants = vec![
-        futex::wire(&place.join("bare-many"), None)?.round_trip(FUTEX),
-        rings
-            .link("alone", &options)
-            .map(waits::records)
-            .round_trip(RING),
-        rings
-            .link("pollable", &options)
-            .map(waits::pollable)
-            .round_trip("quoit, pollable"),
+        words.round_trip(FUTEX),
+        alone.map(waits::records).round_trip(RING),
+        polled.map(waits::pollable).round_trip("quoit, pollable"),
     ];
     for (count, _) in SELECTS {
         let words = futex::wire_many(&place.join(format!("bare-{count}")), count)?;
@@ -144,19 +130,14 @@ fn many(bench: &mut Bench, _: &str) -> Outcome {
         variants.push(waits::select(rings, count, &options).round_trip(&select(count)));
     }
     #[cfg(feature = "futures")]
-    variants.push(
-        rings
-            .link("async", &options)
-            .map(waits::tasks)
-            .round_trip("quoit, async"),
-    );
+    let link = rings.link("async", &options).map(waits::tasks);
+    #[cfg(feature = "futures")]
+    variants.push(link.round_trip("quoit, async"));
     let mut plan = bench.plan(50, 40, 1);
     // The time in which an endpoint is certain to park.
     plan.rest = Duration::from_micros(60);
     let title = "parked round trip of 8 bytes, with other kinds of wait";
-    let scores = bench
-        .contest(title, bench.two()?, plan)
-        .in_processes(variants)?;
+    let scores = bench.in_processes(title, bench.two()?, plan, variants)?;
     bench.show("parked_many", &scores, FUTEX);
     for (count, limit) in SELECTS {
         let bar = format!("parked_select_{count}_over_futex");
@@ -196,8 +177,7 @@ fn awake(bench: &mut Bench, part: &str) -> Outcome {
     // In a stream four laps per batch, so that each batch needs the consumer.
     let plan = bench.plan(100, 40, if is_stream { 4096 } else { 32 });
     let title = format!("{part}: messages of 8 bytes to peers that stay awake");
-    let contest = bench.contest(&title, bench.two()?, plan);
-    let scores = contest.in_processes(variants.into())?;
+    let scores = bench.in_processes(&title, bench.two()?, plan, variants.into())?;
     bench.show(part, &scores, SPIN_ONLY);
     let (pair, limit) = match is_stream {
         false => ([PARKING, SPIN_ONLY], Limit("<=", 1.02)),
@@ -210,75 +190,63 @@ fn awake(bench: &mut Bench, part: &str) -> Outcome {
 
 /// A consumer that gets one message at the end of the slice.
 fn idle(bench: &mut Bench, _: &str) -> Outcome {
-    let placement = bench.two().or_else(|_| Placement::together())?;
-    let plan = bench.plan(10_000, 1, 1);
+    let mut plan = bench.plan(10_000, 1, 1);
+    plan.rest = plan.slice;
+    let placement = bench.two().or_else(|_| together())?;
     let rows = [DoorbellKind::Futex, DoorbellKind::Semaphore].map(|doorbell| {
         let name = format!("idle_{doorbell:?}").to_lowercase();
         (name, RingOptions::new(1024).doorbell(doorbell))
     });
-    let used = at_intervals(bench, "idle", placement, plan, plan.slice, &rows)?;
-    for ((name, _), [_, percent, sleeps]) in rows.iter().zip(used) {
-        let (sleeps, percent) = (Spread::of([sleeps]), Spread::of([percent]));
-        let bar = format!("{name}_wake_ups_per_second");
-        bench.bar(&bar, sleeps, Limit("<=", 11.0), false);
-        bench.bar(
-            &format!("{name}_cpu_percent"),
-            percent,
-            Limit("<", 0.1),
-            false,
-        );
+    let scores = periodic(bench, "idle", placement, plan, &rows)?;
+    for (name, _) in rows {
+        let [percent, sleeps] = scores.of(&name).used().map(|used| Spread::of([used]));
+        let bars = [
+            (
+                format!("{name}_wake_ups_per_second"),
+                sleeps,
+                Limit("<=", 11.0),
+            ),
+            (format!("{name}_cpu_percent"), percent, Limit("<", 0.1)),
+        ];
+        for (bar, used, limit) in bars {
+            bench.bar(&bar, used, limit, false);
+        }
     }
     Ok(())
 }
 
-/// One message per period to a consumer with each wait strategy. Control loops (1 kHz)
-/// and audio (blocks of 128 at 48 kHz) send such messages.
-fn at_fixed_intervals(bench: &mut Bench, _: &str) -> Outcome {
-    let strategies = [
-        WaitStrategy::Spin,
-        WaitStrategy::Park,
-        WaitStrategy::Adaptive,
-    ];
-    let rows = strategies.map(|strategy| {
-        let options = RingOptions::new(64).wait_strategy(strategy);
-        (format!("{strategy:?}"), options)
-    });
-    let (two, plan) = (bench.two()?, bench.plan(1000, 3, 1));
-    at_intervals(bench, "1 kHz", two, plan, Duration::from_millis(1), &rows)?;
-    let blocks = Duration::from_nanos(2_666_667);
-    at_intervals(bench, "48 kHz/128", two, plan, blocks, &rows)?;
+/// Consumers with each wait strategy. Control loops (1 kHz) and audio (blocks of 128 at 48 kHz)
+/// send such messages.
+fn at_intervals(bench: &mut Bench, _: &str) -> Outcome {
+    use WaitStrategy::{Adaptive, Park, Spin};
+    let mut plan = bench.plan(1000, 3, 1);
+    for (what, nanos) in [("1 kHz", 1_000_000), ("48 kHz, 128", 2_666_667)] {
+        plan.rest = Duration::from_nanos(nanos);
+        let rows = [Spin, Park, Adaptive].map(|strategy| {
+            let options = RingOptions::new(64).wait_strategy(strategy);
+            (format!("{strategy:?}"), options)
+        });
+        periodic(bench, what, bench.two()?, plan, &rows)?;
+    }
     Ok(())
 }
 
-/// Sends a message per period in rings with these options. Returns what each slice used: the
-/// median of the nanoseconds of a push, of the percent of the consumer's CPU, and of its sleeps
-/// per second.
-fn at_intervals(
+/// One message per rest of the plan, in rings with these options.
+fn periodic(
     bench: &mut Bench,
     what: &str,
     placement: Placement,
     plan: Plan,
-    period: Duration,
     rows: &[(String, RingOptions)],
-) -> Result<Vec<[f64; 3]>, Box<dyn Error>> {
-    let rings = &bench.rings;
-    let pairs = rows
-        .iter()
-        .map(|(name, options)| periodic::variant(name, period, rings, options));
-    let (variants, uses): (Vec<_>, Vec<_>) = pairs.unzip();
+) -> Result<Scores, Box<dyn Error>> {
+    let variants = rows.iter().map(|(name, options)| {
+        let link = bench.rings.link(&format!("{name} {what}"), options);
+        link.variant(name, TASK)
+    });
     let title = format!("messages at a fixed interval, {what}: taken after the push");
-    let contest = bench.contest(&title, placement, plan);
-    let scores = contest.in_processes(variants)?;
+    let scores = bench.in_processes(&title, placement, plan, variants.collect())?;
     bench.show(&format!("periodic {what}"), &scores, &rows[0].0);
-    let used: Vec<_> = uses.iter().map(periodic::medians).collect();
-    for ((name, _), [push, percent, sleeps]) in rows.iter().zip(&used) {
-        let push = show_nanos(*push);
-        bench.say(format_args!(
-            "  {name}: push {push}, consumer {percent:.4} % of a CPU and {sleeps:.1} sleeps/s"
-        ));
-    }
-    bench.figure(&format!("periodic {what}, used"), json!(used));
-    Ok(used)
+    Ok(scores)
 }
 
 /// Rescues: sleeps after a lost wake-up, which a timeout ended.

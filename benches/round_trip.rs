@@ -65,12 +65,12 @@ const WAYS: [&str; 5] = [
 ];
 
 /// The target for this many bytes, as a ratio to the bare line or to the ideal hand-off.
-fn target(size: usize, way: &str) -> Option<(&'static str, &'static str, f64)> {
+fn target(size: usize, way: &str) -> Option<([&'static str; 2], f64)> {
     match size {
-        8..=40 => Some((BARE, "bare", 1.10)),
-        64 if way.starts_with("records") => Some((BARE, "bare", 1.4)),
-        64 => Some((BARE, "bare", 1.6)),
-        1024 => Some((IDEAL, "ideal", 1.15)),
+        8..=40 => Some(([BARE, "bare"], 1.10)),
+        64 if way.starts_with("records") => Some(([BARE, "bare"], 1.4)),
+        64 => Some(([BARE, "bare"], 1.6)),
+        1024 => Some(([IDEAL, "ideal"], 1.15)),
         _ => None,
     }
 }
@@ -80,38 +80,31 @@ fn size<const WORDS: usize, const SIZE: usize>(bench: &mut Bench, name: &str) ->
     let place = bench.places[0].join(name);
     fs::create_dir(&place)?;
     let rings = Rings::new(&place);
+    let ideal = bare::wire::<SIZE>(&place.join("ideal"), 64 * SIZE, bare::Lines::Together)?;
     let records = |way| rings.links(way, &polled(64));
     let frames = |way| rings.links(way, &polled(1 << 16));
-    let ideal = bare::wire::<SIZE>(&place.join("ideal"), 64 * SIZE, bare::Lines::Together)?;
+    let pushed = records(WAYS[0]).map(polling::records::<WORDS>);
+    let filled = records(WAYS[1]).map(polling::records_in_place::<WORDS>);
+    let sent = frames(WAYS[2]).map(polling::frames::<SIZE, false>);
+    let claimed = frames(WAYS[3]).map(polling::frames_in_place::<SIZE>);
+    let any = frames(WAYS[4]).map(polling::frames::<SIZE, true>);
     let variants = vec![
         ping_pong::wire(&place).reopened().round_trip(BARE),
         ideal.round_trip(IDEAL),
-        records(WAYS[0])
-            .map(polling::records::<WORDS>)
-            .round_trip(WAYS[0]),
-        records(WAYS[1])
-            .map(polling::records_in_place::<WORDS>)
-            .round_trip(WAYS[1]),
-        frames(WAYS[2])
-            .map(polling::frames::<SIZE, false>)
-            .round_trip(WAYS[2]),
-        frames(WAYS[3])
-            .map(polling::frames_in_place::<SIZE>)
-            .round_trip(WAYS[3]),
-        frames(WAYS[4])
-            .map(polling::frames::<SIZE, true>)
-            .round_trip(WAYS[4]),
+        pushed.round_trip(WAYS[0]),
+        filled.round_trip(WAYS[1]),
+        sent.round_trip(WAYS[2]),
+        claimed.round_trip(WAYS[3]),
+        any.round_trip(WAYS[4]),
     ];
     // Short slices, so that many memory addresses are measured.
     let plan = bench.plan(20, 60, 32);
     let title = format!("round trip of {SIZE} bytes between two spinning processes");
-    let scores = bench
-        .contest(&title, bench.two()?, plan)
-        .in_processes(variants)?;
+    let scores = bench.in_processes(&title, bench.two()?, plan, variants)?;
     fs::remove_dir_all(&place)?;
     bench.show(&format!("trip_{SIZE}"), &scores, BARE);
     for way in WAYS {
-        if let Some((base, name, limit)) = target(SIZE, way) {
+        if let Some(([base, name], limit)) = target(SIZE, way) {
             let bar = format!("trip_{SIZE}_{}_over_{name}", way.replace(' ', "_"));
             bench.target(&scores, &bar, [way, base], Limit("<=", limit));
         }
@@ -124,19 +117,15 @@ fn threads(bench: &mut Bench, _: &str) -> Outcome {
     let (ends_3, ends_4) = (rtrb::v0_3::ends(64), rtrb::v0_4::ends(64));
     let rings = bench.rings.clone();
     let make = || {
-        let records = rings
-            .link("threads", &polled(64))
-            .map(polling::records::<1>);
+        let link = rings.link("threads", &polled(64));
         vec![
             ends_3.open().round_trip(RTRB[0]),
             ends_4.open().round_trip(RTRB[1]),
-            records.round_trip(QUOIT),
+            link.map(polling::records::<1>).round_trip(QUOIT),
         ]
     };
     let title = "round trip of 8 bytes between two spinning threads";
-    let scores = bench
-        .contest(title, bench.two()?, bench.plan(50, 40, 32))
-        .in_threads(make)?;
+    let scores = bench.in_threads(title, bench.plan(50, 40, 32), make)?;
     bench.show("threads", &scores, RTRB[0]);
     let faster = scores.ratio_of_fastest(&RTRB, QUOIT);
     let (bar, is_disturbed) = ("rtrb_over_trip_8", scores.is_disturbed());

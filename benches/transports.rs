@@ -83,13 +83,9 @@ fn compare<const SIZE: usize>(batch: u64, all: bool) -> impl Fn(&mut Bench, &str
             _ if is_stream => (50, 25, "stream"),
             _ => (50, 25, "round trips"),
         };
-        let (title, plan) = (
-            format!("{title}: {SIZE} bytes"),
-            bench.plan(slice, rounds, batch),
-        );
-        let scores = bench
-            .contest(&title, bench.two()?, plan)
-            .in_processes(variants)?;
+        let title = format!("{title}: {SIZE} bytes");
+        let plan = bench.plan(slice, rounds, batch);
+        let scores = bench.in_processes(&title, bench.two()?, plan, variants)?;
         bench.show(figure, &scores, SPINNING);
         if figure == TRIPS {
             let bar = "trip_pipe_over_spinning";

@@ -113,8 +113,11 @@ impl Way {
         self.memory.word(TAIL).store(self.own, Ordering::Release);
         if self.lines == Lines::Together && self.own - self.seen < self.slots {
             for offset in (0..self.chunk).step_by(64) {
+                let line = self.slot().wrapping_add(offset);
                 // SAFETY: this endpoint owns the slot until it is sent.
-                unsafe { take_line(self.slot().wrapping_add(offset)) };
+                let byte = unsafe { line.read_volatile() };
+                // SAFETY: as above.
+                unsafe { line.write_volatile(byte) };
             }
         }
     }
@@ -122,9 +125,13 @@ impl Way {
     #[inline(always)]
     fn receive(&mut self, message: &mut [u8]) {
         self.wait(TAIL, 0);
+        #[cfg(target_arch = "x86_64")]
         if self.lines == Lines::Together {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
             for offset in (0..self.chunk).step_by(64) {
-                ask_for_line(self.slot().wrapping_add(offset));
+                let line = self.slot().wrapping_add(offset);
+                // SAFETY: a hint: any address is allowed.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
             }
         }
         // SAFETY: the slot has the message's length, and this endpoint owns it.
@@ -135,35 +142,4 @@ impl Way {
         self.own += 1;
         self.memory.word(HEAD).store(self.own, Ordering::Release);
     }
-}
-
-/// Fetches a line for writing, without a change.
-///
-/// # Safety
-///
-/// The byte is mapped, and no other thread writes it.
-#[inline(always)]
-unsafe fn take_line(address: *mut u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: the caller's contract.
-    unsafe {
-        std::arch::asm!("or byte ptr [{}], 0", in(reg) address, options(nostack))
-    };
-    #[cfg(not(target_arch = "x86_64"))]
-    // SAFETY: the caller's contract.
-    unsafe {
-        address.write_volatile(address.read_volatile())
-    };
-}
-
-/// Prefetches a line for reading.
-#[inline(always)]
-fn ask_for_line(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint: any address is allowed.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast())
-    };
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }

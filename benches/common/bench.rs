@@ -1,19 +1,17 @@
 //! What every bench does: it finds the machine, compares variants, prints tables and `BAR` lines
 //! for scripts, and keeps its figures as JSON.
 
-use std::error::Error;
-use std::fmt;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, ExitCode};
 use std::time::Duration;
+use std::{fmt, fs};
 
 use clap::Parser;
 use serde_json::{Map, Value, json};
 
 use super::child::Outcome;
-use super::interleaved::{Contest, Plan};
+use super::interleaved::Plan;
 use super::placement::{self, Placement};
 use super::progress::Progress;
 use super::rings::Rings;
@@ -46,25 +44,13 @@ pub(crate) struct Bench {
     pub(crate) quick: bool,
     /// Two processors, if there are two.
     pub(crate) apart: Option<Placement>,
-    progress: Progress,
+    pub(crate) progress: Progress,
     figures: Map<String, Value>,
     bars: Vec<Value>,
 }
 
 /// A part of a bench: its name, and what it does, which gets the name.
 pub(crate) type Part<'a> = (&'a str, &'a dyn Fn(&mut Bench, &str) -> Outcome);
-
-/// Why a part is skipped.
-#[derive(Debug)]
-pub(crate) struct OneProcessor;
-
-impl Error for OneProcessor {}
-
-impl fmt::Display for OneProcessor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("skipped: it needs two processors")
-    }
-}
 
 /// The directory of rings in shared memory.
 pub(crate) const MEMORY: &str = "/dev/shm";
@@ -109,7 +95,7 @@ pub(crate) fn main(name: &str, options: &Options, places: &[&Path], parts: &[Par
         for (name, part) in parts {
             if options.only.is_empty() || options.only.iter().any(|only| only == name) {
                 match part(&mut bench, name) {
-                    Err(error) if error.is::<OneProcessor>() => bench.say(error),
+                    Err(error) if apart.is_none() => bench.say(format_args!("{name}: {error}")),
                     outcome => outcome?,
                 }
             }
@@ -120,8 +106,8 @@ pub(crate) fn main(name: &str, options: &Options, places: &[&Path], parts: &[Par
 
 impl Bench {
     /// Two processors. Without them the part is skipped.
-    pub(crate) fn two(&self) -> Result<Placement, OneProcessor> {
-        self.apart.ok_or(OneProcessor)
+    pub(crate) fn two(&self) -> Result<Placement, &'static str> {
+        self.apart.ok_or("not measured: it needs two processors")
     }
 
     /// Rounds of slices of this many milliseconds; a quick run divides both by four.
@@ -134,22 +120,6 @@ impl Bench {
             rounds: rounds.div_ceil(share as usize),
             batch,
             rest: Duration::ZERO,
-        }
-    }
-
-    /// A comparison on two processors, or on one.
-    pub(crate) fn contest<'a>(
-        &'a self,
-        title: &'a str,
-        placement: Placement,
-        plan: Plan,
-    ) -> Contest<'a> {
-        let progress = &self.progress;
-        Contest {
-            title,
-            placement,
-            plan,
-            progress,
         }
     }
 
@@ -188,12 +158,7 @@ impl Bench {
     /// Prints `BAR name value limit ok|missed|disturbed`; the value is a median, or a single
     /// figure. If other processes took the processors, a missed target is inconclusive.
     pub(crate) fn bar(&mut self, name: &str, spread: Spread, limit: Limit, is_disturbed: bool) {
-        let Spread {
-            lower,
-            median,
-            upper,
-        } = spread;
-        let holds = limit.holds(median);
+        let (median, holds) = (spread.median, limit.holds(spread.median));
         let verdict = match holds {
             true => "ok",
             false if is_disturbed => "disturbed",
@@ -208,17 +173,15 @@ impl Bench {
         let line = format!("BAR {name} {shown} {limit} {verdict}");
         self.say(&line);
         self.bars.push(json!({
-            "line": line, "name": name, "value": median, "lower": lower, "upper": upper,
-            "limit": limit, "ok": holds,
+            "line": line, "name": name, "value": median, "lower": spread.lower,
+            "upper": spread.upper, "limit": limit, "verdict": verdict,
         }));
     }
 
     /// Writes the requested file, and keeps the figures of a whole run.
     fn keep(&self, name: &str, options: &Options) -> Outcome {
-        let date = Command::new("date")
-            .args(["-u", "+%F %H:%M UTC"])
-            .output()?;
-        let when = String::from_utf8(date.stdout)?;
+        let mut date = Command::new("date");
+        let when = String::from_utf8(date.args(["-u", "+%F %H:%M UTC"]).output()?.stdout)?;
         let run = json!({
             "figures": self.figures, "bars": self.bars, "quick": self.quick, "when": when.trim(),
         });

@@ -11,6 +11,8 @@ fn at((_, points): &Curve, percent: f64) -> f64 {
     point.map_or(0.0, |point| point.1)
 }
 
+const TITLE: &str = "Round trip of 8 bytes between two processes, one by one";
+
 /// The edges of the plot area.
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 610.0;
@@ -39,7 +41,7 @@ const STYLE: &str = "<style>\
     </style>";
 
 /// A chart whose y axis is logarithmic. quoit's curves are thicker, in the colour of the text.
-pub(crate) fn percentiles(title: &str, mut curves: Vec<Curve>) -> String {
+pub(crate) fn percentiles(mut curves: Vec<Curve>) -> String {
     let points = curves.iter().flat_map(|curve| &curve.1);
     let powers = points.map(|point| point.1.max(1.0).log10());
     let lowest = powers.clone().fold(f64::INFINITY, f64::min).floor();
@@ -52,9 +54,9 @@ pub(crate) fn percentiles(title: &str, mut curves: Vec<Curve>) -> String {
     };
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 0 800 440\" \
-         role=\"img\" aria-label=\"{title}\">{STYLE}"
+         role=\"img\" aria-label=\"{TITLE}\">{STYLE}"
     );
-    svg += &text("start", 16.0, 24.0, title);
+    svg += &text("start", 16.0, 24.0, TITLE);
     svg += &text("start", RIGHT + 14.0, TOP - 14.0, "p50 / p99");
     for power in lowest as i32..=highest as i32 {
         let nanos = 10f64.powi(power);

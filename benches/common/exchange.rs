@@ -16,38 +16,26 @@ const RUNS: u32 = 10;
 /// Messages per call in batches.
 const BATCH: usize = 64;
 
-/// What the two sides do in a slice. Both count the messages.
-pub(crate) struct Task<L> {
-    pub(crate) lead: fn(&mut L, &mut u64, &Plan) -> Histogram<u64>,
-    pub(crate) follow: fn(&mut L, &mut u64, &Plan),
-}
+/// What the lead and the partner do in a slice. Both count the messages.
+pub(crate) struct Task<L>(
+    pub(crate) fn(&mut L, &mut u64, &Plan) -> Histogram<u64>,
+    pub(crate) fn(&mut L, &mut u64, &Plan),
+);
 
 impl<L: Link> Task<L> {
     /// A message to the partner and back.
-    pub(crate) const ROUND_TRIP: Self = Self {
-        lead: lead_round_trips,
-        follow: follow_round_trips,
-    };
+    pub(crate) const ROUND_TRIP: Self = Self(lead::<L, true>, follow::<L, true, false>);
     /// Messages to a partner that checks their order.
-    pub(crate) const STREAM: Self = Self {
-        lead: lead_stream,
-        follow: follow_stream,
-    };
+    pub(crate) const STREAM: Self = Self(lead::<L, false>, follow::<L, false, false>);
     /// The same as a stream, timed until the partner has confirmed the last message of a run. The
     /// kernel's buffers can hold all messages of a slice, so the time of the sender alone means
     /// nothing.
-    pub(crate) const DELIVERY: Self = Self {
-        lead: lead_delivery,
-        follow: follow_delivery,
-    };
+    pub(crate) const DELIVERY: Self = Self(lead_delivery, follow::<L, false, true>);
 }
 
 impl<L: BatchLink> Task<L> {
     /// The same as a stream, several messages per call.
-    pub(crate) const BATCHES: Self = Self {
-        lead: lead_batches,
-        follow: follow_batches,
-    };
+    pub(crate) const BATCHES: Self = Self(lead_batches, follow_batches);
 }
 
 /// A task over a link that is opened after the fork. Two threads write to theirs, so the alignment
@@ -57,7 +45,6 @@ struct Exchange<L> {
     name: String,
     task: Task<L>,
     open: Open<L>,
-    side: Side,
     link: Option<L>,
     number: u64,
 }
@@ -69,7 +56,6 @@ impl<L: 'static> Open<L> {
             name: name.to_owned(),
             task,
             open: self,
-            side: Side::Partner,
             link: None,
             number: 0,
         })
@@ -91,61 +77,34 @@ impl<L: 'static> Variant for Exchange<L> {
         &self.name
     }
 
-    fn open(&mut self, side: Side) {
-        self.side = side;
-        if !self.open.is_reopened {
-            self.prepare();
-        }
-    }
-
-    fn prepare(&mut self) {
-        self.link.get_or_insert_with(|| self.open.side(self.side));
+    fn prepare(&mut self, side: Side) {
+        self.link.get_or_insert_with(|| self.open.side(side));
     }
 
     fn lead(&mut self, plan: &Plan) -> Histogram<u64> {
         let link = self.link.as_mut().expect("prepared before");
-        let batches = (self.task.lead)(link, &mut self.number, plan);
+        let batches = self.task.0(link, &mut self.number, plan);
         self.link.take_if(|_| self.open.is_reopened);
         batches
     }
 
     fn follow(&mut self, plan: &Plan) {
         let link = self.link.as_mut().expect("prepared before");
-        (self.task.follow)(link, &mut self.number, plan);
+        self.task.1(link, &mut self.number, plan);
         self.link.take_if(|_| self.open.is_reopened);
     }
 }
 
-fn lead_round_trips<L: Link>(link: &mut L, number: &mut u64, plan: &Plan) -> Histogram<u64> {
-    let batches = measure(plan, |batch| {
-        for next in *number + 1..=*number + batch {
-            link.send(next);
-            let echo = link.receive();
-            assert_eq!(echo, next, "the partner returns the message");
-        }
-        *number += batch;
-    });
-    link.send(STOP);
-    batches
-}
-
-fn follow_round_trips<L: Link>(link: &mut L, _: &mut u64, plan: &Plan) {
-    loop {
-        let message = link.receive();
-        if message == STOP {
-            return;
-        }
-        spin(plan.rest);
-        link.send(message);
-    }
-}
-
-fn lead_stream<L: Link>(link: &mut L, number: &mut u64, plan: &Plan) -> Histogram<u64> {
+/// Sends messages; with `ECHO`, each returns before the next one.
+fn lead<L: Link, const ECHO: bool>(link: &mut L, number: &mut u64, plan: &Plan) -> Histogram<u64> {
     let mut next = *number;
     let batches = measure(plan, |batch| {
         for _ in 0..batch {
             next += 1;
             link.send(next);
+            if ECHO {
+                assert_eq!(link.receive(), next, "the partner returns the message");
+            }
         }
     });
     *number = next;
@@ -153,15 +112,26 @@ fn lead_stream<L: Link>(link: &mut L, number: &mut u64, plan: &Plan) -> Histogra
     batches
 }
 
-fn follow_stream<L: Link>(link: &mut L, number: &mut u64, _: &Plan) {
+/// Receives messages until one stops it; with `ECHO`, sends each back, and with `MARKS`, marks.
+fn follow<L: Link, const ECHO: bool, const MARKS: bool>(
+    link: &mut L,
+    number: &mut u64,
+    plan: &Plan,
+) {
     let mut last = *number;
     loop {
-        let message = link.receive();
-        if message == STOP {
-            break;
+        match link.receive() {
+            STOP => break,
+            MARK if MARKS => link.send(MARK),
+            message => {
+                last += 1;
+                assert_eq!(message, last, "messages arrive in order");
+                if ECHO {
+                    spin(plan.rest);
+                    link.send(message);
+                }
+            }
         }
-        last += 1;
-        assert_eq!(message, last, "messages arrive in order");
     }
     *number = last;
 }
@@ -170,8 +140,7 @@ fn follow_stream<L: Link>(link: &mut L, number: &mut u64, _: &Plan) {
 #[inline(always)]
 fn send_all<L: BatchLink>(link: &mut L, mut messages: &[u64]) {
     while !messages.is_empty() {
-        let count = link.send(messages);
-        messages = &messages[count..];
+        messages = &messages[link.send(messages)..];
     }
 }
 
@@ -228,19 +197,6 @@ fn lead_delivery<L: Link>(link: &mut L, number: &mut u64, plan: &Plan) -> Histog
         if before >= warm && after >= warm + plan.slice {
             link.send(STOP);
             return batches;
-        }
-    }
-}
-
-fn follow_delivery<L: Link>(link: &mut L, number: &mut u64, _: &Plan) {
-    loop {
-        match link.receive() {
-            STOP => return,
-            MARK => link.send(MARK),
-            message => {
-                *number += 1;
-                assert_eq!(message, *number, "messages arrive in order");
-            }
         }
     }
 }

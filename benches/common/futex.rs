@@ -27,9 +27,7 @@ pub(crate) fn wire(path: &Path, patience: Option<Duration>) -> io::Result<Open<i
     Ok(ways.map(move |[out, back]| {
         let mut last = 0;
         End(
-            #[inline(always)]
             move |message| store_and_wake(out.futex(0), message),
-            #[inline(always)]
             move || {
                 let word = back.futex(0);
                 loop {
@@ -47,15 +45,12 @@ pub(crate) fn wire(path: &Path, patience: Option<Duration>) -> io::Result<Open<i
         )
     }))
 }
-
-#[inline(always)]
 fn store_and_wake(word: &AtomicU32, message: u64) {
     word.store(message as u32, Ordering::Release);
     futex::wake(word, Flags::empty(), 1).expect("the word is mapped");
 }
 
 /// Maps the two largest four-byte numbers to the message that ends a slice.
-#[inline(always)]
 fn widen(message: u32) -> u64 {
     match message {
         ENDS.. => u64::MAX,
@@ -82,7 +77,6 @@ pub(crate) fn wire_many(path: &Path, count: usize) -> io::Result<Open<impl Link 
     Ok(ways.map(move |[out, back]| {
         let (mut sent, mut first, mut last) = (0, 0, vec![0; count]);
         End(
-            #[inline(always)]
             move |message| {
                 let word = out.futex(sent * STRIDE);
                 // Two slices may end on one word, with no message in between.
@@ -90,7 +84,6 @@ pub(crate) fn wire_many(path: &Path, count: usize) -> io::Result<Open<impl Link 
                 store_and_wake(word, message - u64::from(is_there));
                 sent = (sent + 1) % count;
             },
-            #[inline(always)]
             move || {
                 let word = |index| back.futex(index * STRIDE);
                 loop {

@@ -100,11 +100,8 @@ pub(crate) struct Open<L> {
 
 impl<L: 'static> Open<L> {
     pub(crate) fn new(open: impl FnMut(Side) -> L + 'static) -> Self {
-        let open = Box::new(open);
-        Self {
-            open,
-            is_reopened: false,
-        }
+        let (open, is_reopened) = (Box::new(open), false);
+        Self { open, is_reopened }
     }
 
     /// Gives each process its endpoint, and drops the other one.

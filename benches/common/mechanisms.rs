@@ -2,16 +2,15 @@
 //! quoit. Each has the reasons for what it cannot carry.
 
 use std::path::Path;
-use std::time::Duration;
 use std::{fs, io};
 
-use quoit::{DoorbellKind, RingOptions};
+use quoit::DoorbellKind;
 use rustix::fs::statfs;
 
 use super::exchange::Task;
 use super::interleaved::Variant;
 use super::link::{Link, Open};
-use super::rings::{Rings, polled};
+use super::rings::{Rings, polled, sleeping};
 use super::{calls, system, waits};
 
 pub(crate) const PIPE: &str = "pipe";
@@ -69,9 +68,7 @@ pub(crate) fn find<const SIZE: usize>(
         _ => (16 * SIZE as u64).next_power_of_two().max(1 << 16),
     };
     let spinning = polled(capacity);
-    let parked = RingOptions::new(capacity)
-        .prefault(true)
-        .spin(Duration::ZERO);
+    let parked = sleeping(capacity);
     let semaphore = parked.clone().doorbell(DoorbellKind::Semaphore);
     let no_disk = is_in_memory(disk).then(|| "is in memory: use --disk".to_owned());
     for (name, obstacle, directory, options) in [
@@ -82,25 +79,16 @@ pub(crate) fn find<const SIZE: usize>(
     ] {
         let rings = Rings::new(directory);
         // Records for eight bytes, frames for more.
+        let records = || Ok(rings.link(name, options).map(waits::records));
+        let frames = || Ok(rings.link(name, options).map(waits::frames::<SIZE>));
         match SIZE {
-            8 => roster.link(name, obstacle, || {
-                Ok(rings.link(name, options).map(waits::records))
-            }),
-            _ => roster.link(name, obstacle, || {
-                Ok(rings.link(name, options).map(waits::frames::<SIZE>))
-            }),
+            8 => roster.link(name, obstacle, records),
+            _ => roster.link(name, obstacle, frames),
         }
     }
-    let calls = || {
-        Ok(calls::wire::<SIZE>(
-            Rings::new(memory).link("calls", &spinning),
-        ))
-    };
-    roster.link(
-        "quoit::rpc spinning",
-        streams("a call is a round trip"),
-        calls,
-    );
+    let calls = calls::wire::<SIZE>(Rings::new(memory).link("calls", &spinning));
+    let obstacle = streams("a call is a round trip");
+    roster.link("quoit::rpc spinning", obstacle, || Ok(calls));
     roster.entries
 }
 

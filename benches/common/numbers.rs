@@ -66,17 +66,20 @@ pub(crate) fn headline(runs: &Map<String, Value>) -> String {
          {pipe} in a pipe, {times:.0} times as long; while both sleep between messages it takes \
          {parked} in quoit and {unix} in a Unix socket.\n\n"
     );
-    let figures = runs.values().filter_map(|run| run["figures"].as_object());
-    let counts = figures.flat_map(Map::values);
-    let counts = counts.filter_map(|figure| figure["preempted_per_second"].as_f64());
+    let figures = runs.values().flat_map(|run| run["figures"].as_object());
+    let figures = figures.flat_map(Map::values);
+    let counts = figures.filter_map(|figure| figure["preempted_per_second"].as_f64());
     let disturbed: Vec<f64> = counts.filter(|count| *count > DISTURBED).collect();
-    let Some(worst) = disturbed.iter().copied().reduce(f64::max) else {
+    if disturbed.is_empty() {
         return result;
-    };
+    }
+    let (worst, tables) = (
+        disturbed.iter().copied().fold(0.0, f64::max),
+        disturbed.len(),
+    );
     format!(
         "{result}**Noise.** Other programs or threads interrupted the two up to {worst:.0} times a \
-         second. Do not rely on {} of the tables: measure again on a quiet machine.\n\n",
-        disturbed.len()
+         second. Do not rely on {tables} of the tables: measure again on a quiet machine.\n\n"
     )
 }
 
@@ -88,7 +91,7 @@ pub(crate) fn bars(runs: &Map<String, Value>) -> impl Iterator<Item = &Value> {
 
 /// A folded table of the targets.
 fn targets(runs: &Map<String, Value>) -> String {
-    let missed = bars(runs).filter(|bar| bar["ok"] != true).count();
+    let missed = bars(runs).filter(|bar| bar["verdict"] != "ok").count();
     let mut table = format!(
         "<details>\n<summary>{} targets, {missed} missed in this run</summary>\n\n\
          | target | figure | IQR | limit | |\n|---|--:|--:|--:|---|\n",
@@ -96,19 +99,10 @@ fn targets(runs: &Map<String, Value>) -> String {
     );
     for bar in bars(runs) {
         let [value, lower, upper] = ["value", "lower", "upper"].map(|name| number(&bar[name]));
-        let spread = match lower == upper {
-            true => String::new(),
-            false => format!("{lower:.3} to {upper:.3}"),
-        };
-        let limit = text(&bar["limit"])
-            .replace('<', "&lt;")
-            .replace('>', "&gt;");
-        let verdict = match bar["ok"] == true {
-            true => "ok",
-            false => "**missed**",
-        };
-        let name = text(&bar["name"]);
-        table += &format!("| `{name}` | {value:.3} | {spread} | {limit} | {verdict} |\n");
+        let [name, limit, verdict] = ["name", "limit", "verdict"].map(|name| text(&bar[name]));
+        table += &format!(
+            "| `{name}` | {value:.3} | {lower:.3} to {upper:.3} | `{limit}` | {verdict} |\n"
+        );
     }
     table + "\n</details>\n"
 }
@@ -121,11 +115,8 @@ fn mechanisms(run: &Value) -> String {
     for row in ROWS.lines() {
         for (column, text) in row.trim().split(" | ").enumerate() {
             let nanos = trips[text]["nanoseconds"].as_f64().map(show_nanos);
-            let text = match column {
-                ..3 => text.to_owned(),
-                _ => nanos.unwrap_or_else(|| "–".to_owned()),
-            };
-            table += &format!("| {text} ");
+            let otherwise = if column < 3 { text } else { "–" };
+            table += &format!("| {} ", nanos.as_deref().unwrap_or(otherwise));
         }
         table += "|\n";
     }
@@ -141,10 +132,7 @@ pub(crate) fn curves(run: &Value) -> String {
         (name.clone(), points.collect())
     };
     let curves = variants.into_iter().flatten().map(curve).collect();
-    percentiles(
-        "Round trip of 8 bytes between two processes, one by one",
-        curves,
-    )
+    percentiles(curves)
 }
 
 fn number(value: &Value) -> f64 {

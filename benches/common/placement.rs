@@ -12,24 +12,15 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
-    /// Both on the first processor that this process may use.
-    pub(crate) fn together() -> io::Result<Self> {
-        let lead = *allowed()?.first().ok_or(io::ErrorKind::NotFound)?;
-        let partner = lead;
-        Ok(Self { lead, partner })
-    }
-
     /// On two processors, on different cores if possible; `None` if this process may use
     /// only one.
     pub(crate) fn apart() -> io::Result<Option<Self>> {
         let allowed = allowed()?;
-        let Some((&lead, others)) = allowed.split_first() else {
-            return Ok(None);
-        };
-        let siblings = siblings(lead);
-        let of_another_core = others.iter().find(|cpu| !siblings.contains(cpu));
-        let partner = of_another_core.or(others.first());
-        Ok(partner.map(|&partner| Self { lead, partner }))
+        let lead = allowed[0];
+        let others = || allowed[1..].iter().copied();
+        let on_another_core = others().find(|&cpu| core(cpu) != core(lead));
+        let partner = on_another_core.or(others().next());
+        Ok(partner.map(|partner| Self { lead, partner }))
     }
 
     pub(crate) fn is_apart(self) -> bool {
@@ -37,7 +28,13 @@ impl Placement {
     }
 }
 
-/// The processors that this process may use.
+/// Both on the first processor that this process may use.
+pub(crate) fn together() -> io::Result<Placement> {
+    let [lead, partner] = [allowed()?[0]; 2];
+    Ok(Placement { lead, partner })
+}
+
+/// The processors that this process may use: one or more.
 fn allowed() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     let is_in = |&cpu: &usize| set.is_set(cpu);
@@ -51,15 +48,10 @@ pub(crate) fn pin(cpu: usize) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// The processors of the same core, according to the system: a list such as `0-2,5`.
-fn siblings(cpu: usize) -> Vec<usize> {
-    let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-    let list = read(&path);
-    let ranges = list.split(',').filter_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(first.parse().ok()?..=last.parse().ok()?)
-    });
-    ranges.flatten().collect()
+/// The processors of this one's core, according to the system.
+fn core(cpu: usize) -> String {
+    let topology = format!("/sys/devices/system/cpu/cpu{cpu}/topology");
+    read(&format!("{topology}/thread_siblings_list"))
 }
 
 fn read(path: &str) -> String {
@@ -86,7 +78,7 @@ pub(crate) fn machine(apart: Option<Placement>) -> io::Result<String> {
         None => "one CPU allowed: measurements between two CPUs are skipped".to_owned(),
         Some(Placement { lead, partner }) => {
             let allowed = allowed()?.len();
-            let cores = match siblings(lead).contains(&partner) {
+            let cores = match core(lead) == core(partner) {
                 true => "one core's",
                 false => "on two cores according to the system",
             };

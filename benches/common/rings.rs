@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use quoit::{Observer, RingOptions, Shape, WaitStrategy};
 
@@ -22,6 +23,12 @@ pub(crate) struct Pair<T: Shape + ?Sized>(pub(crate) T::Producer, pub(crate) T::
 pub(crate) fn polled(capacity: u64) -> RingOptions {
     let options = RingOptions::new(capacity).prefault(true);
     options.wait_strategy(WaitStrategy::Spin)
+}
+
+/// The options of a ring whose endpoints sleep at once.
+pub(crate) fn sleeping(capacity: u64) -> RingOptions {
+    let options = RingOptions::new(capacity).prefault(true);
+    options.spin(Duration::ZERO)
 }
 
 impl Rings {

@@ -15,6 +15,7 @@ pub(crate) struct Score {
     batch: f64,
     /// Nanoseconds per operation in each slice: the median of its batches.
     slices: Vec<f64>,
+    used: Vec<[f64; 2]>,
     /// Every batch of every slice.
     batches: Histogram<u64>,
 }
@@ -26,15 +27,26 @@ impl Score {
             name,
             batch,
             slices: Vec::new(),
+            used: Vec::new(),
             batches: nanos(),
         }
     }
 
-    /// Adds a slice.
-    pub(crate) fn add(&mut self, batches: &Histogram<u64>) -> Result<(), Box<dyn Error>> {
+    /// Adds a slice, with the percent of the lead's processor and its sleeps per second.
+    pub(crate) fn add(
+        &mut self,
+        batches: &Histogram<u64>,
+        used: [f64; 2],
+    ) -> Result<(), Box<dyn Error>> {
         let median = batches.value_at_quantile(0.5) as f64;
         self.slices.push(median / self.batch);
+        self.used.push(used);
         Ok(self.batches.add(batches)?)
+    }
+
+    /// The medians of the percent of the lead's processor, and of its sleeps per second.
+    pub(crate) fn used(&self) -> [f64; 2] {
+        [0, 1].map(|what| Spread::of(self.used.iter().map(|used| used[what])).median)
     }
 
     /// The median of the slices.
@@ -56,6 +68,8 @@ impl Score {
             "p99": self.quantile(0.99),
             "p999": self.quantile(0.999),
             "slices": self.slices,
+            "cpu_percent": self.used()[0],
+            "sleeps_per_second": self.used()[1],
         });
         if self.batch == 1.0 {
             // With finer steps towards the slowest.
@@ -135,20 +149,20 @@ impl Scores {
     pub(crate) fn table(&self, base: &str) -> String {
         let one_by_one = self.scores.iter().all(|score| score.batch == 1.0);
         let head = match one_by_one {
-            true => format!("{:>11}{:>11}", "p99", "p99.9"),
-            false => format!("{:>12}", "per second"),
+            true => "       p99     p99.9     CPU sleeps/s",
+            false => "  per second",
         };
-        let mut table = format!(
-            "\n{}\n{:26}{:>11}{head}  of {base}\n",
-            self.title, "", "time"
-        );
+        let mut table = format!("\n{}\n{:>36}{head}  of {base}\n", self.title, "time");
         for score in &self.scores {
             let ratio = self.ratio(&score.name, base);
-            let [time, p99, p999] =
-                [score.nanos(), score.quantile(0.99), score.quantile(0.999)].map(show_nanos);
-            table += &format!("  {:24}{time:>11}", score.name);
+            let times = [score.nanos(), score.quantile(0.99), score.quantile(0.999)];
+            let ([time, p99, p999], [cpu, sleeps]) = (times.map(show_nanos), score.used());
+            table += &format!("  {:24}{time:>10}", score.name);
             table += &match one_by_one {
-                true => format!("{p99:>11}{p999:>11}  {:.3}\n", ratio.median),
+                true => format!(
+                    "{p99:>10}{p999:>10}{cpu:>7.2}%{sleeps:>9.1}  {:.3}\n",
+                    ratio.median
+                ),
                 false => format!("{:>10.1} M  {ratio}\n", 1e3 / score.nanos()),
             };
         }

@@ -26,12 +26,11 @@ impl Spread {
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            lower,
-            median,
-            upper,
-        } = self;
-        write!(f, "{median:.3} [{lower:.3} .. {upper:.3}]")
+        write!(
+            f,
+            "{:.3} [{:.3} .. {:.3}]",
+            self.median, self.lower, self.upper
+        )
     }
 }
 

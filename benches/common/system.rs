@@ -22,16 +22,16 @@ use super::link::{End, Link, Open, Side};
 use super::memory;
 use super::message::numbered;
 
-/// An endpoint that reads and writes a stream of bytes.
-fn bytes<const SIZE: usize>(
-    (mut reader, mut writer): (impl Read + 'static, impl Write + 'static),
-) -> impl Link {
-    numbered::<SIZE>(
-        #[inline(always)]
-        move |message| writer.write_all(message).expect("the message is sent"),
-        #[inline(always)]
-        move |message| reader.read_exact(message).expect("a message arrives"),
-    )
+/// Endpoints that read and write bytes.
+fn bytes<const SIZE: usize, R: Read + 'static, W: Write + 'static>(
+    ends: Open<(R, W)>,
+) -> Open<impl Link> {
+    ends.map(|(mut reader, mut writer)| {
+        numbered::<SIZE>(
+            move |message| writer.write_all(message).expect("the message is sent"),
+            move |message| reader.read_exact(message).expect("a message arrives"),
+        )
+    })
 }
 
 /// Two pipes, one for each direction.
@@ -40,7 +40,7 @@ pub(crate) fn pipes<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     let (to_lead, from_partner) = pipe_with(PipeFlags::CLOEXEC)?;
     let ends = [(to_lead, from_lead), (to_partner, from_partner)];
     let ends = ends.map(|(reader, writer)| (File::from(reader), File::from(writer)));
-    Ok(Open::part(ends).map(bytes::<SIZE>))
+    Ok(bytes::<SIZE, _, _>(Open::part(ends)))
 }
 
 /// Two named pipes whose names have this prefix. Each open waits for the peer's.
@@ -54,22 +54,28 @@ pub(crate) fn fifos<const SIZE: usize>(path: &Path) -> io::Result<Open<impl Link
         let file = options.read(is_read).write(!is_read).open(way);
         file.expect("the pipe exists")
     };
-    let files = Open::new(move |side| {
-        let [out, back] = ways.each_ref();
+    Ok(bytes::<SIZE, _, _>(Open::new(move |side| {
         // Both open the same pipe first.
-        let first = open(out, side == Side::Partner);
-        let second = open(back, side == Side::Lead);
+        let first = open(&ways[0], side == Side::Partner);
+        let second = open(&ways[1], side == Side::Lead);
         let [writer, reader] = side.ways([first, second]);
         (reader, writer)
-    });
-    Ok(files.map(bytes::<SIZE>))
+    })))
 }
 
-/// A pair of Unix stream sockets.
+/// A pair of connected sockets. A datagram is a whole message.
+fn sockets<const SIZE: usize>(pair: [OwnedFd; 2]) -> Open<impl Link> {
+    let ends = pair.map(|socket| {
+        let socket = Socket::from(socket);
+        (socket.try_clone().expect("a descriptor is free"), socket)
+    });
+    bytes::<SIZE, _, _>(Open::part(ends))
+}
+
+/// Unix stream sockets.
 pub(crate) fn unix<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     let (lead, partner) = UnixStream::pair()?;
-    let ends = [(lead.try_clone()?, lead), (partner.try_clone()?, partner)];
-    Ok(Open::part(ends).map(bytes::<SIZE>))
+    Ok(sockets::<SIZE>([lead.into(), partner.into()]))
 }
 
 /// A TCP connection over the loopback interface, without Nagle's delay.
@@ -79,28 +85,7 @@ pub(crate) fn tcp<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     let (partner, _) = listener.accept()?;
     lead.set_nodelay(true)?;
     partner.set_nodelay(true)?;
-    let ends = [(lead.try_clone()?, lead), (partner.try_clone()?, partner)];
-    Ok(Open::part(ends).map(bytes::<SIZE>))
-}
-
-/// Sockets that send and receive datagrams.
-fn datagrams<const SIZE: usize>(sockets: [Socket; 2]) -> io::Result<Open<impl Link>> {
-    let [lead, partner] = sockets;
-    let ends = [(lead.try_clone()?, lead), (partner.try_clone()?, partner)];
-    Ok(Open::part(ends).map(|(mut reader, writer)| {
-        numbered::<SIZE>(
-            #[inline(always)]
-            move |message| {
-                let sent = writer.send(message);
-                assert_eq!(sent.expect("the message is sent"), message.len());
-            },
-            #[inline(always)]
-            move |message| {
-                let received = reader.read(message);
-                assert_eq!(received.expect("a message arrives"), message.len());
-            },
-        )
-    }))
+    Ok(sockets::<SIZE>([lead.into(), partner.into()]))
 }
 
 /// Two connected UDP sockets on the loopback interface.
@@ -109,13 +94,13 @@ pub(crate) fn udp<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     let partner = UdpSocket::bind("127.0.0.1:0")?;
     lead.connect(partner.local_addr()?)?;
     partner.connect(lead.local_addr()?)?;
-    datagrams::<SIZE>([lead, partner].map(Socket::from))
+    Ok(sockets::<SIZE>([lead.into(), partner.into()]))
 }
 
-/// A pair of Unix datagram sockets.
+/// Unix datagram sockets.
 pub(crate) fn unix_datagrams<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     let (lead, partner) = UnixDatagram::pair()?;
-    datagrams::<SIZE>([lead, partner].map(|socket| OwnedFd::from(socket).into()))
+    Ok(sockets::<SIZE>([lead.into(), partner.into()]))
 }
 
 /// Two POSIX message queues. Both processes have both, and their names are removed.
@@ -125,9 +110,7 @@ pub(crate) fn queues<const SIZE: usize>() -> io::Result<Open<impl Link>> {
         let queues = queues.take().expect("each process opens once");
         let [out, back] = side.ways(queues);
         numbered::<SIZE>(
-            #[inline(always)]
             move |message| mq_send(&out, message, 0).expect("the message is sent"),
-            #[inline(always)]
             move |message| {
                 let received = mq_receive(&back, message, &mut 0);
                 assert_eq!(received, Ok(message.len()), "a message arrives");
@@ -170,7 +153,6 @@ pub(crate) fn slots<const SIZE: usize>(path: &Path) -> io::Result<Open<impl Link
     }
     Ok(ways.map(|[out, back]| {
         numbered::<SIZE>(
-            #[inline(always)]
             move |message| {
                 wait(out.at(EMPTY));
                 let slot = out.at(MESSAGE);
@@ -178,7 +160,6 @@ pub(crate) fn slots<const SIZE: usize>(path: &Path) -> io::Result<Open<impl Link
                 unsafe { slot.copy_from_nonoverlapping(message.as_ptr(), message.len()) };
                 post(out.at(FULL));
             },
-            #[inline(always)]
             move |message| {
                 wait(back.at(FULL));
                 let slot = back.at(MESSAGE);
@@ -190,7 +171,6 @@ pub(crate) fn slots<const SIZE: usize>(path: &Path) -> io::Result<Open<impl Link
     }))
 }
 
-#[inline(always)]
 fn wait(semaphore: *mut u8) {
     // SAFETY: the semaphore was initialized before the fork.
     while unsafe { libc::sem_wait(semaphore.cast()) } != 0 {
@@ -199,7 +179,6 @@ fn wait(semaphore: *mut u8) {
     }
 }
 
-#[inline(always)]
 fn post(semaphore: *mut u8) {
     // SAFETY: as in `wait`.
     let error = unsafe { libc::sem_post(semaphore.cast()) };
@@ -217,12 +196,10 @@ pub(crate) fn eventfds() -> io::Result<Open<impl Link>> {
     let ends = [(back.try_clone()?, out.try_clone()?), (out, back)];
     Ok(Open::part(ends).map(|(mut reader, mut writer)| {
         End(
-            #[inline(always)]
             move |message: u64| {
                 let bytes = message.min(LARGEST).to_ne_bytes();
                 writer.write_all(&bytes).expect("the number is sent");
             },
-            #[inline(always)]
             move || {
                 let mut bytes = [0; 8];
                 reader.read_exact(&mut bytes).expect("a number arrives");
@@ -246,7 +223,6 @@ pub(crate) fn signals() -> io::Result<Open<impl Link>> {
     Ok(Open::part([lead, partner]).map(move |mut stream| {
         let peer = exchange_pids(&mut stream).expect("the peer sends its pid");
         End(
-            #[inline(always)]
             move |message| {
                 let sival_ptr = ptr::without_provenance_mut(message as usize);
                 let value = libc::sigval { sival_ptr };
@@ -254,7 +230,6 @@ pub(crate) fn signals() -> io::Result<Open<impl Link>> {
                 let error = unsafe { libc::sigqueue(peer, libc::SIGRTMIN(), value) };
                 assert_eq!(error, 0, "the signal is queued");
             },
-            #[inline(always)]
             move || {
                 let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
                 // SAFETY: the set and the answer outlive the call.

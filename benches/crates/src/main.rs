@@ -80,8 +80,7 @@ fn threads<L: Link + Send>(ends: fn() -> Ends<L>) -> impl Fn(&mut Bench, &str) -
             let (ends, rings) = (ends(), bench.rings.clone());
             let make = || vec![variant(ends.open(), name, what), quoit(&rings, name, what)];
             let title = format!("{name}, {task}, two threads");
-            let contest = bench.contest(&title, bench.two()?, bench.plan(60, 24, batch));
-            let scores = contest.in_threads(make)?;
+            let scores = bench.in_threads(&title, bench.plan(60, 24, batch), make)?;
             print(bench, name, what, &scores);
         }
         Ok(())
@@ -103,8 +102,8 @@ fn processes<L: Link>(wire: fn(&Path) -> Wire<L>) -> impl Fn(&mut Bench, &str) -
                 variants.push(ping_pong::wire(&place).round_trip(BARE));
             }
             let title = format!("{name}, {task}, two processes");
-            let contest = bench.contest(&title, bench.two()?, bench.plan(60, 24, batch));
-            let scores = contest.in_processes(variants)?;
+            let scores =
+                bench.in_processes(&title, bench.two()?, bench.plan(60, 24, batch), variants)?;
             print(bench, name, what, &scores);
         }
         Ok(())
