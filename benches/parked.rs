@@ -21,15 +21,11 @@
 mod common;
 
 use std::error::Error;
-use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use quoit::{DoorbellKind, Fences, RingOptions, WaitStrategy};
 
-use common::bench::{self, Bench, Limit, MEMORY, Options, Part};
-use common::child::Outcome;
+use common::bench::{self, Bench, Limit, Outcome, Part};
 use common::interleaved::Plan;
 use common::periodic::TASK;
 use common::placement::{Placement, together};
@@ -38,7 +34,7 @@ use common::scores::Scores;
 use common::spread::Spread;
 use common::{futex, system, waits};
 
-fn main() -> ExitCode {
+fn main() -> Outcome {
     let parts: [Part; 8] = [
         ("apart", &|bench, part| parked(bench, part, bench.two()?)),
         ("many", &many),
@@ -49,7 +45,7 @@ fn main() -> ExitCode {
         ("periodic", &at_intervals),
         ("rescues", &rescues),
     ];
-    bench::main("parked", &Options::parse(), &[Path::new(MEMORY)], &parts)
+    bench::main("parked", &parts)
 }
 
 const RING: &str = "quoit";

@@ -19,35 +19,26 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
-use std::process::ExitCode;
 
-use clap::Parser;
-
-use common::bench::{self, Bench, Limit, MEMORY, Options};
-use common::child::Outcome;
+use common::bench::{self, Bench, Limit, Outcome, Part};
 use common::rings::{Rings, polled};
 use common::{bare, ping_pong, polling, rtrb};
 
-fn main() -> ExitCode {
+fn main() -> Outcome {
     // Messages by their length in words and bytes, and records in two threads.
-    bench::main(
-        "round_trip",
-        &Options::parse(),
-        &[Path::new(MEMORY)],
-        &[
-            ("8", &size::<1, 8>),
-            ("16", &size::<2, 16>),
-            ("24", &size::<3, 24>),
-            ("32", &size::<4, 32>),
-            ("40", &size::<5, 40>),
-            ("64", &size::<8, 64>),
-            ("256", &size::<32, 256>),
-            ("1024", &size::<128, 1024>),
-            ("4096", &size::<512, 4096>),
-            ("threads", &threads),
-        ],
-    )
+    let parts: [Part; 10] = [
+        ("8", &size::<1, 8>),
+        ("16", &size::<2, 16>),
+        ("24", &size::<3, 24>),
+        ("32", &size::<4, 32>),
+        ("40", &size::<5, 40>),
+        ("64", &size::<8, 64>),
+        ("256", &size::<32, 256>),
+        ("1024", &size::<128, 1024>),
+        ("4096", &size::<512, 4096>),
+        ("threads", &threads),
+    ];
+    bench::main("round_trip", &parts)
 }
 
 const BARE: &str = "bare cache line";

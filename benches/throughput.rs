@@ -23,18 +23,13 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
-use std::process::ExitCode;
 
-use clap::Parser;
-
-use common::bench::{self, Bench, Limit, MEMORY, Options, Part};
-use common::child::Outcome;
+use common::bench::{self, Bench, Limit, Outcome, Part};
 use common::exchange::Task;
 use common::rings::polled;
 use common::{bare, ping_pong, polling, rtrb};
 
-fn main() -> ExitCode {
+fn main() -> Outcome {
     // Records by the slots of their ring, the cost of a million slots, frames by their length in
     // bytes.
     let parts: [Part; 11] = [
@@ -50,12 +45,7 @@ fn main() -> ExitCode {
         ("frames-4k", &frames::<4096>),
         ("frames-64k", &frames::<65536>),
     ];
-    bench::main(
-        "throughput",
-        &Options::parse(),
-        &[Path::new(MEMORY)],
-        &parts,
-    )
+    bench::main("throughput", &parts)
 }
 
 const SMALL: u64 = 1 << 10;

@@ -18,13 +18,11 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 
 use clap::Parser;
 
-use common::bench::{self, Bench, Limit, MEMORY, Options, Part};
-use common::child::Outcome;
+use common::bench::{self, Bench, Limit, Options, Outcome, Part};
 use common::interleaved::Variants;
 use common::mechanisms::{PARKED, PIPE, SINGLE_TRIPS, SLOT, SPINNING, TCP, TRIPS, UDP, UNIX, find};
 
@@ -44,7 +42,7 @@ struct Arguments {
 /// Mechanisms whose round trips are timed one by one.
 const SHOWN: [&str; 7] = [PIPE, UNIX, TCP, UDP, SLOT, SPINNING, PARKED];
 
-fn main() -> ExitCode {
+fn main() -> Outcome {
     let Arguments { options, all, disk } = Arguments::parse();
     // Round trips: few enough for a short batch over a slow mechanism, and enough to hide the
     // clock's cost over a fast one.
@@ -59,7 +57,7 @@ fn main() -> ExitCode {
         ("trips_65536", &compare::<65536>(8, all)),
         ("streams_65536", &compare::<65536>(16, all)),
     ];
-    bench::main("transports", &options, &[Path::new(MEMORY), &disk], &parts)
+    bench::run("transports", &options, &[&disk], &parts)
 }
 
 /// Compares the mechanisms with messages of one size, this many in a batch.

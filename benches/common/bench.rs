@@ -3,14 +3,14 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, ExitCode};
+use std::process::{self, Command};
 use std::time::Duration;
 use std::{fmt, fs};
 
 use clap::Parser;
 use serde_json::{Map, Value, json};
 
-use super::child::Outcome;
+pub(crate) use super::child::Outcome;
 use super::interleaved::Plan;
 use super::placement::{self, Placement};
 use super::progress::Progress;
@@ -70,10 +70,16 @@ impl Limit {
     }
 }
 
-/// Runs the parts of a bench with temporary directories in these places; the rings are in the
-/// first. If it runs all of them, the bench `verdict` gets the figures.
-pub(crate) fn main(name: &str, options: &Options, places: &[&Path], parts: &[Part]) -> ExitCode {
-    supervise(places, |places| {
+/// Runs the parts of a bench, with rings in shared memory.
+pub(crate) fn main(name: &str, parts: &[Part]) -> Outcome {
+    run(name, &Options::parse(), &[], parts)
+}
+
+/// The same with more directories, each a temporary one in one of these places. If all parts run,
+/// the bench `verdict` gets the figures.
+pub(crate) fn run(name: &str, options: &Options, disks: &[&Path], parts: &[Part]) -> Outcome {
+    let places = [&[Path::new(MEMORY)], disks].concat();
+    supervise(&places, |places| {
         let names: Vec<_> = parts.iter().map(|part| part.0).collect();
         if let Some(unknown) = options.only.iter().find(|only| !names.contains(&&***only)) {
             return Err(format!("no part {unknown}, but {}", names.join(", ")).into());

@@ -1,7 +1,7 @@
 //! Cleans up after the bench, also after a panic or a signal.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use std::{env, fs};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -16,22 +16,13 @@ const DIRECTORIES: &str = "QUOIT_BENCH_DIRECTORIES";
 /// Runs `bench` in a separate process, with a temporary directory in each of these places.
 /// This process forwards signals to it, and removes the directories when it has ended,
 /// normally or not.
-pub(crate) fn supervise(places: &[&Path], bench: impl FnOnce(Vec<PathBuf>) -> Outcome) -> ExitCode {
-    let outcome = match env::var_os(DIRECTORIES) {
-        Some(directories) => {
-            let _ = set_parent_process_death_signal(Some(Signal::KILL));
-            die_of_panics();
-            bench(env::split_paths(&directories).collect())
-        }
-        None => watch(places),
+pub(crate) fn supervise(places: &[&Path], bench: impl FnOnce(Vec<PathBuf>) -> Outcome) -> Outcome {
+    let Some(directories) = env::var_os(DIRECTORIES) else {
+        return watch(places);
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    die_of_panics();
+    bench(env::split_paths(&directories).collect())
 }
 
 fn watch(places: &[&Path]) -> Outcome {

@@ -17,12 +17,8 @@ mod links;
 
 use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
 
-use clap::Parser;
-
-use common::bench::{self, Bench, Limit, MEMORY, Options, Part};
-use common::child::Outcome;
+use common::bench::{self, Bench, Limit, Outcome, Part};
 use common::interleaved::Variant;
 use common::link::{Ends, Link, Open};
 use common::rings::{Rings, polled};
@@ -36,7 +32,7 @@ const CAPACITY: usize = 1024;
 const QUOIT: &str = "quoit";
 const BARE: &str = "bare cache line";
 
-fn main() -> ExitCode {
+fn main() -> Outcome {
     let parts: [Part; 9] = [
         ("rtrb", &threads(|| rtrb::v0_4::ends(CAPACITY))),
         ("ringbuf", &threads(links::ringbuf)),
@@ -48,7 +44,7 @@ fn main() -> ExitCode {
         ("shmem-ipc", &processes(links::shmem_ipc)),
         ("ipc-channel", &processes(links::ipc_channel)),
     ];
-    bench::main("crates", &Options::parse(), &[Path::new(MEMORY)], &parts)
+    bench::main("crates", &parts)
 }
 
 /// The tasks in the names of figures and in titles, and the messages of a batch.

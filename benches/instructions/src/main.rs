@@ -135,14 +135,12 @@ cases! { frames_of_bytes:
     peek_frame_64: Frames = frames(64, FILL); peek_frame; 69_901;
 }
 
-#[inline(always)]
 fn push<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         let _ = black_box(ends.0.try_push(black_box([7; WORDS])));
     }
 }
 
-#[inline(always)]
 fn pop<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         let _ = black_box(ends.1.try_pop());
@@ -151,7 +149,6 @@ fn pop<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
 
 /// An empty poll, a push and a pop: with an inline copy, once the consumer has requested
 /// it.
-#[inline(always)]
 fn there_and_off<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         let _ = black_box(ends.1.try_pop());
@@ -160,7 +157,6 @@ fn there_and_off<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     }
 }
 
-#[inline(always)]
 fn claim<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         if let Ok(mut claim) = ends.0.try_claim() {
@@ -170,7 +166,6 @@ fn claim<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     }
 }
 
-#[inline(always)]
 fn peek<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         if let Ok(peek) = ends.1.try_peek() {
@@ -181,14 +176,12 @@ fn peek<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
 }
 
 /// The same number of messages in batches.
-#[inline(always)]
 fn push_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS / BATCH {
         let _ = black_box(ends.0.try_push_slice(black_box(&[[7; WORDS]; BATCH])));
     }
 }
 
-#[inline(always)]
 fn pop_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     let mut values = [[0; WORDS]; BATCH];
     for _ in 0..CALLS / BATCH {
@@ -196,7 +189,6 @@ fn pop_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     }
 }
 
-#[inline(always)]
 fn push_frame<const LEN: usize>(ends: &mut Frames) {
     let payload = [7; 1024];
     for _ in 0..CALLS {
@@ -204,7 +196,6 @@ fn push_frame<const LEN: usize>(ends: &mut Frames) {
     }
 }
 
-#[inline(always)]
 fn pop_frame(ends: &mut Frames) {
     let mut payload = [0; 1024];
     for _ in 0..CALLS {
@@ -212,7 +203,6 @@ fn pop_frame(ends: &mut Frames) {
     }
 }
 
-#[inline(always)]
 fn claim_frame<const LEN: usize>(ends: &mut Frames) {
     let payload = [7; 1024];
     for _ in 0..CALLS {
