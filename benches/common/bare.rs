@@ -39,19 +39,19 @@ struct Way {
     seen: u64,
 }
 
-/// Creates the file, with slots of `SIZE` bytes and this many bytes of them in each direction.
+/// Creates the file, with slots of `SIZE` bytes, which the compiler does not know, and this many bytes of them in each direction.
 pub(crate) fn wire<const SIZE: usize>(
     path: &Path,
     capacity: usize,
     lines: Lines,
 ) -> io::Result<Open<impl Link + use<SIZE>>> {
-    let way = DATA + capacity;
+    let (way, chunk) = (DATA + capacity, black_box(SIZE));
     let ways = memory::wire(path, 2 * way, [0, way])?;
     Ok(ways.map(move |ways| {
         let [mut out, mut back] = ways.map(|memory| Way {
             memory,
-            slots: (capacity / SIZE) as u64,
-            chunk: SIZE,
+            slots: (capacity / chunk) as u64,
+            chunk,
             lines,
             own: 0,
             seen: 0,
@@ -68,14 +68,15 @@ pub(crate) fn wire<const SIZE: usize>(
 /// The copies alone, as a lower bound: into a buffer and out of it, on the lead's processor.
 pub(crate) fn copies<const SIZE: usize>(capacity: usize) -> Open<impl Link> {
     Open::new(move |_| {
-        let (mut buffer, mut message, mut place) = (vec![1; capacity], vec![2; SIZE], 0);
+        let (size, mut place) = (black_box(SIZE), 0);
+        let (mut buffer, mut message) = (vec![1; capacity], vec![2; size]);
         End(
             #[inline(always)]
             move |_| {
-                let slot = &mut buffer[place..place + SIZE];
+                let slot = &mut buffer[place..place + size];
                 slot.copy_from_slice(black_box(&message));
                 message.copy_from_slice(black_box(slot));
-                place = (place + SIZE) % capacity;
+                place = (place + size) % capacity;
             },
             || STOP,
         )

@@ -123,13 +123,13 @@ fn follow<L: Link, const ECHO: bool, const MARKS: bool>(
         match link.receive() {
             STOP => break,
             MARK if MARKS => link.send(MARK),
+            message if ECHO => {
+                spin(plan.rest);
+                link.send(message);
+            }
             message => {
                 last += 1;
                 assert_eq!(message, last, "messages arrive in order");
-                if ECHO {
-                    spin(plan.rest);
-                    link.send(message);
-                }
             }
         }
     }

@@ -48,22 +48,9 @@ impl<S: FnMut(u64) + 'static, R: FnMut() -> u64 + 'static> Link for End<S, R> {
     }
 }
 
-/// An endpoint of two functions that fail while there is no room, and no message.
+/// An endpoint of two functions that fail while there is no room, and no messages.
 pub(crate) struct Polled<S, R>(pub(crate) S, pub(crate) R);
 
-impl<S: FnMut(u64) -> bool + 'static, R: FnMut() -> Option<u64> + 'static> Link for Polled<S, R> {
-    #[inline(always)]
-    fn send(&mut self, message: u64) {
-        retry(|| (self.0)(message).then_some(()));
-    }
-
-    #[inline(always)]
-    fn receive(&mut self) -> u64 {
-        retry(&mut self.1)
-    }
-}
-
-/// The same for several numbers.
 impl<S, R> BatchLink for Polled<S, R>
 where
     S: FnMut(&[u64]) -> Option<usize> + 'static,
@@ -141,15 +128,15 @@ impl Ends<()> {
     /// Of a ring in each direction, whose functions fail while there is no room, and no message.
     pub(crate) fn polled<S: 'static, R: 'static>(
         rings: [(S, R); 2],
-        send: impl Fn(&mut S, u64) -> bool + Copy + 'static,
+        send: impl Fn(&mut S, u64) -> Option<()> + Copy + 'static,
         receive: impl Fn(&mut R) -> Option<u64> + Copy + 'static,
     ) -> Ends<impl Link> {
         Ends::of(rings, |mut sender, mut receiver| {
-            Polled(
+            End(
                 #[inline(always)]
-                move |message| send(&mut sender, message),
+                move |message| _ = retry(|| send(&mut sender, message)),
                 #[inline(always)]
-                move || receive(&mut receiver),
+                move || retry(|| receive(&mut receiver)),
             )
         })
     }

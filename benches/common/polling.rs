@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use super::link::{BatchLink, Link, Polled, retry};
+use super::link::{BatchLink, End, Link, Polled, retry};
 use super::message::numbered;
 use super::rings::Pair;
 
@@ -11,11 +11,11 @@ use super::rings::Pair;
 pub(crate) fn records<const N: usize>(
     Pair(mut producer, mut consumer): Pair<[u64; N]>,
 ) -> impl Link {
-    Polled(
+    End(
         #[inline(always)]
-        move |message| producer.try_push([message; N]).is_ok(),
+        move |message| _ = retry(|| producer.try_push([message; N]).ok()),
         #[inline(always)]
-        move || Some(number(&consumer.try_pop().ok()?)),
+        move || number(&retry(|| consumer.try_pop().ok())),
     )
 }
 
@@ -29,24 +29,26 @@ fn number<const N: usize>(record: &[u64; N]) -> u64 {
 pub(crate) fn records_in_place<const N: usize>(
     Pair(mut producer, mut consumer): Pair<[u64; N]>,
 ) -> impl Link {
-    Polled(
+    End(
         #[inline(always)]
         move |message| {
-            let claim = producer.try_claim();
-            claim.is_ok_and(|mut claim| {
+            retry(|| {
+                let mut claim = producer.try_claim().ok()?;
                 // SAFETY: both endpoints are in this program, and follow the protocol.
                 unsafe { claim.as_mut() }.fill(message);
                 claim.commit();
-                true
-            })
+                Some(())
+            });
         },
         #[inline(always)]
         move || {
-            let record = consumer.try_peek().ok()?;
-            // SAFETY: as in `send`.
-            let number = number(unsafe { record.as_ref() });
-            record.release();
-            Some(number)
+            retry(|| {
+                let record = consumer.try_peek().ok()?;
+                // SAFETY: as in `send`.
+                let number = number(unsafe { record.as_ref() });
+                record.release();
+                Some(number)
+            })
         },
     )
 }

@@ -12,7 +12,7 @@ macro_rules! version {
                 Ends::polled(
                     rings,
                     #[inline(always)]
-                    |producer, message| producer.push(message).is_ok(),
+                    |producer, message| producer.push(message).ok(),
                     #[inline(always)]
                     |consumer| consumer.pop().ok(),
                 )

@@ -8,7 +8,7 @@ use iceoryx2::prelude::*;
 
 use crate::CAPACITY;
 use crate::common::bench::MEMORY;
-use crate::common::link::{Link, Open, Polled, Side};
+use crate::common::link::{End, Link, Open, Side, retry};
 use crate::links::Wire;
 
 /// Each process creates its own node, with its files in `place`. Names in shared memory begin with
@@ -44,14 +44,14 @@ fn open(config: &Config, side: Side) -> Result<impl Link + use<>, Box<dyn Error>
     let publisher = out.publisher_builder();
     let publisher = publisher.backpressure_strategy(BackpressureStrategy::RetryUntilDelivered);
     let (publisher, subscriber) = (publisher.create()?, into.subscriber_builder().create()?);
-    let receive = move || {
-        let _node = &node;
-        let sample = subscriber.receive().expect("the partner is attached");
-        sample.map(|sample| *sample)
-    };
     let send = move |message| {
         let sent = publisher.send_copy(message);
-        sent.expect("the partner is attached") > 0
+        sent.expect("the partner is attached");
     };
-    Ok(Polled(send, receive))
+    let receive = move || {
+        let _node = &node;
+        let sample = retry(|| subscriber.receive().expect("the partner is attached"));
+        *sample
+    };
+    Ok(End(send, receive))
 }

@@ -19,7 +19,7 @@ pub(crate) fn crossbeam() -> Ends<impl Link + Send> {
     let rings = [(); 2].map(|()| crossbeam_channel::bounded(CAPACITY));
     Ends::polled(
         rings,
-        |s, message| s.try_send(message).is_ok(),
+        |s, message| s.try_send(message).ok(),
         |r| r.try_recv().ok(),
     )
 }
@@ -29,7 +29,7 @@ pub(crate) fn mpsc() -> Ends<impl Link + Send> {
     let rings = [(); 2].map(|()| std::sync::mpsc::sync_channel(CAPACITY));
     Ends::polled(
         rings,
-        |s, message| s.try_send(message).is_ok(),
+        |s, message| s.try_send(message).ok(),
         |r| r.try_recv().ok(),
     )
 }
@@ -40,7 +40,7 @@ pub(crate) fn ringbuf() -> Ends<impl Link + Send> {
     let rings = [(); 2].map(|()| HeapRb::new(CAPACITY).split());
     Ends::polled(
         rings,
-        |p, message| p.try_push(message).is_ok(),
+        |p, message| p.try_push(message).ok(),
         |c| c.try_pop(),
     )
 }
@@ -66,7 +66,7 @@ pub(crate) fn shaq(place: &Path) -> Wire<impl Link + use<>> {
     let rings = [ring("there")?, ring("back")?];
     let ends = Ends::polled(
         rings,
-        |p, message| p.try_write(message).is_ok(),
+        |p, message| p.try_write(message).ok(),
         |c| c.try_read(),
     );
     Ok(ends.open())
@@ -86,7 +86,7 @@ pub(crate) fn ringfire(place: &Path) -> Wire<impl Link + use<>> {
     let rings = [ring("there")?, ring("back")?];
     let ends = Ends::polled(
         rings,
-        |p, message| p.try_push(&message).is_ok(),
+        |p, message| p.try_push(&message).ok(),
         |c| c.try_recv(),
     );
     Ok(ends.open())
@@ -112,7 +112,7 @@ pub(crate) fn shmem_ipc(_: &Path) -> Wire<impl Link + use<>> {
         };
         let status = sender.sender_mut().send(put);
         status.expect("the partner follows the protocol");
-        sent
+        sent.then_some(())
     };
     let receive = |receiver: &mut Receiver<u64>| {
         let mut message = None;
@@ -132,10 +132,6 @@ pub(crate) fn shmem_ipc(_: &Path) -> Wire<impl Link + use<>> {
 /// and `recv`, which block: it has no calls that wait in user space.
 pub(crate) fn ipc_channel(_: &Path) -> Wire<impl Link + use<>> {
     let rings = [ipc::channel::<u64>()?, ipc::channel()?];
-    let ends = Ends::polled(
-        rings,
-        |s, message| s.send(message).is_ok(),
-        |r| r.recv().ok(),
-    );
+    let ends = Ends::polled(rings, |s, message| s.send(message).ok(), |r| r.recv().ok());
     Ok(ends.open())
 }
