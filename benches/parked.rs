@@ -26,12 +26,11 @@ use std::time::Duration;
 use quoit::{DoorbellKind, Fences, RingOptions, WaitStrategy};
 
 use common::bench::{self, Bench, Limit, Outcome, Part};
-use common::interleaved::Plan;
+use common::interleaved::{Plan, in_processes};
 use common::periodic::TASK;
 use common::placement::{Placement, together};
 use common::rings::{polled, sleeping};
-use common::scores::Scores;
-use common::spread::Spread;
+use common::scores::{Scores, Spread};
 use common::{futex, system, waits};
 
 fn main() -> Outcome {
@@ -82,7 +81,7 @@ fn parked(bench: &mut Bench, place: &str, placement: Placement) -> Outcome {
     ];
     let Placement { lead, partner } = placement;
     let title = format!("parked round trip of 8 bytes, no spinning, CPUs {lead} and {partner}");
-    let scores = bench.in_processes(&title, placement, bench.plan(50, 40, 1), variants)?;
+    let scores = in_processes(&title, placement, bench.plan(50, 40, 1), variants)?;
     bench.show(&format!("parked_{place}"), &scores, FUTEX);
     for name in names {
         woke(bench, &[name])?;
@@ -133,7 +132,7 @@ fn many(bench: &mut Bench, _: &str) -> Outcome {
     // The time in which an endpoint is certain to park.
     plan.rest = Duration::from_micros(60);
     let title = "parked round trip of 8 bytes, with other kinds of wait";
-    let scores = bench.in_processes(title, bench.two()?, plan, variants)?;
+    let scores = in_processes(title, bench.two()?, plan, variants)?;
     bench.show("parked_many", &scores, FUTEX);
     for (count, limit) in SELECTS {
         let bar = format!("parked_select_{count}_over_futex");
@@ -173,7 +172,7 @@ fn awake(bench: &mut Bench, part: &str) -> Outcome {
     // In a stream four laps per batch, so that each batch needs the consumer.
     let plan = bench.plan(100, 40, if is_stream { 4096 } else { 32 });
     let title = format!("{part}: messages of 8 bytes to peers that stay awake");
-    let scores = bench.in_processes(&title, bench.two()?, plan, variants.into())?;
+    let scores = in_processes(&title, bench.two()?, plan, variants.into())?;
     bench.show(part, &scores, SPIN_ONLY);
     let (pair, limit) = match is_stream {
         false => ([PARKING, SPIN_ONLY], Limit("<=", 1.02)),
@@ -240,7 +239,7 @@ fn periodic(
         link.variant(name, TASK)
     });
     let title = format!("messages at a fixed interval, {what}: taken after the push");
-    let scores = bench.in_processes(&title, placement, plan, variants.collect())?;
+    let scores = in_processes(&title, placement, plan, variants.collect())?;
     bench.show(&format!("periodic {what}"), &scores, &rows[0].0);
     Ok(scores)
 }

@@ -21,6 +21,7 @@ mod common;
 use std::fs;
 
 use common::bench::{self, Bench, Limit, Outcome, Part};
+use common::interleaved::{in_processes, in_threads};
 use common::rings::{Rings, polled};
 use common::{bare, ping_pong, polling, rtrb};
 
@@ -91,7 +92,7 @@ fn size<const WORDS: usize, const SIZE: usize>(bench: &mut Bench, name: &str) ->
     // Short slices, so that many memory addresses are measured.
     let plan = bench.plan(20, 60, 32);
     let title = format!("round trip of {SIZE} bytes between two spinning processes");
-    let scores = bench.in_processes(&title, bench.two()?, plan, variants)?;
+    let scores = in_processes(&title, bench.two()?, plan, variants)?;
     fs::remove_dir_all(&place)?;
     bench.show(&format!("trip_{SIZE}"), &scores, BARE);
     for way in WAYS {
@@ -116,7 +117,7 @@ fn threads(bench: &mut Bench, _: &str) -> Outcome {
         ]
     };
     let title = "round trip of 8 bytes between two spinning threads";
-    let scores = bench.in_threads(title, bench.plan(50, 40, 32), make)?;
+    let scores = in_threads(title, bench.two()?, bench.plan(50, 40, 32), make)?;
     bench.show("threads", &scores, RTRB[0]);
     let faster = scores.ratio_of_fastest(&RTRB, QUOIT);
     let (bar, is_disturbed) = ("rtrb_over_trip_8", scores.is_disturbed());

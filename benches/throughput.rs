@@ -26,6 +26,7 @@ use std::fs;
 
 use common::bench::{self, Bench, Limit, Outcome, Part};
 use common::exchange::Task;
+use common::interleaved::{in_processes, in_threads};
 use common::rings::polled;
 use common::{bare, ping_pong, polling, rtrb};
 
@@ -98,7 +99,7 @@ fn records(
         // Several laps per batch, so that each batch needs the consumer.
         let plan = bench.plan(60, 19, (4 * capacity).max(4096));
         let title = format!("stream of 8-byte records in two threads, {capacity} slots");
-        let scores = bench.in_threads(&title, plan, make)?;
+        let scores = in_threads(&title, bench.two()?, plan, make)?;
         bench.show(&format!("records_{capacity}"), &scores, &single[1]);
         for (index, (distance, scores)) in scores.by_distance(LINE).into_iter().enumerate() {
             if scores.rounds() < ENOUGH_ROUNDS {
@@ -138,7 +139,7 @@ fn growth(bench: &mut Bench, _: &str) -> Outcome {
         variants.into()
     };
     let title = "stream of 8-byte records in two threads, a thousand and a million slots";
-    let scores = bench.in_threads(title, bench.plan(100, 15, 2 * LARGE), make)?;
+    let scores = in_threads(title, bench.two()?, bench.plan(100, 15, 2 * LARGE), make)?;
     bench.show("growth", &scores, small);
     let (bar, limit) = ("stream_cost_of_size", Limit("<=", 1.15));
     bench.target(&scores, bar, [large, small], limit);
@@ -163,7 +164,7 @@ fn frames<const SIZE: usize>(bench: &mut Bench, name: &str) -> Outcome {
     ];
     let plan = bench.plan(80, 21, 4 * BYTES / SIZE as u64);
     let title = format!("stream of frames of {SIZE} bytes, {BYTES} bytes of ring");
-    let scores = bench.in_processes(&title, bench.two()?, plan, variants)?;
+    let scores = in_processes(&title, bench.two()?, plan, variants)?;
     bench.show(&format!("frames_{size}"), &scores, BARE);
     for (name, variant, limit) in [("copied", COPIED, 0.97), ("in_place", FRAMES, 0.93)] {
         if matches!(SIZE, 1024 | 65536) {

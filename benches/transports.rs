@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use common::bench::{self, Bench, Limit, Options, Outcome, Part};
-use common::interleaved::Variants;
+use common::interleaved::{Variants, in_processes};
 use common::mechanisms::{PARKED, PIPE, SINGLE_TRIPS, SLOT, SPINNING, TCP, TRIPS, UDP, UNIX, find};
 
 /// Measures round trips and streams over IPC mechanisms
@@ -83,7 +83,7 @@ fn compare<const SIZE: usize>(batch: u64, all: bool) -> impl Fn(&mut Bench, &str
         };
         let title = format!("{title}: {SIZE} bytes");
         let plan = bench.plan(slice, rounds, batch);
-        let scores = bench.in_processes(&title, bench.two()?, plan, variants)?;
+        let scores = in_processes(&title, bench.two()?, plan, variants)?;
         bench.show(figure, &scores, SPINNING);
         if figure == TRIPS {
             let bar = "trip_pipe_over_spinning";

@@ -8,9 +8,8 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::exchange::STOP;
-use super::link::{End, Link, Open};
+use super::link::{End, Link, Open, numbered};
 use super::memory::{self, Memory};
-use super::message::numbered;
 
 /// Offsets in the memory of one direction: each position is on a separate page, and the data follows.
 const TAIL: usize = 0;

@@ -10,14 +10,12 @@ use std::{fmt, fs};
 use clap::Parser;
 use serde_json::{Map, Value, json};
 
-pub(crate) use super::child::Outcome;
 use super::interleaved::Plan;
 use super::placement::{self, Placement};
-use super::progress::Progress;
+pub(crate) use super::process::Outcome;
+use super::process::supervise;
 use super::rings::Rings;
-use super::scores::Scores;
-use super::spread::Spread;
-use super::supervisor::supervise;
+use super::scores::{Scores, Spread};
 
 /// Measures quoit, as ratios of interleaved slices
 #[derive(Debug, Clone, Parser)]
@@ -44,7 +42,6 @@ pub(crate) struct Bench {
     pub(crate) quick: bool,
     /// Two processors, if there are two.
     pub(crate) apart: Option<Placement>,
-    pub(crate) progress: Progress,
     figures: Map<String, Value>,
     bars: Vec<Value>,
 }
@@ -90,7 +87,6 @@ pub(crate) fn run(name: &str, options: &Options, disks: &[&Path], parts: &[Part]
             places,
             quick: options.quick,
             apart,
-            progress: Progress::new(),
             figures: Map::new(),
             bars: Vec::new(),
         };

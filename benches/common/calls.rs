@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use quoit::rpc::{Client, Server};
 
-use super::link::{Link, Open, Side};
-use super::message::{number, stamp};
+use super::link::{Link, Open, Side, number, stamp};
 use super::rings::Pair;
 
 /// The timeout of a call: longer than any slice.

@@ -1,6 +1,6 @@
 //! The percentiles of round trips as SVG, in a light and a dark mode.
 
-use super::spread::show_nanos;
+use super::scores::show_nanos;
 
 /// A name, and pairs of a percentage and the nanoseconds that it did not exceed.
 pub(crate) type Curve = (String, Vec<(f64, f64)>);

@@ -11,13 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use indicatif::{ProgressBar, ProgressStyle};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-use super::bench::Bench;
-use super::child::{Child, Outcome};
 use super::link::Side;
 use super::placement::{Placement, pin};
+use super::process::{Child, Outcome};
 use super::scores::{Score, Scores};
 
 /// A variant: something to measure, in two processes or threads.
@@ -63,81 +63,80 @@ fn usage() -> [f64; 3] {
     [cpu, usage.voluntary_context_switches() as f64, preempted]
 }
 
-impl Bench {
-    /// Measures the variants in interleaved slices, the lead and its partner on these two
-    /// processors.
-    pub(crate) fn in_processes(
-        &self,
-        title: &str,
-        placement: Placement,
-        plan: Plan,
-        mut variants: Variants,
-    ) -> Result<Scores, Box<dyn Error>> {
-        let mut partner = Child::fork(|control| follow(placement, plan, control, &mut variants))?;
-        self.lead(title, placement, plan, variants, &mut partner.control)
-    }
+/// Measures the variants in interleaved slices, the lead and its partner on these two
+/// processors.
+pub(crate) fn in_processes(
+    title: &str,
+    placement: Placement,
+    plan: Plan,
+    mut variants: Variants,
+) -> Result<Scores, Box<dyn Error>> {
+    let mut partner = Child::fork(|control| follow(placement, plan, control, &mut variants))?;
+    lead(title, placement, plan, variants, &mut partner.control)
+}
 
-    /// The same with a thread as the partner, for variants that work in one process
-    /// only. Each of the two threads builds its own variants.
-    pub(crate) fn in_threads(
-        &self,
-        title: &str,
-        plan: Plan,
-        make: impl Fn() -> Variants + Sync,
-    ) -> Result<Scores, Box<dyn Error>> {
-        let two = self.two()?;
-        let (mut control, partners) = UnixStream::pair()?;
-        thread::scope(|scope| {
-            scope.spawn(|| follow(two, plan, partners, &mut make()).expect("the lead waits"));
-            let scores = self.lead(title, two, plan, make(), &mut control);
-            drop(control);
-            scores
-        })
-    }
+/// The same with a thread as the partner, for variants that work in one process
+/// only. Each of the two threads builds its own variants.
+pub(crate) fn in_threads(
+    title: &str,
+    placement: Placement,
+    plan: Plan,
+    make: impl Fn() -> Variants + Sync,
+) -> Result<Scores, Box<dyn Error>> {
+    let (mut control, partners) = UnixStream::pair()?;
+    thread::scope(|scope| {
+        scope.spawn(|| follow(placement, plan, partners, &mut make()).expect("the lead waits"));
+        let scores = lead(title, placement, plan, make(), &mut control);
+        drop(control);
+        scores
+    })
+}
 
-    /// The lead's code. Counts the involuntary context switches of both sides.
-    fn lead(
-        &self,
-        title: &str,
-        placement: Placement,
-        plan: Plan,
-        mut variants: Variants,
-        control: &mut UnixStream,
-    ) -> Result<Scores, Box<dyn Error>> {
-        pin(placement.lead)?;
-        let scores = variants.iter().map(|it| Score::new(it.name(), plan.batch));
-        let mut scores: Vec<Score> = scores.collect();
-        let count = variants.len();
-        let (begin, first) = (Instant::now(), usage());
-        let mut preempted = [0; 8];
-        // The first round is an additional warm-up, and is dropped.
-        for round in 0..=plan.rounds {
-            self.progress.show(title, round, plan.rounds);
-            for turn in 0..count {
-                let index = (round + turn) % count;
-                control.write_all(&[index as u8])?;
-                variants[index].prepare(Side::Lead);
-                control.read_exact(&mut [0])?;
-                control.write_all(&[0])?;
-                let (begin, before) = (Instant::now(), usage());
-                let batches = variants[index].lead(&plan);
-                if round > 0 {
-                    let (seconds, after) = (begin.elapsed().as_secs_f64(), usage());
-                    let used = [0, 1].map(|what| (after[what] - before[what]) / seconds);
-                    scores[index].add(&batches, used)?;
-                }
-                control.read_exact(&mut preempted)?;
+/// The lead's code. Counts the involuntary context switches of both sides.
+fn lead(
+    title: &str,
+    placement: Placement,
+    plan: Plan,
+    mut variants: Variants,
+    control: &mut UnixStream,
+) -> Result<Scores, Box<dyn Error>> {
+    pin(placement.lead)?;
+    let scores = variants.iter().map(|it| Score::new(it.name(), plan.batch));
+    let mut scores: Vec<Score> = scores.collect();
+    let count = variants.len();
+    // Only on a terminal.
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta:>4}")?;
+    let progress = ProgressBar::new(plan.rounds as u64).with_style(style);
+    progress.set_message(title.to_owned());
+    let (begin, first) = (Instant::now(), usage());
+    let mut preempted = [0; 8];
+    // The first round is an additional warm-up, and is dropped.
+    for round in 0..=plan.rounds {
+        progress.set_position(round as u64);
+        for turn in 0..count {
+            let index = (round + turn) % count;
+            control.write_all(&[index as u8])?;
+            variants[index].prepare(Side::Lead);
+            control.read_exact(&mut [0])?;
+            control.write_all(&[0])?;
+            let (begin, before) = (Instant::now(), usage());
+            let batches = variants[index].lead(&plan);
+            if round > 0 {
+                let (seconds, after) = (begin.elapsed().as_secs_f64(), usage());
+                let used = [0, 1].map(|what| (after[what] - before[what]) / seconds);
+                scores[index].add(&batches, used)?;
             }
+            control.read_exact(&mut preempted)?;
         }
-        let preempted = usage()[2] - first[2] + f64::from_ne_bytes(preempted);
-        let per_second = preempted / begin.elapsed().as_secs_f64();
-        self.progress.clear();
-        Ok(Scores {
-            title: title.to_owned(),
-            scores,
-            preempted: placement.is_apart().then_some(per_second),
-        })
     }
+    let preempted = usage()[2] - first[2] + f64::from_ne_bytes(preempted);
+    let per_second = preempted / begin.elapsed().as_secs_f64();
+    progress.finish_and_clear();
+    Ok(Scores {
+        title: title.to_owned(),
+        scores,
+        preempted: placement.is_apart().then_some(per_second),
+    })
 }
 
 /// The partner's code: one slice for each number that it receives. After each it sends the

@@ -4,34 +4,26 @@
     reason = "bare words, to compare the ring's protocol with none"
 )]
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use memmap2::MmapRaw;
 
-use super::link::{Open, Side};
+use super::link::Open;
 
-/// A file of such memory; the second process opens the first one's.
-pub(crate) fn file(path: &Path, bytes: usize) -> io::Result<File> {
+/// Opens or creates a file of such memory: each side sends in it from one of these offsets on, and
+/// receives from the other.
+pub(crate) fn wire(path: &Path, bytes: usize, starts: [usize; 2]) -> io::Result<Open<[Memory; 2]>> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false);
     let file = file.open(path)?;
     file.set_len(bytes as u64)?;
-    Ok(file)
-}
-
-/// What each side sends in and receives in: a file's memory from these offsets on.
-pub(crate) fn ways(file: &File, side: Side, starts: [usize; 2]) -> [Memory; 2] {
-    let map = || MmapRaw::map_raw(file).expect("the file can be mapped");
-    side.ways(starts).map(|start| Memory { map: map(), start })
-}
-
-/// Creates a file for such memory.
-pub(crate) fn wire(path: &Path, bytes: usize, starts: [usize; 2]) -> io::Result<Open<[Memory; 2]>> {
-    let file = file(path, bytes)?;
-    Ok(Open::new(move |side| ways(&file, side, starts)))
+    Ok(Open::new(move |side| {
+        let map = || MmapRaw::map_raw(&file).expect("the file can be mapped");
+        side.ways(starts).map(|start| Memory { map: map(), start })
+    }))
 }
 
 #[derive(Debug)]

@@ -10,8 +10,7 @@ use serde_json::{Map, Value};
 use super::bench::kept;
 use super::chart::percentiles;
 use super::mechanisms::{PARKED, PIPE, SINGLE_TRIPS, SPINNING, TRIPS, UNIX};
-use super::scores::DISTURBED;
-use super::spread::show_nanos;
+use super::scores::{DISTURBED, show_nanos};
 
 /// The common mechanisms, each with its quoit equivalent, the example, and the measured names: the
 /// mechanism alone, quoit spinning, and quoit parked.

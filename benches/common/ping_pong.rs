@@ -13,9 +13,10 @@ pub(crate) fn wire(directory: &Path) -> Open<impl Link + use<>> {
     let mut turn = 0;
     Open::new(move |side| {
         turn += 1;
-        let file = memory::file(&directory.join(format!("bare-{turn}")), 8192);
+        let path = directory.join(format!("bare-{turn}"));
         // The lines are on two pages, like the ring's tails.
-        let [out, back] = memory::ways(&file.expect("a file of two pages"), side, [0, 4096]);
+        let ways = memory::wire(&path, 8192, [0, 4096]);
+        let [out, back] = ways.expect("a file of two pages").side(side);
         let mut last = 0;
         End(
             #[inline(always)]

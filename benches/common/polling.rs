@@ -3,8 +3,7 @@
 
 use std::hint::black_box;
 
-use super::link::{BatchLink, End, Link, Polled, retry};
-use super::message::numbered;
+use super::link::{BatchLink, End, Link, Polled, numbered, retry};
 use super::rings::Pair;
 
 /// Records of `N` words, each of which is the number.

@@ -61,9 +61,9 @@ impl Rings {
         options: &RingOptions,
     ) -> Open<Pair<T>> {
         let (rings, name, options) = (self.clone(), name.to_owned(), options.clone());
-        let mut turns = 0..;
+        let mut turn = 0;
         let open = Open::new(move |side| {
-            let turn: u32 = turns.next().expect("a range without an end");
+            turn += 1;
             rings
                 .link::<T>(&format!("{name} {turn}"), &options)
                 .side(side)

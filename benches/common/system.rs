@@ -18,9 +18,8 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::pipe::{PipeFlags, pipe_with};
 use socket2::Socket;
 
-use super::link::{End, Link, Open, Side};
+use super::link::{End, Link, Open, Side, numbered};
 use super::memory;
-use super::message::numbered;
 
 /// Endpoints that read and write bytes.
 fn bytes<const SIZE: usize, R: Read + 'static, W: Write + 'static>(

@@ -4,8 +4,7 @@
 use quoit::{PopError, Producer, RingOptions, Select, Selected};
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::link::{End, Link, Open};
-use super::message::numbered;
+use super::link::{End, Link, Open, numbered};
 use super::rings::{Pair, Rings};
 
 /// Records, for which the receiver waits in the way of `pop`.

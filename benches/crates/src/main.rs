@@ -19,11 +19,10 @@ use std::fs;
 use std::path::Path;
 
 use common::bench::{self, Bench, Limit, Outcome, Part};
-use common::interleaved::Variant;
+use common::interleaved::{Variant, in_processes, in_threads};
 use common::link::{Ends, Link, Open};
 use common::rings::{Rings, polled};
-use common::scores::Scores;
-use common::spread::show_nanos;
+use common::scores::{Scores, show_nanos};
 use common::{ping_pong, polling, rtrb};
 
 use links::Wire;
@@ -76,7 +75,7 @@ fn threads<L: Link + Send>(ends: fn() -> Ends<L>) -> impl Fn(&mut Bench, &str) -
             let (ends, rings) = (ends(), bench.rings.clone());
             let make = || vec![variant(ends.open(), name, what), quoit(&rings, name, what)];
             let title = format!("{name}, {task}, two threads");
-            let scores = bench.in_threads(&title, bench.plan(60, 24, batch), make)?;
+            let scores = in_threads(&title, bench.two()?, bench.plan(60, 24, batch), make)?;
             print(bench, name, what, &scores);
         }
         Ok(())
@@ -98,8 +97,7 @@ fn processes<L: Link>(wire: fn(&Path) -> Wire<L>) -> impl Fn(&mut Bench, &str) -
                 variants.push(ping_pong::wire(&place).round_trip(BARE));
             }
             let title = format!("{name}, {task}, two processes");
-            let scores =
-                bench.in_processes(&title, bench.two()?, bench.plan(60, 24, batch), variants)?;
+            let scores = in_processes(&title, bench.two()?, bench.plan(60, 24, batch), variants)?;
             print(bench, name, what, &scores);
         }
         Ok(())
