@@ -194,17 +194,12 @@ fn idle(bench: &mut Bench, _: &str) -> Outcome {
     });
     let scores = periodic(bench, "idle", placement, plan, &rows)?;
     for (name, _) in rows {
-        let [percent, sleeps] = scores.of(&name).used().map(|used| Spread::of([used]));
         let bars = [
-            (
-                format!("{name}_wake_ups_per_second"),
-                sleeps,
-                Limit("<=", 11.0),
-            ),
-            (format!("{name}_cpu_percent"), percent, Limit("<", 0.1)),
+            ("cpu_percent", Limit("<", 0.1)),
+            ("wake_ups_per_second", Limit("<=", 11.0)),
         ];
-        for (bar, used, limit) in bars {
-            bench.bar(&bar, used, limit, false);
+        for ((what, limit), used) in bars.into_iter().zip(scores.of(&name).used()) {
+            bench.bar(&format!("{name}_{what}"), Spread::of([used]), limit, false);
         }
     }
     Ok(())
@@ -247,14 +242,9 @@ fn periodic(
 /// Rescues: sleeps after a lost wake-up, which a timeout ended.
 fn rescues(bench: &mut Bench, _: &str) -> Outcome {
     let (rescues, rings) = bench.rings.rescues()?;
-    bench.say(format_args!(
-        "\nrescues on the bench's {rings} rings: {rescues}"
-    ));
-    bench.bar(
-        "rescues",
-        Spread::of([rescues as f64]),
-        Limit("<=", 0.0),
-        false,
-    );
+    let line = format!("\nrescues on the bench's {rings} rings: {rescues}");
+    bench.say(line);
+    let rescues = Spread::of([rescues as f64]);
+    bench.bar("rescues", rescues, Limit("<=", 0.0), false);
     Ok(())
 }

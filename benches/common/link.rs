@@ -173,7 +173,7 @@ impl Ends<()> {
         Ends::of(rings, |mut sender, mut receiver| {
             End(
                 #[inline(always)]
-                move |message| _ = retry(|| send(&mut sender, message)),
+                move |message| retry(|| send(&mut sender, message)),
                 #[inline(always)]
                 move || retry(|| receive(&mut receiver)),
             )

@@ -1,8 +1,8 @@
 //! The mechanisms that carry messages between two processes: those of the system, and
 //! quoit. Each has the reasons for what it cannot carry.
 
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
 use quoit::DoorbellKind;
 use rustix::fs::statfs;
@@ -53,8 +53,7 @@ pub(crate) fn find<const SIZE: usize>(
     if all {
         roster.link("FIFO", None, || system::fifos::<SIZE>(&memory.join("fifo")));
         roster.link("Unix datagram", None, system::unix_datagrams::<SIZE>);
-        let obstacle = above(longest_queued(), "msgsize_max is");
-        roster.link("message queue", obstacle, system::queues::<SIZE>);
+        roster.link("message queue", None, system::queues::<SIZE>);
         roster.link(SLOT, None, || system::slots::<SIZE>(&memory.join("slot")));
         let number = above(8, "carries a number of");
         let sum = streams("adds unread numbers up").or(number.clone());
@@ -112,13 +111,6 @@ impl Roster {
         let variant = open.map(|open| open.variant(name, task));
         self.entries.push((name, variant));
     }
-}
-
-/// The system's limit for a message of a message queue.
-fn longest_queued() -> usize {
-    let limit = fs::read_to_string("/proc/sys/fs/mqueue/msgsize_max");
-    let limit = limit.ok().and_then(|limit| limit.trim().parse().ok());
-    limit.unwrap_or(8192)
 }
 
 /// Whether a directory is not on a disk.

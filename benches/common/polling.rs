@@ -12,7 +12,7 @@ pub(crate) fn records<const N: usize>(
 ) -> impl Link {
     End(
         #[inline(always)]
-        move |message| _ = retry(|| producer.try_push([message; N]).ok()),
+        move |message| retry(|| producer.try_push([message; N]).ok()),
         #[inline(always)]
         move || number(&retry(|| consumer.try_pop().ok())),
     )

@@ -163,7 +163,7 @@ impl Scores {
                     "{p99:>10}{p999:>10}{cpu:>7.2}%{sleeps:>9.1}  {:.3}\n",
                     ratio.median
                 ),
-                false => format!("{:>10.1} M  {ratio}\n", 1e3 / score.nanos()),
+                false => format!("{:>10.0} k  {ratio}\n", 1e6 / score.nanos()),
             };
         }
         let line = |count| format!("  involuntary context switches: {count:.0} per second");
@@ -175,11 +175,9 @@ impl Scores {
             .scores
             .iter()
             .map(|score| (score.name.clone(), score.json()));
-        let order: Vec<&str> = self.scores.iter().map(|score| &*score.name).collect();
         json!({
             "title": self.title,
             "preempted_per_second": self.preempted,
-            "order": order,
             "variants": Value::Object(variants.collect()),
         })
     }

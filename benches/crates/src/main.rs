@@ -90,7 +90,10 @@ fn processes<L: Link>(wire: fn(&Path) -> Wire<L>) -> impl Fn(&mut Bench, &str) -
             fs::create_dir(&place)?;
             let open = match wire(&place) {
                 Ok(open) => open,
-                Err(error) => return Ok(bench.say(format_args!("{name}: not measured: {error}"))),
+                Err(error) => {
+                    bench.say(format_args!("{name}: not measured: {error}"));
+                    return Ok(());
+                }
             };
             let mut variants = vec![variant(open, name, what), quoit(&bench.rings, name, what)];
             if what == TRIPS {
