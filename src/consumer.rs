@@ -153,6 +153,7 @@ impl<T: Record> Consumer<T> {
     /// assert_eq!(consumer.pop(), Err(PopError::Abandoned));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline(always)]
     pub fn pop(&mut self) -> Result<T, PopError> {
         self.pop_timeout(Deadline::NEVER)
     }
@@ -166,14 +167,12 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// As [`try_pop`](Self::try_pop) if there is a record; otherwise may sleep.
-    #[inline]
+    #[inline(always)]
     pub fn pop_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<T, PopError> {
-        match self.try_pop() {
-            Err(PopError::Empty | PopError::Abandoned) => {
-                wait_for_message(self, timeout.into(), Self::try_pop)
-            }
-            other => other,
+        if self.end.cursor.is_open() {
+            return Ok(self.pop_open());
         }
+        wait_for_message(self, timeout.into(), Self::try_pop)
     }
 
     /// Pops as many records as there are now and `values` has room for, with one
@@ -335,6 +334,7 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
+    #[inline]
     pub fn peek(&mut self) -> Result<Peek<'_, T>, PopError> {
         self.peek_timeout(Deadline::NEVER)
     }
@@ -348,8 +348,11 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
+    #[inline]
     pub fn peek_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Peek<'_, T>, PopError> {
-        wait_for_message(self, timeout.into(), Self::find)?;
+        if !self.end.cursor.is_open() {
+            wait_for_message(self, timeout.into(), Self::find)?;
+        }
         Ok(Peek { consumer: self })
     }
 

@@ -194,8 +194,18 @@ impl Endpoint<WriteCursor> {
         })
     }
 
-    /// Waits for room.
+    /// Waits for room, unless it is known.
+    #[inline]
     pub(crate) fn wait(&mut self, wanted: u64, deadline: Deadline) -> Result<(), NoRoom> {
+        match self.cursor.room(wanted) {
+            Some(_) => Ok(()),
+            None => self.wait_for_room(wanted, deadline),
+        }
+    }
+
+    /// Not inline, as [`wait_for_message`].
+    #[inline(never)]
+    fn wait_for_room(&mut self, wanted: u64, deadline: Deadline) -> Result<(), NoRoom> {
         let mut steps = WaitLoop::new(self.role.wait_config(), deadline);
         loop {
             match self.room(wanted) {
@@ -457,6 +467,9 @@ impl Endpoint<ReadCursor> {
 
 /// Repeats `attempt` until it finds something or the deadline has passed. The attempt
 /// itself polls the tail, so that it finds the inline copy.
+///
+/// Not inline: in a stream most calls find a message at once, and would pay for this stack frame.
+#[inline(never)]
 pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
     end: &mut E,
     deadline: Deadline,

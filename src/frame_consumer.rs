@@ -122,6 +122,7 @@ impl FrameConsumer {
     /// assert_eq!(consumer.pop(&mut [0; 24]), Err(PopError::Abandoned));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn pop(&mut self, buffer: &mut [u8]) -> Result<Popped, PopError> {
         self.pop_timeout(buffer, Deadline::NEVER)
     }
@@ -262,6 +263,7 @@ impl FrameConsumer {
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a frame; otherwise may sleep.
+    #[inline]
     pub fn peek(&mut self) -> Result<Frame<'_>, PopError> {
         self.peek_timeout(Deadline::NEVER)
     }
@@ -275,8 +277,9 @@ impl FrameConsumer {
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a frame; otherwise may sleep.
+    #[inline]
     pub fn peek_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Frame<'_>, PopError> {
-        let found = self.find_timeout(timeout.into())?;
+        let found = self.find_timeout(timeout)?;
         Ok(self.frame(found))
     }
 
@@ -465,8 +468,14 @@ impl FrameConsumer {
 
     /// Where the next frame is, for a caller that borrows it later: [`frame`](Self::frame)
     /// does not read its header again.
-    pub(crate) fn find_timeout(&mut self, deadline: Deadline) -> Result<Found, PopError> {
-        wait_for_message(self, deadline, |consumer| consumer.frames.find())
+    #[inline]
+    pub(crate) fn find_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Found, PopError> {
+        match self.frames.find() {
+            Err(PopError::Empty | PopError::Abandoned) => {
+                wait_for_message(self, timeout.into(), |consumer| consumer.frames.find())
+            }
+            other => other,
+        }
     }
 
     /// The frame that was found, if nothing was released since.

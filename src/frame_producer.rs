@@ -471,6 +471,7 @@ impl FrameProducer {
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    #[inline]
     pub fn claim(&mut self, len: usize) -> Result<FrameClaim<'_>, ClaimError> {
         self.claim_timeout(len, Deadline::NEVER)
     }
@@ -484,6 +485,7 @@ impl FrameProducer {
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    #[inline]
     pub fn claim_timeout(
         &mut self,
         len: usize,

@@ -108,15 +108,7 @@ impl<T: Record> Producer<T> {
                 return Err(PushError::new(value, reason));
             }
         }
-        let position = self.end.cursor.position();
-        let (slot, peer_waits) = (self.slot_of(position), || self.end.role.peer_hint());
-        // SAFETY: the slot is open, so it is mapped, and `T` fits it.
-        unsafe { payload::store(slot, &value, peer_waits) };
-        if self.publish_one(position, &value) {
-            Ok(())
-        } else {
-            Err(PushError::new(value, NoRoom::Abandoned))
-        }
+        self.push_open(value)
     }
 
     /// Pushes a record, and waits for room if there is none.
@@ -144,6 +136,7 @@ impl<T: Record> Producer<T> {
     /// assert_eq!(reader.join().expect("no panic"), (Ok(1), Ok(2)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline(always)]
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
         self.push_timeout(value, Deadline::NEVER)
     }
@@ -171,21 +164,18 @@ impl<T: Record> Producer<T> {
     /// assert_eq!(pushed, Err(PushError::TimedOut(2)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn push_timeout(
         &mut self,
         value: T,
         timeout: impl Into<Deadline>,
     ) -> Result<(), PushError<T>> {
-        match self.try_push(value) {
-            Err(PushError::Full(value) | PushError::Abandoned(value)) => {
-                match self.end.wait(1, timeout.into()) {
-                    Ok(()) => self.try_push(value),
-                    Err(reason) => Err(PushError::new(value, reason)),
-                }
+        if !self.end.cursor.is_open() {
+            if let Err(reason) = self.end.wait_and_open(timeout.into()) {
+                return Err(PushError::new(value, reason));
             }
-            other => other,
         }
+        self.push_open(value)
     }
 
     /// Pushes as many of `values` as there is room for now, with one publish; returns
@@ -426,6 +416,7 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    #[inline]
     pub fn claim(&mut self) -> Result<Claim<'_, T>, ClaimError> {
         self.claim_timeout(Deadline::NEVER)
     }
@@ -439,6 +430,7 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    #[inline]
     pub fn claim_timeout(
         &mut self,
         timeout: impl Into<Deadline>,
@@ -535,6 +527,20 @@ impl<T: Record> Producer<T> {
     #[inline(always)]
     fn slot(&self, ahead: usize) -> *mut T {
         self.slot_of(self.end.cursor.position().wrapping_add(ahead as u64))
+    }
+
+    /// Pushes into the next slot, which is open.
+    #[inline(always)]
+    fn push_open(&mut self, value: T) -> Result<(), PushError<T>> {
+        let position = self.end.cursor.position();
+        let (slot, peer_waits) = (self.slot_of(position), || self.end.role.peer_hint());
+        // SAFETY: the slot is open, so it is mapped, and `T` fits it.
+        unsafe { payload::store(slot, &value, peer_waits) };
+        if self.publish_one(position, &value) {
+            Ok(())
+        } else {
+            Err(PushError::new(value, NoRoom::Abandoned))
+        }
     }
 
     /// The address of the slot of a position.

@@ -6,6 +6,7 @@
 
 use super::Endpoint;
 use crate::cursor::{ReadCursor, WriteCursor};
+use crate::deadline::Deadline;
 use crate::error::NoRoom;
 use crate::payload;
 
@@ -49,6 +50,14 @@ impl Endpoint<WriteCursor> {
         };
         self.take_lines(self.lines.group(position, known));
         Ok(())
+    }
+
+    /// [`open_more`](Self::open_more) after a wait for room.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn wait_and_open(&mut self, deadline: Deadline) -> Result<(), NoRoom> {
+        self.wait(1, deadline)?;
+        self.open_more()
     }
 
     /// Opens the next `units`, which are free, and fetches their lines.

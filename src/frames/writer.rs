@@ -79,6 +79,7 @@ impl FrameWriter {
     }
 
     /// A place with room, after a wait.
+    #[inline]
     pub(crate) fn wait_for(
         &mut self,
         ahead: u64,

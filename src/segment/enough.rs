@@ -24,20 +24,24 @@ pub(super) fn survives(wanted: u64) -> Result<(), Error> {
         let Some(limit) = limits.into_iter().min_by_key(|limit| limit.free) else {
             break;
         };
-        let MemoryLimit { free, unsure, .. } = limit;
-        if wanted <= free {
+        if wanted <= limit.free {
             break;
         }
-        if wanted > free.saturating_add(unsure) || attempt == COUNTED {
+        if !may_be_free(&limit, wanted) || attempt == COUNTED {
             return Err(Error::NotEnoughMemory {
                 wanted,
-                available: free,
+                available: limit.free,
                 hint: way_out(&limit).into(),
             });
         }
         thread::sleep(Duration::from_millis(10));
     }
     Ok(())
+}
+
+/// Whether this much may be free once the kernel has counted what is in use.
+fn may_be_free(limit: &MemoryLimit, wanted: u64) -> bool {
+    wanted <= limit.free.saturating_add(limit.unsure)
 }
 
 /// Fails if this much memory for the file would trigger the OOM killer.
@@ -104,5 +108,23 @@ fn way_out(limit: &MemoryLimit) -> String {
             "this machine has {set} bytes of memory ({file}), and beyond them the kernel kills; \
              make the ring smaller, remove rings, or stop other programs"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_may_be_free_is_waited_for() {
+        let limit = |free, unsure| MemoryLimit {
+            file: "/proc/meminfo".into(),
+            limit: u64::MAX,
+            free,
+            unsure,
+        };
+        assert!(may_be_free(&limit(5, 2), 7));
+        assert!(!may_be_free(&limit(5, 2), 8));
+        assert!(may_be_free(&limit(5, u64::MAX), 8));
     }
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 namespace {
 
 std::uint64_t number = 0; // of the last message
+std::byte frame[1024];
 
 // Moves this many messages, and returns the median of its batches, in nanoseconds a message.
 template <class Move> double measure(std::uint64_t count, std::uint64_t batch, Move move) {
@@ -63,6 +65,20 @@ int main(int argc, char **argv) try {
     } else if (task == "stream") {
         auto out = producer::open(name).value();
         serve(batch, [&] { out.push(++number).or_throw(); });
+    } else if (task == "frames" && side == "lead") {
+        auto in = quoit::frame_consumer::open(name).value();
+        serve(batch, [&] {
+            if (in.pop(frame).value().len != sizeof frame) std::exit(1);
+            std::uint64_t found;
+            std::memcpy(&found, frame, sizeof found);
+            expect(found, ++number);
+        });
+    } else if (task == "frames") {
+        auto out = quoit::frame_producer::open(name).value();
+        serve(batch, [&] {
+            std::memcpy(frame, &++number, sizeof number);
+            out.push(frame).or_throw();
+        });
     } else if (side == "lead") {
         auto out = producer::open(name).value();
         auto in = consumer::open(name + "-back").value();

@@ -1,13 +1,16 @@
 //! An endpoint of the bench in Rust; `end.cpp` is the same in C++.
 //!
-//! `SIDE TASK NAME BATCH CPU`, with SIDE `lead` or `partner`, TASK `stream` or `round-trip`. The
-//! lead measures: it reads the stream, or begins the round trip. For each count on standard
+//! `SIDE TASK NAME BATCH CPU`, with SIDE `lead` or `partner`, TASK `stream`, `frames` (of 1 KiB) or
+//! `round-trip`. The lead measures: it reads the stream, or begins the round trip. For each count on standard
 //! input an endpoint moves this many messages, and prints the median of its batches.
 
 use std::io::{BufRead, Write, stdin, stdout};
 use std::time::Instant;
 
-use quoit::{Consumer, Producer};
+use quoit::{Consumer, FrameConsumer, FrameProducer, Producer};
+
+/// Bytes of a frame.
+const FRAME: usize = 1024;
 
 /// Serves the counts on standard input.
 fn serve(batch: u64, mut one: impl FnMut()) {
@@ -52,6 +55,25 @@ pub(crate) fn run(args: &[String]) {
             serve(batch, || {
                 number += 1;
                 output.push(number).expect("a consumer");
+            });
+        }
+        ("frames", "lead") => {
+            let mut input = FrameConsumer::open(name).expect("a free role");
+            let mut frame = [0; FRAME];
+            serve(batch, || {
+                number += 1;
+                let popped = input.pop(&mut frame).expect("a producer");
+                let found = frame.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes));
+                assert_eq!((popped.len, found), (FRAME, Some(number)));
+            });
+        }
+        ("frames", _) => {
+            let mut output = FrameProducer::open(name).expect("a free role");
+            let mut frame = [0; FRAME];
+            serve(batch, || {
+                number += 1;
+                frame[..8].copy_from_slice(&number.to_ne_bytes());
+                output.push(&frame).expect("a consumer");
             });
         }
         (_, "lead") => {

@@ -36,19 +36,29 @@ struct Task {
     bar: f64,
 }
 
-const TASKS: [Task; 4] = [
+const TASKS: [Task; 5] = [
     stream("stream, 64 slots", 64),
     stream("stream, 1024 slots", 1024),
     stream("stream, 65536 slots", 65536),
     Task {
-        what: "round trip",
-        name: "round-trip",
-        capacity: 64,
-        count: 60_000,
-        batch: 100,
-        bar: 1.05,
+        what: "frames of 1 KiB",
+        name: "frames",
+        capacity: 1 << 20,
+        count: 300_000,
+        batch: 5000,
+        bar: 0.95,
     },
+    TRIP,
 ];
+
+const TRIP: Task = Task {
+    what: "round trip",
+    name: "round-trip",
+    capacity: 64,
+    count: 60_000,
+    batch: 100,
+    bar: 1.05,
+};
 
 const fn stream(what: &'static str, capacity: u64) -> Task {
     Task {
@@ -58,6 +68,12 @@ const fn stream(what: &'static str, capacity: u64) -> Task {
         count: 3_000_000,
         batch: 5000,
         bar: 0.95,
+    }
+}
+
+impl Task {
+    fn is_stream(&self) -> bool {
+        self.name != TRIP.name
     }
 }
 
@@ -134,10 +150,14 @@ impl Link {
         let names = [name.clone(), format!("{name}-back")];
         for name in &names {
             let options = RingOptions::new(task.capacity);
-            drop(options.create::<u64>(name).expect("a new ring"));
+            let made = match task.name {
+                "frames" => options.create::<[u8]>(name).map(drop),
+                _ => options.create::<u64>(name).map(drop),
+            };
+            made.expect("a new ring");
         }
         // A stream is measured where it is read.
-        let [lead, partner] = if task.name == "stream" {
+        let [lead, partner] = if task.is_stream() {
             [to, from]
         } else {
             [from, to]
@@ -219,7 +239,7 @@ fn contest(pair: Pair, rounds: usize, cpp: &Path) -> bool {
     for task in &TASKS {
         let open = |(from, to)| Link::open("task", task, [from, to], pair, cpp);
         let mut links = LANGUAGES.map(open);
-        let mut probe = Link::open("probe", &TASKS[3], ["Rust", "Rust"], pair, cpp);
+        let mut probe = Link::open("probe", &TRIP, ["Rust", "Rust"], pair, cpp);
         // The first round warms up, and each round begins with another pair.
         for round in 0..=rounds {
             let trip = probe.slice(PROBE);
@@ -259,7 +279,7 @@ fn report(task: &Task, distance: &str, links: &[Link], is_there: &dyn Fn(usize) 
     for ((from, to), link) in LANGUAGES.into_iter().zip(links) {
         let slices = pick(link);
         // Of a stream the throughput counts, of a round trip the time.
-        let is_stream = task.name == "stream";
+        let is_stream = task.is_stream();
         let times = slices.iter().zip(&base);
         let ratios = times.map(|(own, base)| if is_stream { base / own } else { own / base });
         let ratio = median(ratios.collect());
