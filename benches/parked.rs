@@ -37,8 +37,8 @@ fn main() -> Outcome {
     let parts: [Part; 8] = [
         ("apart", &|bench, part| parked(bench, part, bench.two()?)),
         ("many", &many),
-        ("spinning", &awake),
-        ("streaming", &awake),
+        ("spinning", &with_parking),
+        ("streaming", &with_parking),
         ("together", &|bench, part| parked(bench, part, together()?)),
         ("idle", &idle),
         ("periodic", &at_intervals),
@@ -152,7 +152,7 @@ fn many(bench: &mut Bench, _: &str) -> Outcome {
 
 /// Both endpoints spin, and the peer always answers in time; two pairs are allowed to park. Round
 /// trips, or a stream with single pushes and single pops.
-fn awake(bench: &mut Bench, part: &str) -> Outcome {
+fn with_parking(bench: &mut Bench, part: &str) -> Outcome {
     let is_stream = part == "streaming";
     let options = RingOptions::new(1024).prefault(true);
     let symmetric = options.clone().fences(Fences::Symmetric);
@@ -171,7 +171,7 @@ fn awake(bench: &mut Bench, part: &str) -> Outcome {
     });
     // In a stream four laps per batch, so that each batch needs the consumer.
     let plan = bench.plan(100, 40, if is_stream { 4096 } else { 32 });
-    let title = format!("{part}: messages of 8 bytes to peers that stay awake");
+    let title = format!("{part}: messages of 8 bytes to peers that do not sleep");
     let scores = in_processes(&title, bench.two()?, plan, variants.into())?;
     bench.show(part, &scores, SPIN_ONLY);
     let (pair, limit) = match is_stream {

@@ -68,12 +68,14 @@ pub(crate) fn wire<const SIZE: usize>(
 pub(crate) fn copies<const SIZE: usize>(capacity: usize) -> Open<impl Link> {
     Open::new(move |_| {
         let (size, mut place) = (black_box(SIZE), 0);
-        let (mut buffer, mut message) = (vec![1; capacity], vec![2; size]);
+        // The message and the slots have the same alignment.
+        let mut memory = vec![1; size + capacity];
         End(
             #[inline(always)]
             move |_| {
+                let (message, buffer) = memory.split_at_mut(size);
                 let slot = &mut buffer[place..place + size];
-                slot.copy_from_slice(black_box(&message));
+                slot.copy_from_slice(black_box(message));
                 message.copy_from_slice(black_box(slot));
                 place = (place + size) % capacity;
             },

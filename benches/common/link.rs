@@ -85,20 +85,26 @@ pub(crate) fn numbered<const SIZE: usize>(
     mut send: impl FnMut(&[u8]) + 'static,
     mut receive: impl FnMut(&mut [u8]) + 'static,
 ) -> impl Link {
-    let (mut outgoing, mut incoming) = ([0; SIZE], [0; SIZE]);
+    let (mut outgoing, mut incoming) = (Line([0; SIZE]), Line([0; SIZE]));
     End(
         #[inline(always)]
         move |number| {
-            stamp(&mut outgoing, number);
-            send(&outgoing);
+            let Line(message) = &mut outgoing;
+            stamp(message, number);
+            send(message);
         },
         #[inline(always)]
         move || {
-            receive(&mut incoming);
-            number(&incoming)
+            let Line(message) = &mut incoming;
+            receive(message);
+            number(message)
         },
     )
 }
+
+/// A message that begins with a cache line: the time of a copy depends on the alignment.
+#[repr(align(64))]
+struct Line<const SIZE: usize>([u8; SIZE]);
 
 /// Writes the number to the beginning and the end of a message.
 #[inline(always)]

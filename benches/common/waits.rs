@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::link::{End, Link, Open, numbered};
 use super::rings::{Pair, Rings};
 
-/// Records, for which the receiver waits in the way of `pop`.
+/// Records, for which the receiver waits by `pop`.
 fn end(mut producer: Producer<u64>, pop: impl FnMut() -> u64 + 'static) -> impl Link {
     End(
         #[inline(always)]
