@@ -14,6 +14,10 @@
 //! send, a load and a wait to receive. It carries four bytes, has no deadline and does not
 //! detect a crash.
 //!
+//! The table shows how often the lead slept: once in each round trip if all receivers were parked.
+//! Each message to an async or a pollable endpoint wakes the thread quoit-reactor, which wakes the
+//! receiver.
+//!
 //! Between two CPUs most of a parked round trip is the time that the kernel (or the host of
 //! a virtual machine) takes to wake an idle processor. On one CPU most of it is
 //! instructions. On a busy machine `nice -n -20` makes the figures more stable.
@@ -24,6 +28,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use quoit::{DoorbellKind, Fences, RingOptions, WaitStrategy};
+use socket2::Type;
 
 use common::bench::{self, Bench, Limit, Outcome, Part};
 use common::interleaved::{Plan, in_processes};
@@ -75,7 +80,7 @@ fn parked(bench: &mut Bench, place: &str, placement: Placement) -> Outcome {
         ring(&names[1], &semaphore).round_trip(SEMAPHORE),
         words("deadline", look)?.round_trip("futex with deadline"),
         system::pipes::<8>()?.round_trip(TRANSPORTS[0]),
-        system::unix::<8>()?.round_trip(TRANSPORTS[1]),
+        system::unix::<8>(Type::STREAM)?.round_trip(TRANSPORTS[1]),
         system::tcp::<8>()?.round_trip(TRANSPORTS[2]),
         system::udp::<8>()?.round_trip(TRANSPORTS[3]),
     ];
@@ -83,9 +88,6 @@ fn parked(bench: &mut Bench, place: &str, placement: Placement) -> Outcome {
     let title = format!("parked round trip of 8 bytes, no spinning, CPUs {lead} and {partner}");
     let scores = in_processes(&title, placement, bench.plan(50, 40, 1), variants)?;
     bench.show(&format!("parked_{place}"), &scores, FUTEX);
-    for name in names {
-        woke(bench, &[name])?;
-    }
     let bar = |transport: &str| format!("parked_{place}_over_{transport}");
     if placement.is_apart() {
         bench.target(&scores, &bar("futex"), [RING, FUTEX], Limit("<=", 1.10));
@@ -93,15 +95,6 @@ fn parked(bench: &mut Bench, place: &str, placement: Placement) -> Outcome {
     for transport in TRANSPORTS {
         bench.target(&scores, &bar(transport), [RING, transport], Limit("<", 1.0));
     }
-    Ok(())
-}
-
-/// Prints how many messages of these links were sent to a parked receiver.
-fn woke(bench: &Bench, links: &[String]) -> Outcome {
-    let percent = bench.rings.woke(links)? * 100.0;
-    let link = &links[0];
-    let line = format!("  {link}: {percent:.1} % of the messages found their receiver parked");
-    bench.say(line);
     Ok(())
 }
 
@@ -137,15 +130,6 @@ fn many(bench: &mut Bench, _: &str) -> Outcome {
     for (count, limit) in SELECTS {
         let bar = format!("parked_select_{count}_over_futex");
         bench.target(&scores, &bar, [&select(count), FUTEX], Limit("<=", limit));
-        let of_many = scores.ratio(&select(count), &waitv(count));
-        bench.say(format_args!(
-            "  {of_many} of the bare futex_waitv over the same number of words"
-        ));
-        woke(bench, &waits::names(count))?;
-    }
-    bench.say("  async and pollable endpoints: each message wakes the thread quoit-reactor, which wakes the receiver");
-    if cfg!(not(feature = "futures")) {
-        bench.say("  async endpoints need --features futures");
     }
     Ok(())
 }

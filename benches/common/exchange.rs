@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::interleaved::{Plan, Variant, nanos};
+use super::interleaved::{Plan, Slices, Variant, nanos};
 use super::link::{BatchLink, Link, Open, Side};
 
 /// The message that ends a slice.
@@ -42,7 +42,6 @@ impl<L: BatchLink> Task<L> {
 /// keeps them two cache lines apart: some processors fetch lines in pairs.
 #[repr(align(256))]
 struct Exchange<L> {
-    name: String,
     task: Task<L>,
     open: Open<L>,
     link: Option<L>,
@@ -51,32 +50,28 @@ struct Exchange<L> {
 
 impl<L: 'static> Open<L> {
     /// This task as a variant.
-    pub(crate) fn variant(self, name: &str, task: Task<L>) -> Box<dyn Variant> {
-        Box::new(Exchange {
-            name: name.to_owned(),
+    pub(crate) fn variant(self, name: &str, task: Task<L>) -> Variant {
+        let exchange = Exchange {
             task,
             open: self,
             link: None,
             number: 0,
-        })
+        };
+        (name.to_owned(), Box::new(exchange))
     }
 }
 
 impl<L: Link> Open<L> {
-    pub(crate) fn round_trip(self, name: &str) -> Box<dyn Variant> {
+    pub(crate) fn round_trip(self, name: &str) -> Variant {
         self.variant(name, Task::ROUND_TRIP)
     }
 
-    pub(crate) fn stream(self, name: &str) -> Box<dyn Variant> {
+    pub(crate) fn stream(self, name: &str) -> Variant {
         self.variant(name, Task::STREAM)
     }
 }
 
-impl<L: 'static> Variant for Exchange<L> {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
+impl<L: 'static> Slices for Exchange<L> {
     fn prepare(&mut self, side: Side) {
         self.link.get_or_insert_with(|| self.open.side(side));
     }

@@ -20,9 +20,8 @@ use super::placement::{Placement, pin};
 use super::process::{Child, Outcome};
 use super::scores::{Score, Scores};
 
-/// A variant: something to measure, in two processes or threads.
-pub(crate) trait Variant {
-    fn name(&self) -> &str;
+/// Something to measure, in two processes or threads.
+pub(crate) trait Slices {
     /// Prepares a slice; the other side does the same.
     fn prepare(&mut self, side: Side);
     /// The lead's part of one slice: the nanoseconds of each batch.
@@ -31,8 +30,11 @@ pub(crate) trait Variant {
     fn follow(&mut self, plan: &Plan);
 }
 
+/// A variant of a comparison, by its name.
+pub(crate) type Variant = (String, Box<dyn Slices>);
+
 /// The variants of a comparison.
-pub(crate) type Variants = Vec<Box<dyn Variant>>;
+pub(crate) type Variants = Vec<Variant>;
 
 /// The plan of a comparison.
 #[derive(Debug, Clone, Copy)]
@@ -101,7 +103,9 @@ fn lead(
     control: &mut UnixStream,
 ) -> Result<Scores, Box<dyn Error>> {
     pin(placement.lead)?;
-    let scores = variants.iter().map(|it| Score::new(it.name(), plan.batch));
+    let scores = variants
+        .iter()
+        .map(|(name, _)| Score::new(name, plan.batch));
     let mut scores: Vec<Score> = scores.collect();
     let count = variants.len();
     // Only on a terminal.
@@ -116,11 +120,11 @@ fn lead(
         for turn in 0..count {
             let index = (round + turn) % count;
             control.write_all(&[index as u8])?;
-            variants[index].prepare(Side::Lead);
+            variants[index].1.prepare(Side::Lead);
             control.read_exact(&mut [0])?;
             control.write_all(&[0])?;
             let (begin, before) = (Instant::now(), usage());
-            let batches = variants[index].lead(&plan);
+            let batches = variants[index].1.lead(&plan);
             if round > 0 {
                 let (seconds, after) = (begin.elapsed().as_secs_f64(), usage());
                 let used = [0, 1].map(|what| (after[what] - before[what]) / seconds);
@@ -154,7 +158,7 @@ fn follow(
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             read => read?,
         }
-        let variant = &mut variants[usize::from(index[0])];
+        let (_, variant) = &mut variants[usize::from(index[0])];
         variant.prepare(Side::Partner);
         control.write_all(&index)?;
         control.read_exact(&mut [0])?;

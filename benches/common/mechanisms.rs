@@ -6,6 +6,7 @@ use std::path::Path;
 
 use quoit::DoorbellKind;
 use rustix::fs::statfs;
+use socket2::Type;
 
 use super::exchange::Task;
 use super::interleaved::Variant;
@@ -29,7 +30,7 @@ pub(crate) const SINGLE_TRIPS: &str = "single_trips_8";
 const LONGEST_DATAGRAM: usize = 65507;
 
 /// A mechanism for a task, or why there is none.
-type Entry = (&'static str, Result<Box<dyn Variant>, String>);
+type Entry = (&'static str, Result<Variant, String>);
 
 /// The mechanisms for streams, or for round trips, with messages of `SIZE` bytes; or really all of
 /// them. The rings are in shared memory, and one is on a disk.
@@ -45,14 +46,14 @@ pub(crate) fn find<const SIZE: usize>(
     let above = |limit, reason: &str| (SIZE > limit).then(|| format!("{reason} {limit} bytes"));
 
     roster.link(PIPE, None, system::pipes::<SIZE>);
-    roster.link(UNIX, None, system::unix::<SIZE>);
+    roster.link(UNIX, None, || system::unix::<SIZE>(Type::STREAM));
     roster.link(TCP, None, system::tcp::<SIZE>);
     let lossy = streams("drops datagrams that the receiver has no room for");
     let obstacle = lossy.or(above(LONGEST_DATAGRAM, "a datagram holds at most"));
     roster.link(UDP, obstacle, system::udp::<SIZE>);
     if all {
         roster.link("FIFO", None, || system::fifos::<SIZE>(&memory.join("fifo")));
-        roster.link("Unix datagram", None, system::unix_datagrams::<SIZE>);
+        roster.link("Unix datagram", None, || system::unix::<SIZE>(Type::DGRAM));
         roster.link("message queue", None, system::queues::<SIZE>);
         roster.link(SLOT, None, || system::slots::<SIZE>(&memory.join("slot")));
         let number = above(8, "carries a number of");

@@ -71,17 +71,6 @@ impl Rings {
         open.reopened()
     }
 
-    /// The share of the messages of links that were sent to a parked receiver.
-    pub(crate) fn woke(&self, names: &[String]) -> Result<f64, quoit::Error> {
-        let (mut wakes, mut messages) = (0, 0);
-        for path in names.iter().flat_map(|name| self.ways(name)) {
-            let sample = Observer::open(path)?.sample();
-            messages += sample.positions.tail;
-            wakes += sample.producer.wakes;
-        }
-        Ok(wakes as f64 / messages as f64)
-    }
-
     /// The number of missed wake-ups on all rings of the bench, and the number of rings.
     pub(crate) fn rescues(&self) -> Result<(u64, usize), Box<dyn Error>> {
         let (mut rescues, mut rings) = (0, 0);

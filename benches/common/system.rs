@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::mem::{MaybeUninit, zeroed};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::ptr;
 
@@ -16,7 +15,7 @@ use nix::sys::stat::Mode as Permissions;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::pipe::{PipeFlags, pipe_with};
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 
 use super::link::{End, Link, Open, Side, numbered};
 use super::memory;
@@ -63,18 +62,14 @@ pub(crate) fn fifos<const SIZE: usize>(path: &Path) -> io::Result<Open<impl Link
 }
 
 /// A pair of connected sockets. A datagram is a whole message.
-fn sockets<const SIZE: usize>(pair: [OwnedFd; 2]) -> Open<impl Link> {
-    let ends = pair.map(|socket| {
-        let socket = Socket::from(socket);
-        (socket.try_clone().expect("a descriptor is free"), socket)
-    });
-    bytes::<SIZE, _, _>(Open::part(ends))
+fn sockets<const SIZE: usize>((lead, partner): (Socket, Socket)) -> io::Result<Open<impl Link>> {
+    let ends = [(lead.try_clone()?, lead), (partner.try_clone()?, partner)];
+    Ok(bytes::<SIZE, _, _>(Open::part(ends)))
 }
 
-/// Unix stream sockets.
-pub(crate) fn unix<const SIZE: usize>() -> io::Result<Open<impl Link>> {
-    let (lead, partner) = UnixStream::pair()?;
-    Ok(sockets::<SIZE>([lead.into(), partner.into()]))
+/// Unix sockets for streams or datagrams.
+pub(crate) fn unix<const SIZE: usize>(kind: Type) -> io::Result<Open<impl Link>> {
+    sockets::<SIZE>(Socket::pair(Domain::UNIX, kind, None)?)
 }
 
 /// A TCP connection over the loopback interface, without Nagle's delay.
@@ -84,7 +79,7 @@ pub(crate) fn tcp<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     let (partner, _) = listener.accept()?;
     lead.set_nodelay(true)?;
     partner.set_nodelay(true)?;
-    Ok(sockets::<SIZE>([lead.into(), partner.into()]))
+    sockets::<SIZE>((lead.into(), partner.into()))
 }
 
 /// Two connected UDP sockets on the loopback interface.
@@ -93,13 +88,7 @@ pub(crate) fn udp<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     let partner = UdpSocket::bind("127.0.0.1:0")?;
     lead.connect(partner.local_addr()?)?;
     partner.connect(lead.local_addr()?)?;
-    Ok(sockets::<SIZE>([lead.into(), partner.into()]))
-}
-
-/// Unix datagram sockets.
-pub(crate) fn unix_datagrams<const SIZE: usize>() -> io::Result<Open<impl Link>> {
-    let (lead, partner) = UnixDatagram::pair()?;
-    Ok(sockets::<SIZE>([lead.into(), partner.into()]))
+    sockets::<SIZE>((lead.into(), partner.into()))
 }
 
 /// Two POSIX message queues. Both processes have both, and their names are removed.

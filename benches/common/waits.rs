@@ -61,17 +61,10 @@ pub(crate) fn tasks(Pair(producer, consumer): Pair<u64>) -> impl Link {
     })
 }
 
-/// The names of the links of a [`select`] over this many rings.
-pub(crate) fn names(count: usize) -> Vec<String> {
-    let name = |index| format!("select {count} {index}");
-    (0..count).map(name).collect()
-}
-
 /// Many rings in each direction. Each message uses the next one, and its receiver waits for all.
 pub(crate) fn select(rings: &Rings, count: usize, options: &RingOptions) -> Open<impl Link> {
-    let links = names(count)
-        .into_iter()
-        .map(|name| rings.link(&name, options));
+    let link = |index| rings.link(&format!("select {count} {index}"), options);
+    let links = (0..count).map(link);
     let mut links: Vec<Open<Pair<u64>>> = links.collect();
     Open::new(move |side| {
         let ends = links.iter_mut().map(|link| {

@@ -22,7 +22,7 @@ use common::bench::{self, Bench, Limit, Outcome, Part};
 use common::interleaved::{Variant, in_processes, in_threads};
 use common::link::{Ends, Link, Open};
 use common::rings::{Rings, polled};
-use common::scores::{Scores, show_nanos};
+use common::scores::Scores;
 use common::{ping_pong, polling, rtrb};
 
 use links::Wire;
@@ -55,7 +55,7 @@ const TRIPS: &str = "trips";
 const STREAMS: &str = "streams";
 
 /// This task as a variant.
-fn variant<L: Link>(open: Open<L>, name: &str, what: &str) -> Box<dyn Variant> {
+fn variant<L: Link>(open: Open<L>, name: &str, what: &str) -> Variant {
     match what {
         TRIPS => open.round_trip(name),
         _ => open.stream(name),
@@ -63,7 +63,7 @@ fn variant<L: Link>(open: Open<L>, name: &str, what: &str) -> Box<dyn Variant> {
 }
 
 /// quoit's endpoints for a comparison.
-fn quoit(rings: &Rings, name: &str, what: &str) -> Box<dyn Variant> {
+fn quoit(rings: &Rings, name: &str, what: &str) -> Variant {
     let link = rings.link(&format!("quoit-{name}-{what}"), &polled(CAPACITY as u64));
     variant(link.map(polling::records::<1>), QUOIT, what)
 }
@@ -108,29 +108,11 @@ fn processes<L: Link>(wire: fn(&Path) -> Wire<L>) -> impl Fn(&mut Bench, &str) -
 }
 
 fn print(bench: &mut Bench, name: &str, what: &str, scores: &Scores) {
-    let [theirs, ours] = [name, QUOIT].map(|name| show_nanos(scores.of(name).nanos()));
-    let times = scores.ratio(name, QUOIT);
-    bench.say(format_args!(
-        "{:48}{theirs:>10}, quoit {ours:>9}: {times} times quoit's",
-        scores.title
-    ));
-    bench.figure(&format!("{name}_{what}_8"), scores.json());
-    match (name, what) {
-        ("shaq", STREAMS) => {
-            bench.target(scores, "stream_over_shaq", [name, QUOIT], Limit(">=", 3.0));
-        }
-        ("iceoryx2", TRIPS) => {
-            let least = scores.ratio(BARE, name);
-            bench.say(format_args!(
-                "  a bare cache line takes {least} of iceoryx2's time"
-            ));
-            bench.target(
-                scores,
-                "trip_over_iceoryx2",
-                [QUOIT, name],
-                Limit("<=", 0.2),
-            );
-        }
-        _ => {}
-    }
+    bench.show(&format!("{name}_{what}_8"), scores, QUOIT);
+    let (bar, pair, limit) = match (name, what) {
+        ("shaq", STREAMS) => ("stream_over_shaq", [name, QUOIT], Limit(">=", 3.0)),
+        ("iceoryx2", TRIPS) => ("trip_over_iceoryx2", [QUOIT, name], Limit("<=", 0.2)),
+        _ => return,
+    };
+    bench.target(scores, bar, pair, limit);
 }
