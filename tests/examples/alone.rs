@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 
 use super::common::names::RingName;
-use super::common::segment_file::{SegmentFile, TAIL};
 use super::example::*;
 
 /// A command and its output, where `..` stands for any text.
