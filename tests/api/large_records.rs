@@ -19,6 +19,8 @@ const STACK: usize = 256 << 10;
 const MOMENT: Duration = Duration::from_millis(1);
 
 type Large = [u8; SIZE];
+type Write = fn(&mut Producer<Large>, &[Large]);
+type Read = fn(&mut Consumer<Large>, &mut [Large]);
 
 fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
     let thread = thread::Builder::new().stack_size(STACK);
@@ -83,7 +85,7 @@ fn take_many(peek: PeekMany<'_, Large>, taken: &mut [Large]) {
 }
 
 /// Each publishes two records.
-const WRITES: [fn(&mut Producer<Large>, &[Large]); 8] = [
+const WRITES: [Write; 8] = [
     |end, _| {
         drop(end.try_claim().expect("room"));
         fill(end.try_claim().expect("room"));
@@ -105,7 +107,7 @@ const WRITES: [fn(&mut Producer<Large>, &[Large]); 8] = [
 ];
 
 /// Each takes two records.
-const READS: [fn(&mut Consumer<Large>, &mut [Large]); 8] = [
+const READS: [Read; 8] = [
     |end, _| {
         take(end.try_peek().expect("a record"));
         take(end.peek().expect("a record"));

@@ -146,7 +146,7 @@ impl Ended {
 
     /// Its output, as text.
     pub(crate) fn said(&self) -> &str {
-        str::from_utf8(&self.output).expect("text")
+        std::str::from_utf8(&self.output).expect("text")
     }
 
     /// It has ended with this code, and has said exactly this.

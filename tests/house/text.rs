@@ -152,7 +152,10 @@ fn every_unsafe_has_its_own_safety_comment() {
 /// SAFETY comments that rely on the behaviour of another process.
 fn trusting_comments(source: &Source) -> Vec<String> {
     let lines: Vec<_> = source.text.lines().map(str::trim).collect();
-    let begins = |index: &usize| lines[*index].starts_with("// SAFETY:");
+    let begins = |index: &usize| {
+        let comment = lines[*index].strip_prefix("// ");
+        comment.is_some_and(|comment| comment.starts_with("SAFETY:"))
+    };
     let trusts = |index: &usize| {
         let comment = lines[*index..]
             .iter()

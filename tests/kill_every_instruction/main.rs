@@ -155,8 +155,8 @@ fn on_one_core<R>(index: usize, run: impl FnOnce() -> R) -> R {
 fn a_ring_continues_after_a_death_at_any_instruction() {
     println!();
     let points: u64 = thread::scope(|threads| {
-        let records = threads.spawn(|| on_one_core(0, || lines::<Record>()));
-        let frames = threads.spawn(|| on_one_core(1, || lines::<[u8]>()));
+        let records = threads.spawn(|| on_one_core(0, lines::<Record>));
+        let frames = threads.spawn(|| on_one_core(1, lines::<[u8]>));
         [records, frames]
             .map(|lines| lines.join().expect("no faults"))
             .iter()
