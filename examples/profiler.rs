@@ -138,8 +138,10 @@ fn work<const MEASURES: u64>(rounds: u64) -> u64 {
     sum
 }
 
+type Function = fn(u64) -> u64;
+
 /// What this thread works on, by name.
-const FUNCTIONS: [(&str, fn(u64) -> u64); 3] = [
+const FUNCTIONS: [(&str, Function); 3] = [
     ("once", work::<1>),
     ("twice", work::<2>),
     ("thrice", work::<3>),
