@@ -4,7 +4,7 @@
 //! ```text
 //! cargo bench --bench transports                        under three minutes
 //! cargo bench --bench transports -- --quick             under half a minute, less precise
-//! cargo bench --bench transports -- --only streams --size 64 --json transports.json
+//! cargo bench --bench transports -- --only streams_64 --json transports.json
 //! cargo bench --bench transports -- --all               also the other mechanisms of the system
 //! ```
 //!
@@ -13,197 +13,86 @@
 //! receiver, as with the kernel's own mechanisms. By default a ring spins for 20 µs and
 //! then parks.
 //!
-//! Each line `BAR name value limit ok|missed` has a target and the figure of this run.
+//! Each line `BAR name value limit ok|missed|disturbed` has a target and the figure of this run.
 
 mod common;
 
-use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 
 use clap::Parser;
 
-use common::bench::{self, Bench};
-use common::interleaved::Scores;
-use common::mechanisms::{self, PARKED, PIPE, SINGLE_TRIPS, SLOT, SPINNING, TCP, Task, UDP, UNIX};
-use common::output::Output;
-use common::placement::Placement;
-use common::spread::show_nanos;
-use common::targets::Limit;
+use common::bench::{self, Bench, Limit, Options, Outcome, Part};
+use common::interleaved::{Variants, in_processes};
+use common::mechanisms::{PARKED, PIPE, SINGLE_TRIPS, SLOT, SPINNING, TCP, TRIPS, UDP, UNIX, find};
 
 /// Measures round trips and streams over IPC mechanisms
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
     #[command(flatten)]
-    output: Output,
+    options: Options,
     /// Measures all mechanisms: also FIFO, Unix datagrams, message queue, semaphores, eventfd, signal
     #[arg(long)]
     all: bool,
-    /// Runs only these parts
-    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
-    only: Vec<Task>,
-    /// Sends only messages of this many bytes
-    #[arg(long, value_name = "BYTES", value_delimiter = ',', value_parser = size)]
-    size: Vec<usize>,
     /// The directory of the ring that is a file on a disk
     #[arg(long, value_name = "DIRECTORY", default_value = env!("CARGO_TARGET_TMPDIR"))]
     disk: PathBuf,
 }
 
-fn size(bytes: &str) -> Result<usize, String> {
-    match bytes.parse() {
-        Ok(size) if SIZES.contains(&size) => Ok(size),
-        _ => Err(format!("one of {SIZES:?}")),
-    }
-}
-
-/// The lengths of the messages.
-const SIZES: [usize; 4] = [8, 64, 1024, 65536];
-
 /// Mechanisms whose round trips are timed one by one.
 const SHOWN: [&str; 7] = [PIPE, UNIX, TCP, UDP, SLOT, SPINNING, PARKED];
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let whole = arguments.only.is_empty() && arguments.size.is_empty();
-    let places = [Path::new("/dev/shm"), &arguments.disk];
-    bench::main(
-        "transports",
-        (&arguments.output, whole),
-        places,
-        |bench, places| {
-            let Some(placement) = bench.apart else {
-                return Ok(());
-            };
-            let mut comparison = Comparison {
-                arguments: &arguments,
-                bench,
-                places,
-                placement,
-            };
-            comparison.size::<{ SIZES[0] }>()?;
-            comparison.size::<{ SIZES[1] }>()?;
-            comparison.size::<{ SIZES[2] }>()?;
-            comparison.size::<{ SIZES[3] }>()
-        },
-    )
+fn main() -> Outcome {
+    let Arguments { options, all, disk } = Arguments::parse();
+    // Round trips: few enough for a short batch over a slow mechanism, and enough to hide the
+    // clock's cost over a fast one.
+    let parts: [Part; 9] = [
+        (TRIPS, &compare::<8>(8, all)),
+        (SINGLE_TRIPS, &compare::<8>(1, all)),
+        ("streams_8", &compare::<8>(256, all)),
+        ("trips_64", &compare::<64>(8, all)),
+        ("streams_64", &compare::<64>(256, all)),
+        ("trips_1024", &compare::<1024>(8, all)),
+        ("streams_1024", &compare::<1024>(256, all)),
+        ("trips_65536", &compare::<65536>(8, all)),
+        ("streams_65536", &compare::<65536>(16, all)),
+    ];
+    bench::run("transports", &options, &[&disk], &parts)
 }
 
-struct Comparison<'a> {
-    arguments: &'a Arguments,
-    bench: &'a mut Bench,
-    /// In shared memory, and on a disk.
-    places: [&'a Path; 2],
-    placement: Placement,
-}
-
-impl Comparison<'_> {
-    /// Both tasks with messages of one size.
-    fn size<const SIZE: usize>(&mut self) -> Result<(), Box<dyn Error>> {
-        let Arguments { only, size, .. } = self.arguments;
-        if !size.is_empty() && !size.contains(&SIZE) {
-            return Ok(());
+/// Compares the mechanisms with messages of one size, this many in a batch.
+fn compare<const SIZE: usize>(batch: u64, all: bool) -> impl Fn(&mut Bench, &str) -> Outcome {
+    move |bench, figure| {
+        let places = [0, 1].map(|place| bench.places[place].join(figure));
+        for place in &places {
+            fs::create_dir(place)?;
         }
-        if only.is_empty() || only.contains(&Task::Trips) {
-            // Few enough for a short batch over a slow mechanism, and enough to hide the
-            // clock's cost over a fast one.
-            let scores = self.compare::<SIZE>(Task::Trips, 8)?;
-            if SIZE == 8 {
-                self.bars(&scores);
-                self.single_trips::<SIZE>()?;
+        let is_stream = figure.starts_with("streams");
+        let mut variants: Variants = Vec::new();
+        for (name, variant) in find::<SIZE>(is_stream, all, &places[0], &places[1]) {
+            match variant {
+                _ if figure == SINGLE_TRIPS && !SHOWN.contains(&name) => {}
+                Ok(variant) => variants.push(variant),
+                Err(reason) => bench.say(format_args!("{figure}: no {name}: {reason}")),
             }
         }
-        if only.is_empty() || only.contains(&Task::Streams) {
-            let batch = if SIZE > 4096 { 16 } else { 256 };
-            self.compare::<SIZE>(Task::Streams, batch)?;
+        let (slice, rounds, title) = match figure {
+            SINGLE_TRIPS => (100, 20, "single round trips, each timed individually"),
+            _ if is_stream => (50, 25, "stream"),
+            _ => (50, 25, "round trips"),
+        };
+        let title = format!("{title}: {SIZE} bytes");
+        let plan = bench.plan(slice, rounds, batch);
+        let scores = in_processes(&title, bench.two()?, plan, variants)?;
+        bench.show(figure, &scores, SPINNING);
+        if figure == TRIPS {
+            let bar = "trip_pipe_over_spinning";
+            bench.target(&scores, bar, [PIPE, SPINNING], Limit(">=", 100.0));
+            for (name, transport) in [("pipe", PIPE), ("unix", UNIX), ("tcp", TCP), ("udp", UDP)] {
+                let bar = format!("trip_parked_over_{name}");
+                bench.target(&scores, &bar, [PARKED, transport], Limit("<", 1.0));
+            }
         }
         Ok(())
     }
-
-    /// Compares the mechanisms with messages of one size, this many in a batch.
-    fn compare<const SIZE: usize>(
-        &mut self,
-        task: Task,
-        batch: u64,
-    ) -> Result<Scores, Box<dyn Error>> {
-        let title = match task {
-            Task::Trips => format!("round trip of {SIZE} bytes"),
-            Task::Streams => format!("stream of {SIZE}-byte messages"),
-        };
-        let (mut rows, mut variants) = (Vec::new(), Vec::new());
-        let [memory, disk] = self.places;
-        for (name, variant) in mechanisms::find::<SIZE>(task, self.arguments.all, memory, disk) {
-            rows.push((name, variant.map(|variant| variants.push(variant))));
-        }
-        let bench = &mut *self.bench;
-        let scores = bench.compare(&title, self.placement, bench.plan(50, 25, batch), variants)?;
-        let figures = match task {
-            Task::Trips => String::new(),
-            Task::Streams => format!("{:>9}{:>12}", "MB/s", "messages/s"),
-        };
-        bench.say(format_args!(
-            "\n{title:32}{:>5}{figures} of spinning of parked",
-            "time"
-        ));
-        let mut figure = scores.json();
-        for (name, row) in rows {
-            let line = match row {
-                Ok(()) => line::<SIZE>(task, &scores, name),
-                Err(reason) => {
-                    figure["not_measured"][name] = reason.clone().into();
-                    format!("not measured: {reason}")
-                }
-            };
-            bench.say(format_args!("  {name:24}{line}"));
-        }
-        bench.say(scores.preempted());
-        bench.figure(&task.figure(SIZE), figure);
-        Ok(scores)
-    }
-
-    /// Times round trips one by one.
-    fn single_trips<const SIZE: usize>(&mut self) -> Result<(), Box<dyn Error>> {
-        let [memory, disk] = self.places.map(|place| place.join("single"));
-        fs::create_dir(&memory)?;
-        fs::create_dir(&disk)?;
-        let found = mechanisms::find::<SIZE>(Task::Trips, self.arguments.all, &memory, &disk);
-        let shown = found.into_iter().filter(|(name, _)| SHOWN.contains(name));
-        let variants = shown
-            .map(|(_, variant)| variant)
-            .collect::<Result<_, _>>()?;
-        let title = format!("single round trips of {SIZE} bytes");
-        let bench = &mut *self.bench;
-        let scores = bench.compare(&title, self.placement, bench.plan(100, 20, 1), variants)?;
-        bench.say(format_args!("\n{title}, each timed individually"));
-        bench.say(scores.table(SPINNING));
-        bench.figure(SINGLE_TRIPS, scores.json());
-        Ok(())
-    }
-
-    /// The targets for round trips of 8 bytes.
-    fn bars(&mut self, scores: &Scores) {
-        let pipe = scores.ratio(PIPE, SPINNING);
-        let bench = &mut *self.bench;
-        bench.bar("trip_pipe_over_spinning", pipe, Limit::AtLeast(100.0));
-        for (name, transport) in [("pipe", PIPE), ("unix", UNIX), ("tcp", TCP), ("udp", UDP)] {
-            let bar = format!("trip_parked_over_{name}");
-            bench.bar(&bar, scores.ratio(PARKED, transport), Limit::Below(1.0));
-        }
-    }
-}
-
-/// The line of one mechanism.
-fn line<const SIZE: usize>(task: Task, scores: &Scores, name: &str) -> String {
-    let nanos = scores.of(name).nanos();
-    let mut line = format!("{:>11}", show_nanos(nanos));
-    if task == Task::Streams {
-        let megabytes = SIZE as f64 * 1e3 / nanos;
-        line += &format!("{megabytes:>9.1}{:>12.0}", 1e9 / nanos);
-    }
-    for (base, width) in [(SPINNING, 12), (PARKED, 10)] {
-        let ratio = scores.ratio(name, base).median;
-        line += &format!("{ratio:>width$.3}");
-    }
-    line
 }

@@ -1,5 +1,5 @@
-//! The results of all other benches: one table, one JSON file, one page, and the numbers of
-//! the documentation. It measures nothing; `cargo bench` runs it last.
+//! The results of all other benches: one list of targets, one JSON file, and the numbers of the
+//! documentation. It measures nothing; `cargo bench` runs it last.
 //!
 //! ```text
 //! cargo bench                                       everything, under ten minutes
@@ -14,12 +14,12 @@ mod common;
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Parser;
+use serde_json::Value;
 
-use common::output::{directory, kept, pretty};
-use common::{numbers, page};
+use common::bench::kept;
+use common::numbers;
 
 /// Combines the results of the other benches
 #[derive(Debug, Parser)]
@@ -28,47 +28,27 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     numbers: Option<PathBuf>,
     /// Writes the JSON to this file
-    #[arg(long, value_name = "FILE", default_value_os_t = directory().join("report.json"))]
+    #[arg(long, value_name = "FILE", default_value_os_t = kept("report"))]
     json: PathBuf,
-    /// Writes the page to this file
-    #[arg(long, value_name = "FILE", default_value_os_t = directory().join("report.html"))]
-    report: PathBuf,
     /// An argument that cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let runs = numbers::runs()?;
+    for (bench, run) in &runs {
+        println!("{bench}: {}", numbers::origin(run));
     }
-}
-
-fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let runs = kept()?;
-    for (bench, run) in runs.as_object().into_iter().flatten() {
-        println!("{bench}: {}", page::origin(run));
-    }
-    println!();
-    for sentence in [page::result(&runs), page::noise(&runs)]
-        .into_iter()
-        .flatten()
-    {
-        println!("{sentence}\n");
-    }
-    for bar in page::bars(&runs) {
+    println!("\n{}", numbers::headline(&runs));
+    for bar in numbers::bars(&runs) {
         println!("{}", bar["line"].as_str().unwrap_or("?"));
     }
-    fs::write(&arguments.json, pretty(&runs))?;
-    fs::write(&arguments.report, page::page(&runs))?;
-    println!("\n{}", arguments.json.display());
-    println!("{}", arguments.report.display());
-    match &arguments.numbers {
-        Some(path) => numbers::replace(path, &runs),
-        None => Ok(()),
+    if let Some(path) = &arguments.numbers {
+        numbers::replace(path, &runs)?;
     }
+    println!("\n{}", arguments.json.display());
+    let runs = Value::from(runs);
+    Ok(fs::write(&arguments.json, format!("{runs:#}\n"))?)
 }

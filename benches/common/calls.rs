@@ -5,38 +5,30 @@ use std::time::Duration;
 
 use quoit::rpc::{Client, Server};
 
-use super::exchange::Link;
-use super::interleaved::Side;
-use super::message::{number, stamp};
-use super::rings::RingLink;
+use super::link::{Link, Open, Side, number, stamp};
+use super::rings::Pair;
 
 /// The timeout of a call: longer than any slice.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An endpoint of calls with arguments of `SIZE` bytes. The partner returns each argument.
-pub(crate) enum Calls<const SIZE: usize> {
-    Client {
-        client: Client,
-        request: [u8; SIZE],
-        reply: Vec<u8>,
-    },
+enum Calls<const SIZE: usize> {
+    /// With the request and the reply.
+    Client(Client, [u8; SIZE], Vec<u8>),
     Server(Server),
 }
 
-pub(crate) fn wire<const SIZE: usize>(
-    mut open: impl FnMut(Side) -> RingLink<[u8]>,
-) -> impl FnMut(Side) -> Calls<SIZE> {
-    move |side| {
-        let RingLink { producer, consumer } = open(side);
+pub(crate) fn wire<const SIZE: usize>(mut open: Open<Pair<[u8]>>) -> Open<impl Link> {
+    Open::new(move |side| {
+        let Pair(producer, consumer) = open.side(side);
         match side {
-            Side::Lead => Calls::Client {
-                client: Client::new(producer, consumer),
-                request: [0; SIZE],
-                reply: Vec::with_capacity(SIZE),
-            },
+            Side::Lead => {
+                let reply = Vec::with_capacity(SIZE);
+                Calls::Client(Client::new(producer, consumer), [0; SIZE], reply)
+            }
             Side::Partner => Calls::Server(Server::new(consumer, producer)),
         }
-    }
+    })
 }
 
 /// A call is both: the client sends it with its answer, and then receives that; the server answers
@@ -44,12 +36,7 @@ pub(crate) fn wire<const SIZE: usize>(
 impl<const SIZE: usize> Link for Calls<SIZE> {
     #[inline(always)]
     fn send(&mut self, message: u64) {
-        if let Self::Client {
-            client,
-            request,
-            reply,
-        } = self
-        {
+        if let Self::Client(client, request, reply) = self {
             stamp(request, message);
             let called = client.call(request, reply, PATIENCE);
             called.expect("the partner has the server");
@@ -60,7 +47,7 @@ impl<const SIZE: usize> Link for Calls<SIZE> {
     #[inline(always)]
     fn receive(&mut self) -> u64 {
         match self {
-            Self::Client { reply, .. } => number(reply),
+            Self::Client(_, _, reply) => number(reply),
             Self::Server(server) => {
                 let mut message = 0;
                 let answered = server.answer(PATIENCE, |request, reply| {

@@ -1,27 +1,11 @@
-//! Numbers over any transport: round trips and streams.
+//! What the two sides do with a link: round trips and streams.
 
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::interleaved::{Plan, Side, Variant, nanos};
-
-/// One process's endpoint of a transport of numbers in both directions.
-pub(crate) trait Link {
-    fn send(&mut self, message: u64);
-    fn receive(&mut self) -> u64;
-
-    /// Sends all of them.
-    fn send_all(&mut self, messages: &[u64]) {
-        messages.iter().for_each(|&message| self.send(message));
-    }
-
-    /// Waits for a number, and takes all that have arrived; returns how many.
-    fn receive_all(&mut self, messages: &mut [u64]) -> usize {
-        messages[0] = self.receive();
-        1
-    }
-}
+use super::interleaved::{Plan, Slices, Variant, nanos};
+use super::link::{BatchLink, Link, Open, Side};
 
 /// The message that ends a slice.
 pub(crate) const STOP: u64 = u64::MAX;
@@ -32,194 +16,150 @@ const RUNS: u32 = 10;
 /// Messages per call in batches.
 const BATCH: usize = 64;
 
-/// What the two processes do with a link.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Task {
+/// What the lead and the partner do in a slice. Both count the messages.
+pub(crate) struct Task<L>(
+    pub(crate) fn(&mut L, &mut u64, &Plan) -> Histogram<u64>,
+    pub(crate) fn(&mut L, &mut u64, &Plan),
+);
+
+impl<L: Link> Task<L> {
     /// A message to the partner and back.
-    RoundTrip,
+    pub(crate) const ROUND_TRIP: Self = Self(lead::<L, true>, follow::<L, true, false>);
     /// Messages to a partner that checks their order.
-    Stream,
-    /// The same, several messages per call.
-    Batches,
+    pub(crate) const STREAM: Self = Self(lead::<L, false>, follow::<L, false, false>);
     /// The same as a stream, timed until the partner has confirmed the last message of a run. The
     /// kernel's buffers can hold all messages of a slice, so the time of the sender alone means
     /// nothing.
-    Delivery,
+    pub(crate) const DELIVERY: Self = Self(lead_delivery, follow::<L, false, true>);
+}
+
+impl<L: BatchLink> Task<L> {
+    /// The same as a stream, several messages per call.
+    pub(crate) const BATCHES: Self = Self(lead_batches, follow_batches);
 }
 
 /// A task over a link that is opened after the fork. Two threads write to theirs, so the alignment
 /// keeps them two cache lines apart: some processors fetch lines in pairs.
 #[repr(align(256))]
-pub(crate) struct Exchange<L> {
-    name: String,
-    task: Task,
-    open: Box<dyn FnMut(Side) -> L>,
-    side: Side,
+struct Exchange<L> {
+    task: Task<L>,
+    open: Open<L>,
     link: Option<L>,
-    /// Whether the endpoint is opened again for each slice.
-    is_reopened: bool,
-    /// How long each endpoint waits before it sends, so that its peer is parked.
-    rest: Duration,
     number: u64,
 }
 
-impl<L: Link> Exchange<L> {
-    pub(crate) fn new(task: Task, name: &str, open: impl FnMut(Side) -> L + 'static) -> Self {
-        Self {
-            name: name.to_owned(),
+impl<L: 'static> Open<L> {
+    /// This task as a variant.
+    pub(crate) fn variant(self, name: &str, task: Task<L>) -> Variant {
+        let exchange = Exchange {
             task,
-            open: Box::new(open),
-            side: Side::Partner,
+            open: self,
             link: None,
-            is_reopened: false,
-            rest: Duration::ZERO,
             number: 0,
-        }
-    }
-
-    /// Opens its endpoints again for each slice, so that several variants can share the
-    /// same memory. With a segment for each variant, the ratios of whole runs differed by
-    /// six percent.
-    pub(crate) fn reopened(mut self) -> Self {
-        self.is_reopened = true;
-        self
-    }
-
-    /// Each endpoint waits this long before it sends, so that its peer is parked. The
-    /// figures exclude the wait; only for round trips in batches of one.
-    pub(crate) fn rested(mut self, rest: Duration) -> Self {
-        self.rest = rest;
-        self
+        };
+        (name.to_owned(), Box::new(exchange))
     }
 }
 
-/// A round trip: a message to the partner and back.
-pub(crate) fn round_trip<L: Link>(
-    name: &str,
-    open: impl FnMut(Side) -> L + 'static,
-) -> Exchange<L> {
-    Exchange::new(Task::RoundTrip, name, open)
-}
-
-/// Messages to a partner that checks their order.
-pub(crate) fn stream<L: Link>(name: &str, open: impl FnMut(Side) -> L + 'static) -> Exchange<L> {
-    Exchange::new(Task::Stream, name, open)
-}
-
-impl<L: Link> Variant for Exchange<L> {
-    fn name(&self) -> &str {
-        &self.name
+impl<L: Link> Open<L> {
+    pub(crate) fn round_trip(self, name: &str) -> Variant {
+        self.variant(name, Task::ROUND_TRIP)
     }
 
-    fn open(&mut self, side: Side) {
-        self.side = side;
-        if !self.is_reopened {
-            self.prepare();
-        }
+    pub(crate) fn stream(self, name: &str) -> Variant {
+        self.variant(name, Task::STREAM)
     }
+}
 
-    fn prepare(&mut self) {
-        self.link.get_or_insert_with(|| (self.open)(self.side));
+impl<L: 'static> Slices for Exchange<L> {
+    fn prepare(&mut self, side: Side) {
+        self.link.get_or_insert_with(|| self.open.side(side));
     }
 
     fn lead(&mut self, plan: &Plan) -> Histogram<u64> {
         let link = self.link.as_mut().expect("prepared before");
-        let number = &mut self.number;
-        let batches = match self.task {
-            Task::RoundTrip => lead_round_trips(link, number, plan, self.rest),
-            Task::Stream => lead_stream(link, number, plan),
-            Task::Batches => lead_batches(link, number, plan),
-            Task::Delivery => lead_delivery(link, number, plan),
-        };
-        link.send_all(&[STOP]);
-        self.link.take_if(|_| self.is_reopened);
+        let batches = self.task.0(link, &mut self.number, plan);
+        self.link.take_if(|_| self.open.is_reopened);
         batches
     }
 
-    fn follow(&mut self) {
+    fn follow(&mut self, plan: &Plan) {
         let link = self.link.as_mut().expect("prepared before");
-        match self.task {
-            Task::RoundTrip => follow_round_trips(link, self.rest),
-            Task::Stream => follow_stream(link, &mut self.number),
-            Task::Batches => follow_batches(link, &mut self.number),
-            Task::Delivery => follow_delivery(link, &mut self.number),
-        }
-        self.link.take_if(|_| self.is_reopened);
+        self.task.1(link, &mut self.number, plan);
+        self.link.take_if(|_| self.open.is_reopened);
     }
 }
 
-fn lead_round_trips<L: Link>(
-    link: &mut L,
-    number: &mut u64,
-    plan: &Plan,
-    rest: Duration,
-) -> Histogram<u64> {
-    measure(plan, rest, |batch| {
-        for next in *number + 1..=*number + batch {
-            link.send(next);
-            let echo = link.receive();
-            assert_eq!(echo, next, "the partner returns the message");
-        }
-        *number += batch;
-    })
-}
-
-fn follow_round_trips<L: Link>(link: &mut L, rest: Duration) {
-    loop {
-        let message = link.receive();
-        if message == STOP {
-            return;
-        }
-        spin(rest);
-        link.send(message);
-    }
-}
-
-fn lead_stream<L: Link>(link: &mut L, number: &mut u64, plan: &Plan) -> Histogram<u64> {
+/// Sends messages; with `ECHO`, each returns before the next one.
+fn lead<L: Link, const ECHO: bool>(link: &mut L, number: &mut u64, plan: &Plan) -> Histogram<u64> {
     let mut next = *number;
-    let batches = measure(plan, Duration::ZERO, |batch| {
+    let batches = measure(plan, |batch| {
         for _ in 0..batch {
             next += 1;
             link.send(next);
+            if ECHO {
+                assert_eq!(link.receive(), next, "the partner returns the message");
+            }
         }
     });
     *number = next;
+    link.send(STOP);
     batches
 }
 
-fn follow_stream<L: Link>(link: &mut L, number: &mut u64) {
+/// Receives messages until one stops it; with `ECHO`, sends each back, and with `MARKS`, marks.
+fn follow<L: Link, const ECHO: bool, const MARKS: bool>(
+    link: &mut L,
+    number: &mut u64,
+    plan: &Plan,
+) {
     let mut last = *number;
     loop {
-        let message = link.receive();
-        if message == STOP {
-            break;
+        match link.receive() {
+            STOP => break,
+            MARK if MARKS => link.send(MARK),
+            message if ECHO => {
+                spin(plan.rest);
+                link.send(message);
+            }
+            message => {
+                last += 1;
+                assert_eq!(message, last, "messages arrive in order");
+            }
         }
-        last += 1;
-        assert_eq!(message, last, "messages arrive in order");
     }
     *number = last;
 }
 
-fn lead_batches<L: Link>(link: &mut L, number: &mut u64, plan: &Plan) -> Histogram<u64> {
+/// Sends all of them.
+#[inline(always)]
+fn send_all<L: BatchLink>(link: &mut L, mut messages: &[u64]) {
+    while !messages.is_empty() {
+        messages = &messages[link.send(messages)..];
+    }
+}
+
+fn lead_batches<L: BatchLink>(link: &mut L, number: &mut u64, plan: &Plan) -> Histogram<u64> {
     let mut next = *number;
-    let batches = measure(plan, Duration::ZERO, |batch| {
+    let batches = measure(plan, |batch| {
         let mut messages = [0; BATCH];
         for _ in 0..batch / BATCH as u64 {
             for message in &mut messages {
                 next += 1;
                 *message = next;
             }
-            link.send_all(&messages);
+            send_all(link, &messages);
         }
     });
     *number = next;
+    send_all(link, &[STOP]);
     batches
 }
 
-fn follow_batches<L: Link>(link: &mut L, number: &mut u64) {
+fn follow_batches<L: BatchLink>(link: &mut L, number: &mut u64, _: &Plan) {
     let (mut messages, mut last) = ([0; BATCH], *number);
     'slice: loop {
-        let count = link.receive_all(&mut messages);
+        let count = link.receive(&mut messages);
         for &message in &messages[..count] {
             if message == STOP {
                 break 'slice;
@@ -250,27 +190,15 @@ fn lead_delivery<L: Link>(link: &mut L, number: &mut u64, plan: &Plan) -> Histog
             batches.saturating_record((after - before).as_nanos() as u64 / count);
         }
         if before >= warm && after >= warm + plan.slice {
+            link.send(STOP);
             return batches;
-        }
-    }
-}
-
-fn follow_delivery<L: Link>(link: &mut L, number: &mut u64) {
-    loop {
-        match link.receive() {
-            STOP => return,
-            MARK => link.send(MARK),
-            message => {
-                *number += 1;
-                assert_eq!(message, *number, "messages arrive in order");
-            }
         }
     }
 }
 
 /// Calls `batch` for the warm-up, then for the slice, after a rest before each call; returns the
 /// time of each call of the slice. The rest inside each call is subtracted.
-pub(crate) fn measure(plan: &Plan, rest: Duration, mut batch: impl FnMut(u64)) -> Histogram<u64> {
+fn measure(plan: &Plan, mut batch: impl FnMut(u64)) -> Histogram<u64> {
     let mut batches = nanos();
     let warm = Instant::now() + plan.warm_up;
     while Instant::now() < warm {
@@ -278,11 +206,11 @@ pub(crate) fn measure(plan: &Plan, rest: Duration, mut batch: impl FnMut(u64)) -
     }
     let end = Instant::now() + plan.slice;
     loop {
-        spin(rest);
+        spin(plan.rest);
         let before = Instant::now();
         batch(plan.batch);
         let after = Instant::now();
-        let taken = (after - before).saturating_sub(rest);
+        let taken = (after - before).saturating_sub(plan.rest);
         batches.saturating_record(taken.as_nanos() as u64);
         if after >= end {
             return batches;

@@ -1,178 +1,117 @@
 //! The mechanisms that carry messages between two processes: those of the system, and
 //! quoit. Each has the reasons for what it cannot carry.
 
+use std::io;
 use std::path::Path;
-use std::time::Duration;
-use std::{fs, io};
 
-use clap::ValueEnum;
-use quoit::{DoorbellKind, RingOptions, WaitStrategy};
+use quoit::DoorbellKind;
 use rustix::fs::statfs;
+use socket2::Type;
 
-use super::exchange::{self, Exchange, Link};
-use super::interleaved::{Side, Variant};
-use super::message::{Carrier, numbered};
-use super::rings::Rings;
-use super::{calls, eventfd, message_queue, signals, slot, sockets};
+use super::exchange::Task;
+use super::interleaved::Variant;
+use super::link::{Link, Open};
+use super::rings::{Rings, polled, sleeping};
+use super::{calls, system, waits};
 
 pub(crate) const PIPE: &str = "pipe";
-pub(crate) const FIFO: &str = "FIFO";
 pub(crate) const UNIX: &str = "Unix stream";
-pub(crate) const UNIX_DATAGRAM: &str = "Unix datagram";
 pub(crate) const TCP: &str = "TCP";
 pub(crate) const UDP: &str = "UDP";
-pub(crate) const MESSAGE_QUEUE: &str = "message queue";
 pub(crate) const SLOT: &str = "semaphores, one slot";
-pub(crate) const EVENTFD: &str = "eventfd";
-pub(crate) const SIGNAL: &str = "signal with a value";
 pub(crate) const SPINNING: &str = "quoit spinning";
 pub(crate) const PARKED: &str = "quoit parked";
-pub(crate) const SEMAPHORE: &str = "quoit parked, semaphore";
-pub(crate) const FILE: &str = "quoit spinning, file";
-pub(crate) const CALL: &str = "quoit::rpc spinning";
 
-/// The figure of round trips that were timed one by one.
+/// The figures of round trips of 8 bytes: in batches, and timed one by one.
+pub(crate) const TRIPS: &str = "trips_8";
 pub(crate) const SINGLE_TRIPS: &str = "single_trips_8";
 
 /// The longest datagram of UDP over IPv4.
 const LONGEST_DATAGRAM: usize = 65507;
 
-/// The tasks of the mechanisms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Task {
-    /// A round trip.
-    Trips,
-    /// Messages in one direction.
-    Streams,
-}
-
-impl Task {
-    /// The name of its figures with messages of this size.
-    pub(crate) fn figure(self, size: usize) -> String {
-        let task = match self {
-            Self::Trips => "trips",
-            Self::Streams => "streams",
-        };
-        format!("{task}_{size}")
-    }
-}
-
 /// A mechanism for a task, or why there is none.
-type Entry = (&'static str, Result<Box<dyn Variant>, String>);
+type Entry = (&'static str, Result<Variant, String>);
 
-/// The mechanisms for a task with messages of `SIZE` bytes, or really all of them. The rings are in
-/// shared memory, and one is on a disk.
+/// The mechanisms for streams, or for round trips, with messages of `SIZE` bytes; or really all of
+/// them. The rings are in shared memory, and one is on a disk.
 pub(crate) fn find<const SIZE: usize>(
-    task: Task,
+    is_stream: bool,
     all: bool,
     memory: &Path,
     disk: &Path,
 ) -> Vec<Entry> {
     let entries = Vec::new();
-    let mut roster = Roster::<SIZE> { task, entries };
-    let streams = |reason: &str| (task == Task::Streams).then(|| reason.to_owned());
-    let above = |limit, reason: String| (SIZE > limit).then_some(reason);
-    let file = |name| memory.join(format!("{}-{name}", task.figure(SIZE)));
+    let mut roster = Roster { is_stream, entries };
+    let streams = |reason: &str| is_stream.then(|| reason.to_owned());
+    let above = |limit, reason: &str| (SIZE > limit).then(|| format!("{reason} {limit} bytes"));
 
-    roster.carrier(PIPE, None, sockets::pipes);
-    roster.carrier(UNIX, None, sockets::unix);
-    roster.carrier(TCP, None, sockets::tcp);
-    let too_long = format!("a datagram holds {LONGEST_DATAGRAM} bytes at most");
+    roster.link(PIPE, None, system::pipes::<SIZE>);
+    roster.link(UNIX, None, || system::unix::<SIZE>(Type::STREAM));
+    roster.link(TCP, None, system::tcp::<SIZE>);
     let lossy = streams("drops datagrams that the receiver has no room for");
-    let obstacle = lossy.or(above(LONGEST_DATAGRAM, too_long));
-    roster.carrier(UDP, obstacle, sockets::udp);
+    let obstacle = lossy.or(above(LONGEST_DATAGRAM, "a datagram holds at most"));
+    roster.link(UDP, obstacle, system::udp::<SIZE>);
     if all {
-        roster.carrier(FIFO, None, || sockets::fifos(&file(FIFO)));
-        roster.carrier(UNIX_DATAGRAM, None, sockets::unix_datagrams);
-        let limit = longest_queued();
-        let too_long = above(limit, format!("msgsize_max is {limit} bytes here"));
-        roster.carrier(MESSAGE_QUEUE, too_long, || message_queue::wire(SIZE));
-        roster.carrier(SLOT, None, || slot::wire(&file(SLOT), SIZE));
-        let number = above(8, "carries a number of 8 bytes".to_owned());
+        roster.link("FIFO", None, || system::fifos::<SIZE>(&memory.join("fifo")));
+        roster.link("Unix datagram", None, || system::unix::<SIZE>(Type::DGRAM));
+        roster.link("message queue", None, system::queues::<SIZE>);
+        roster.link(SLOT, None, || system::slots::<SIZE>(&memory.join("slot")));
+        let number = above(8, "carries a number of");
         let sum = streams("adds unread numbers up").or(number.clone());
-        roster.link(EVENTFD, sum, eventfd::wire);
+        roster.link("eventfd", sum, system::eventfds);
         let full = streams("a full queue is an error, not a wait").or(number);
-        roster.link(SIGNAL, full, signals::wire);
+        roster.link("signal with a value", full, system::signals);
     }
 
     let capacity = match SIZE {
         8 => 1024,
         _ => (16 * SIZE as u64).next_power_of_two().max(1 << 16),
     };
-    let options = RingOptions::new(capacity).prefault(true);
-    let spinning = options.clone().wait_strategy(WaitStrategy::Spin);
-    let parked = options.spin(Duration::ZERO);
+    let spinning = polled(capacity);
+    let parked = sleeping(capacity);
     let semaphore = parked.clone().doorbell(DoorbellKind::Semaphore);
-    roster.ring(SPINNING, None, memory, &spinning);
-    roster.ring(PARKED, None, memory, &parked);
-    roster.ring(SEMAPHORE, None, memory, &semaphore);
     let no_disk = is_in_memory(disk).then(|| "is in memory: use --disk".to_owned());
-    roster.ring(FILE, no_disk, disk, &spinning);
-    let name = format!("{}-{CALL}", task.figure(SIZE));
-    let rings = Rings::new(memory).link(&name, &spinning);
-    let calls = || Ok(calls::wire::<SIZE>(rings));
-    roster.link(CALL, streams("a call is a round trip"), calls);
+    for (name, obstacle, directory, options) in [
+        (SPINNING, None, memory, &spinning),
+        (PARKED, None, memory, &parked),
+        ("quoit parked, semaphore", None, memory, &semaphore),
+        ("quoit spinning, file", no_disk, disk, &spinning),
+    ] {
+        let rings = Rings::new(directory);
+        // Records for eight bytes, frames for more.
+        let records = || Ok(rings.link(name, options).map(waits::records));
+        let frames = || Ok(rings.link(name, options).map(waits::frames::<SIZE>));
+        match SIZE {
+            8 => roster.link(name, obstacle, records),
+            _ => roster.link(name, obstacle, frames),
+        }
+    }
+    let calls = calls::wire::<SIZE>(Rings::new(memory).link("calls", &spinning));
+    let obstacle = streams("a call is a round trip");
+    roster.link("quoit::rpc spinning", obstacle, || Ok(calls));
     roster.entries
 }
 
-struct Roster<const SIZE: usize> {
-    task: Task,
+struct Roster {
+    is_stream: bool,
     entries: Vec<Entry>,
 }
 
-impl<const SIZE: usize> Roster<SIZE> {
-    fn link<L: Link + 'static, O: FnMut(Side) -> L + 'static>(
+impl Roster {
+    fn link<L: Link>(
         &mut self,
         name: &'static str,
         obstacle: Option<String>,
-        wire: impl FnOnce() -> io::Result<O>,
+        wire: impl FnOnce() -> io::Result<Open<L>>,
     ) {
-        let task = match self.task {
-            Task::Trips => exchange::Task::RoundTrip,
-            Task::Streams => exchange::Task::Delivery,
+        let task = match self.is_stream {
+            false => Task::ROUND_TRIP,
+            true => Task::DELIVERY,
         };
-        let variant = match obstacle {
-            Some(reason) => Err(reason),
-            None => wire().map_err(|error| error.to_string()),
-        };
-        let variant =
-            variant.map(|open| -> Box<dyn Variant> { Box::new(Exchange::new(task, name, open)) });
+        let open = obstacle.map_or_else(|| wire().map_err(|error| error.to_string()), Err);
+        let variant = open.map(|open| open.variant(name, task));
         self.entries.push((name, variant));
     }
-
-    fn carrier<C: Carrier + 'static, O: FnMut(Side) -> C + 'static>(
-        &mut self,
-        name: &'static str,
-        obstacle: Option<String>,
-        wire: impl FnOnce() -> io::Result<O>,
-    ) {
-        self.link(name, obstacle, || Ok(numbered::<SIZE, C>(wire()?)));
-    }
-
-    /// Records for eight bytes, frames for more.
-    fn ring(
-        &mut self,
-        name: &'static str,
-        obstacle: Option<String>,
-        directory: &Path,
-        options: &RingOptions,
-    ) {
-        let (rings, file) = (
-            Rings::new(directory),
-            format!("{}-{name}", self.task.figure(SIZE)),
-        );
-        match SIZE {
-            8 => self.link(name, obstacle, || Ok(rings.link::<u64>(&file, options))),
-            _ => self.carrier(name, obstacle, || Ok(rings.link::<[u8]>(&file, options))),
-        }
-    }
-}
-
-/// The system's limit for a message of a message queue.
-fn longest_queued() -> usize {
-    let limit = fs::read_to_string("/proc/sys/fs/mqueue/msgsize_max");
-    let limit = limit.ok().and_then(|limit| limit.trim().parse().ok());
-    limit.unwrap_or(8192)
 }
 
 /// Whether a directory is not on a disk.

@@ -4,35 +4,40 @@
     reason = "bare words, to compare the ring's protocol with none"
 )]
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use memmap2::MmapRaw;
 
-/// The file of such memory; the second process opens the first one's.
-pub(crate) fn file(path: &Path, bytes: usize) -> io::Result<File> {
+use super::link::Open;
+
+/// Opens or creates a file of such memory: each side sends in it from one of these offsets on, and
+/// receives from the other.
+pub(crate) fn wire(path: &Path, bytes: usize, starts: [usize; 2]) -> io::Result<Open<[Memory; 2]>> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false);
     let file = file.open(path)?;
     file.set_len(bytes as u64)?;
-    Ok(file)
+    Ok(Open::new(move |side| {
+        let map = || MmapRaw::map_raw(&file).expect("the file can be mapped");
+        side.ways(starts).map(|start| Memory { map: map(), start })
+    }))
 }
 
 #[derive(Debug)]
-pub(crate) struct Memory(MmapRaw);
+pub(crate) struct Memory {
+    map: MmapRaw,
+    start: usize,
+}
 
 impl Memory {
-    pub(crate) fn of(file: &File) -> Self {
-        Self(MmapRaw::map_raw(file).expect("the file can be mapped"))
-    }
-
     /// The byte at an offset, which is within the file.
     #[inline(always)]
     pub(crate) fn at(&self, offset: usize) -> *mut u8 {
         // SAFETY: the offset is within the mapping.
-        unsafe { self.0.as_mut_ptr().add(offset) }
+        unsafe { self.map.as_mut_ptr().add(self.start + offset) }
     }
 
     /// The word at an aligned offset.

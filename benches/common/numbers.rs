@@ -5,11 +5,12 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::mechanisms::Task;
-use super::page;
-use super::spread::show_nanos;
+use super::bench::kept;
+use super::chart::percentiles;
+use super::mechanisms::{PARKED, PIPE, SINGLE_TRIPS, SPINNING, TRIPS, UNIX};
+use super::scores::{DISTURBED, show_nanos};
 
 /// The common mechanisms, each with its quoit equivalent, the example, and the measured names: the
 /// mechanism alone, quoit spinning, and quoit parked.
@@ -32,84 +33,129 @@ const END: &str = "<!-- end of the generated part -->\n";
 /// The plot, in the directory of the page.
 const PICTURE: &str = "percentiles.svg";
 
+/// The last whole run of each bench, in the order in which cargo runs them.
+pub(crate) fn runs() -> Result<Map<String, Value>, Box<dyn Error>> {
+    let benches = ["parked", "round_trip", "throughput", "transports"];
+    let runs = benches.map(|bench| -> Result<_, Box<dyn Error>> {
+        let path = kept(bench);
+        let text = fs::read_to_string(&path)
+            .map_err(|error| format!("{}: {error}; run `cargo bench` first", path.display()))?;
+        Ok((bench.to_owned(), serde_json::from_str(&text)?))
+    });
+    runs.into_iter().collect()
+}
+
+/// Time and machine of a bench's run.
+pub(crate) fn origin(run: &Value) -> String {
+    let [when, machine] = [&run["when"], &run["figures"]["machine"]].map(text);
+    let quick = if run["quick"] == true { ", quick" } else { "" };
+    format!("{when}{quick}; {machine}")
+}
+
+/// The result in one sentence, and a warning, if other programs took the processors while
+/// something was measured.
+pub(crate) fn headline(runs: &Map<String, Value>) -> String {
+    let trips = &runs["transports"]["figures"][TRIPS]["variants"];
+    let nanos = |name: &str| number(&trips[name]["nanoseconds"]);
+    let times = nanos(PIPE) / nanos(SPINNING);
+    let [spinning, parked, pipe, unix] =
+        [SPINNING, PARKED, PIPE, UNIX].map(|name| show_nanos(nanos(name)));
+    let result = format!(
+        "A round trip of 8 bytes between two processes takes {spinning} in quoit while both spin, and \
+         {pipe} in a pipe, {times:.0} times as long; while both sleep between messages it takes \
+         {parked} in quoit and {unix} in a Unix socket.\n\n"
+    );
+    let figures = runs.values().flat_map(|run| run["figures"].as_object());
+    let figures = figures.flat_map(Map::values);
+    let counts = figures.filter_map(|figure| figure["preempted_per_second"].as_f64());
+    let disturbed: Vec<f64> = counts.filter(|count| *count > DISTURBED).collect();
+    if disturbed.is_empty() {
+        return result;
+    }
+    let (worst, tables) = (
+        disturbed.iter().copied().fold(0.0, f64::max),
+        disturbed.len(),
+    );
+    format!(
+        "{result}**Noise.** Other programs or threads interrupted the two up to {worst:.0} times a \
+         second. Do not rely on {tables} of the tables: measure again on a quiet machine.\n\n"
+    )
+}
+
+/// The targets of all benches, with their results.
+pub(crate) fn bars(runs: &Map<String, Value>) -> impl Iterator<Item = &Value> {
+    let bars = runs.values().filter_map(|run| run["bars"].as_array());
+    bars.flatten()
+}
+
 /// A folded table of the targets.
-fn targets(runs: &Value) -> String {
-    let bars = page::bars(runs);
-    let missed = bars.iter().filter(|bar| bar["ok"] != true).count();
+fn targets(runs: &Map<String, Value>) -> String {
+    let missed = bars(runs).filter(|bar| bar["verdict"] != "ok").count();
     let mut table = format!(
         "<details>\n<summary>{} targets, {missed} missed in this run</summary>\n\n\
          | target | figure | IQR | limit | |\n|---|--:|--:|--:|---|\n",
-        bars.len()
+        bars(runs).count()
     );
-    for bar in bars {
-        let text = |name: &str| bar[name].as_str().unwrap_or("?");
-        let number = |name: &str| bar[name].as_f64().unwrap_or(f64::NAN);
-        let (value, lower, upper) = (number("value"), number("lower"), number("upper"));
-        let spread = match lower == upper {
-            true => String::new(),
-            false => format!("{lower:.3} to {upper:.3}"),
-        };
-        let limit = text("limit").replace('<', "&lt;").replace('>', "&gt;");
-        let verdict = if bar["ok"] == true {
-            "ok"
-        } else {
-            "**missed**"
-        };
-        let name = text("name");
-        table += &format!("| `{name}` | {value:.3} | {spread} | {limit} | {verdict} |\n");
+    for bar in bars(runs) {
+        let [value, lower, upper] = ["value", "lower", "upper"].map(|name| number(&bar[name]));
+        let [name, limit, verdict] = ["name", "limit", "verdict"].map(|name| text(&bar[name]));
+        table += &format!(
+            "| `{name}` | {value:.3} | {lower:.3} to {upper:.3} | `{limit}` | {verdict} |\n"
+        );
     }
     table + "\n</details>\n"
 }
 
 /// The quoit equivalent of each mechanism, and its round-trip time.
-fn mechanisms(run: &Value) -> Result<String, Box<dyn Error>> {
-    let trips = &run["figures"][Task::Trips.figure(8)]["variants"];
-    if trips.is_null() {
-        return Err("the run has no round trips of 8 bytes".into());
-    }
+fn mechanisms(run: &Value) -> String {
+    let trips = &run["figures"][TRIPS]["variants"];
     let head = "| mechanism | with quoit | example | baseline | quoit, spinning | quoit, parked |";
     let mut table = format!("{head}\n|---|---|---|--:|--:|--:|\n");
     for row in ROWS.lines() {
         for (column, text) in row.trim().split(" | ").enumerate() {
             let nanos = trips[text]["nanoseconds"].as_f64().map(show_nanos);
-            let text = match column {
-                ..3 => text.to_owned(),
-                _ => nanos.unwrap_or_else(|| "–".to_owned()),
-            };
-            table += &format!("| {text} ");
+            let otherwise = if column < 3 { text } else { "–" };
+            table += &format!("| {} ", nanos.as_deref().unwrap_or(otherwise));
         }
         table += "|\n";
     }
-    Ok(table)
+    table
 }
 
-/// The result in one sentence, and a warning if the machine was busy.
-fn headline(runs: &Value) -> String {
-    let noise = page::noise(runs).map(|warning| format!("**Noise.** {warning}"));
-    let sentences = [page::result(runs), noise].into_iter().flatten();
-    sentences.map(|sentence| sentence + "\n\n").collect()
+/// The chart of the single round trips.
+pub(crate) fn curves(run: &Value) -> String {
+    let variants = run["figures"][SINGLE_TRIPS]["variants"].as_object();
+    let curve = |(name, variant): (&String, &Value)| {
+        let points = variant["percentiles"].as_array().into_iter().flatten();
+        let points = points.map(|point| (number(&point[0]), number(&point[1])));
+        (name.clone(), points.collect())
+    };
+    let curves = variants.into_iter().flatten().map(curve).collect();
+    percentiles(curves)
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
 }
 
 /// Replaces the numbers in a file by those of these runs, and writes the plot next to it.
-pub(crate) fn replace(path: &Path, runs: &Value) -> Result<(), Box<dyn Error>> {
-    let text = fs::read_to_string(path)?;
-    let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(END)?;
-        Some((before, after))
-    });
-    let Some((before, after)) = parts else {
-        return Err(format!("{} has no place for the numbers", path.display()).into());
-    };
+pub(crate) fn replace(path: &Path, runs: &Map<String, Value>) -> Result<(), Box<dyn Error>> {
+    let page = fs::read_to_string(path)?;
+    let parts = page.split_once(BEGIN).zip(page.split_once(END));
+    let ((before, _), (_, after)) = parts.ok_or("the page has no place for the numbers")?;
     let run = &runs["transports"];
-    let picture = page::curves(run).ok_or("the run has no single round trips")?;
     let numbers = format!(
         "\n{}{}.\n\n{}\n![Percentiles of round trips of 8 bytes]({PICTURE})\n\n{}\n",
         headline(runs),
-        page::origin(run).replace("; ", ";\n"),
-        mechanisms(run)?,
+        origin(run).replace("; ", ";\n"),
+        mechanisms(run),
         targets(runs)
     );
-    fs::write(path.with_file_name(PICTURE), picture)?;
-    let text = format!("{before}{BEGIN}{numbers}{END}{after}");
-    Ok(fs::write(path, text)?)
+    fs::write(path.with_file_name(PICTURE), curves(run))?;
+    let page = format!("{before}{BEGIN}{numbers}{END}{after}");
+    Ok(fs::write(path, page)?)
 }

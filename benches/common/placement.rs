@@ -1,10 +1,10 @@
-//! The processors of the two processes.
+//! The processors of the two sides, and the machine.
 
-use std::{fs, io};
+use std::{env, fs, io};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The processors of the two processes of a comparison.
+/// The processors of the two sides of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Placement {
     pub(crate) lead: usize,
@@ -12,36 +12,30 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
-    /// Both on the first processor that this process may use.
-    pub(crate) fn together() -> io::Result<Self> {
-        let cpu = *allowed()?.first().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Self {
-            lead: cpu,
-            partner: cpu,
-        })
-    }
-
     /// On two processors, on different cores if possible; `None` if this process may use
     /// only one.
     pub(crate) fn apart() -> io::Result<Option<Self>> {
         let allowed = allowed()?;
-        let Some((&lead, others)) = allowed.split_first() else {
-            return Ok(None);
-        };
-        let siblings = siblings(lead);
-        let of_another_core = others.iter().find(|cpu| !siblings.contains(cpu));
-        let partner = of_another_core.or(others.first());
-        Ok(partner.map(|&partner| Self { lead, partner }))
+        let lead = allowed[0];
+        let others = || allowed[1..].iter().copied();
+        let on_another_core = others().find(|&cpu| core(cpu) != core(lead));
+        let partner = on_another_core.or(others().next());
+        Ok(partner.map(|partner| Self { lead, partner }))
     }
 
-    /// Whether the two processors belong to one core.
-    pub(crate) fn shares_a_core(self) -> bool {
-        self.lead == self.partner || siblings(self.lead).contains(&self.partner)
+    pub(crate) fn is_apart(self) -> bool {
+        self.lead != self.partner
     }
 }
 
-/// The processors that this process may use.
-pub(crate) fn allowed() -> io::Result<Vec<usize>> {
+/// Both on the first processor that this process may use.
+pub(crate) fn together() -> io::Result<Placement> {
+    let [lead, partner] = [allowed()?[0]; 2];
+    Ok(Placement { lead, partner })
+}
+
+/// The processors that this process may use: one or more.
+fn allowed() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     let is_in = |&cpu: &usize| set.is_set(cpu);
     Ok((0..CpuSet::MAX_CPU).filter(is_in).collect())
@@ -54,17 +48,50 @@ pub(crate) fn pin(cpu: usize) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// The processors of the same core, according to the system.
-pub(crate) fn siblings(cpu: usize) -> Vec<usize> {
-    let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-    fs::read_to_string(path).map_or_else(|_| vec![cpu], |list| parse_list(list.trim()))
+/// The processors of this one's core, according to the system.
+fn core(cpu: usize) -> String {
+    let topology = format!("/sys/devices/system/cpu/cpu{cpu}/topology");
+    read(&format!("{topology}/thread_siblings_list"))
 }
 
-/// Reads a list such as `0-2,5`.
-fn parse_list(list: &str) -> Vec<usize> {
-    let ranges = list.split(',').filter_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(first.parse().ok()?..=last.parse().ok()?)
-    });
-    ranges.flatten().collect()
+fn read(path: &str) -> String {
+    let text = fs::read_to_string(path);
+    text.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+}
+
+/// The machine, the kernel, and the processors of the bench in one line.
+pub(crate) fn machine(apart: Option<Placement>) -> io::Result<String> {
+    let processors = fs::read_to_string("/proc/cpuinfo")?;
+    let field = |name: &str| {
+        let line = processors.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.split_once(':'));
+        value.map_or("", |(_, value)| value.trim())
+    };
+    let processor = match field("model name") {
+        "" => format!("{} part {}", env::consts::ARCH, field("CPU part")),
+        // Of several generations that have one name, the family tells.
+        name => format!("{name} (family {})", field("cpu family")),
+    };
+    let is_virtual = field("flags").split(' ').any(|flag| flag == "hypervisor");
+    let virtual_machine = if is_virtual { ", virtual" } else { "" };
+    let topology = match apart {
+        None => "one CPU allowed: measurements between two CPUs are skipped".to_owned(),
+        Some(Placement { lead, partner }) => {
+            let allowed = allowed()?.len();
+            let cores = match core(lead) == core(partner) {
+                true => "one core's",
+                false => "on two cores according to the system",
+            };
+            format!("CPUs {lead} and {partner} of {allowed} allowed, {cores}")
+        }
+    };
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let clock = read("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    let idle = read("/sys/devices/system/cpu/cpuidle/current_governor_ro");
+    let load = read("/proc/loadavg");
+    let load = load.split(' ').next().unwrap_or_default();
+    Ok(format!(
+        "machine: {processor}{virtual_machine}; Linux {kernel}; {topology}; clock {clock}, idle \
+         governor {idle}, load {load} at start"
+    ))
 }

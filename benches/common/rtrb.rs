@@ -4,57 +4,44 @@
 macro_rules! version {
     ($version:ident, $rtrb:ident) => {
         pub(crate) mod $version {
-            use super::super::ends::Ends;
-            use super::super::exchange::Link;
-            use super::super::polling::{retry, retry_all};
-            use $rtrb::{Consumer, Producer, RingBuffer};
+            use super::super::link::{BatchLink, Ends, Link, Polled};
+            use $rtrb::RingBuffer;
 
-            /// One thread's endpoint of a ring in each direction.
-            #[derive(Debug)]
-            pub(crate) struct End {
-                producer: Producer<u64>,
-                consumer: Consumer<u64>,
-            }
-
-            pub(crate) fn ends(capacity: usize) -> Ends<End> {
+            pub(crate) fn ends(capacity: usize) -> Ends<impl Link + Send> {
                 let rings = [(); 2].map(|()| RingBuffer::new(capacity));
-                Ends::of(rings, |producer, consumer| End { producer, consumer })
+                Ends::polled(
+                    rings,
+                    #[inline(always)]
+                    |producer, message| producer.push(message).ok(),
+                    #[inline(always)]
+                    |consumer| consumer.pop().ok(),
+                )
             }
 
-            impl Link for End {
-                #[inline(always)]
-                fn send(&mut self, message: u64) {
-                    retry(|| self.producer.push(message).ok());
-                }
-
-                #[inline(always)]
-                fn receive(&mut self) -> u64 {
-                    retry(|| self.consumer.pop().ok())
-                }
-
-                #[inline(always)]
-                fn send_all(&mut self, messages: &[u64]) {
-                    retry_all(messages, |rest| {
-                        let count = self.producer.slots().min(rest.len());
-                        let chunk = (count > 0).then(|| self.producer.write_chunk_uninit(count));
-                        let chunk = chunk?.expect("as many slots");
-                        Some(chunk.fill_from_iter(rest[..count].iter().copied()))
-                    });
-                }
-
-                #[inline(always)]
-                fn receive_all(&mut self, messages: &mut [u64]) -> usize {
-                    retry(|| {
-                        let count = self.consumer.slots().min(messages.len());
-                        let chunk = (count > 0).then(|| self.consumer.read_chunk(count));
-                        let chunk = chunk?.expect("as many messages");
-                        let (front, back) = chunk.as_slices();
-                        messages[..front.len()].copy_from_slice(front);
-                        messages[front.len()..count].copy_from_slice(back);
-                        chunk.commit_all();
-                        Some(count)
-                    })
-                }
+            pub(crate) fn batches(capacity: usize) -> Ends<impl BatchLink + Send> {
+                let rings = [(); 2].map(|()| RingBuffer::new(capacity));
+                Ends::of(rings, |mut producer, mut consumer| {
+                    Polled(
+                        #[inline(always)]
+                        move |rest: &[u64]| {
+                            let count = producer.slots().min(rest.len());
+                            let chunk = (count > 0).then(|| producer.write_chunk_uninit(count));
+                            let chunk = chunk?.expect("as many slots");
+                            Some(chunk.fill_from_iter(rest[..count].iter().copied()))
+                        },
+                        #[inline(always)]
+                        move |messages: &mut [u64]| {
+                            let count = consumer.slots().min(messages.len());
+                            let chunk = (count > 0).then(|| consumer.read_chunk(count));
+                            let chunk = chunk?.expect("as many messages");
+                            let (front, back) = chunk.as_slices();
+                            messages[..front.len()].copy_from_slice(front);
+                            messages[front.len()..count].copy_from_slice(back);
+                            chunk.commit_all();
+                            Some(count)
+                        },
+                    )
+                })
             }
         }
     };

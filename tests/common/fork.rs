@@ -34,13 +34,39 @@ pub(crate) fn ending(pid: libc::pid_t) -> libc::c_int {
     status
 }
 
+/// Starts the work in a child, which dies with its parent.
+pub(crate) fn forked(work: impl FnOnce()) -> libc::pid_t {
+    fork().unwrap_or_else(|| {
+        // SAFETY: the call changes only this process's own death signal.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        work();
+        done()
+    })
+}
+
+/// `kill -9`, and waits for the exit; nothing else may have ended the child.
+pub(crate) fn kill(pid: libc::pid_t) {
+    // SAFETY: the child is not reaped yet, so the pid still belongs to it.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+    assert_eq!(ending(pid), libc::SIGKILL);
+}
+
+/// Waits until the child has exited with success.
+pub(crate) fn succeeds(pid: libc::pid_t) {
+    assert_eq!(ending(pid), 0, "the child succeeds");
+}
+
+/// Waits for the kill.
+pub(crate) fn pause() -> ! {
+    loop {
+        // SAFETY: the call has no pointers.
+        unsafe { libc::pause() };
+    }
+}
+
 /// Runs the work in a child, which must succeed.
 pub(crate) fn in_a_child(work: impl FnOnce()) {
-    let Some(child) = fork() else {
-        work();
-        done();
-    };
-    assert_eq!(ending(child), 0, "the child succeeds");
+    succeeds(forked(work));
 }
 
 /// The same for work that needs a private directory, which the parent removes.
@@ -55,11 +81,4 @@ pub(crate) fn work_as_long_as_the_parent() {
     unsafe { libc::alarm(0) };
     // SAFETY: the call changes only this process's own death signal.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-}
-
-/// Kills a child, which nothing else may have ended.
-pub(crate) fn kill(pid: libc::pid_t) {
-    // SAFETY: the child is not reaped yet, so the pid still belongs to it.
-    let killed = unsafe { libc::kill(pid, libc::SIGKILL) };
-    assert_eq!((killed, ending(pid)), (0, libc::SIGKILL), "it had ended");
 }

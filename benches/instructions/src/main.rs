@@ -40,74 +40,44 @@ fn recorded(instructions: u64) -> LibraryBenchmarkConfig {
 type Ends<T> = (Producer<T>, Consumer<T>);
 type Frames = (FrameProducer, FrameConsumer);
 
-fn records<const WORDS: usize>() -> Ends<[u64; WORDS]> {
-    RingOptions::new(4096)
-        .heap::<[u64; WORDS]>()
-        .expect("a fitting capacity")
+/// What the endpoints do before the calls: numbers of pushes and pops.
+type Before = &'static [(usize, usize)];
+
+const NOTHING: Before = &[];
+const FILL: Before = &[(2 * CALLS, 1)];
+/// The producer then writes to lines that were read.
+const A_LAP: Before = &[(4096, 4096), (1, 0)];
+
+fn records<const WORDS: usize>(before: Before) -> Ends<[u64; WORDS]> {
+    records_of(&RingOptions::new(4096), before)
 }
 
 /// The same with sleep words that say that neither endpoint sleeps, as in a stream.
-fn working() -> Ends<[u64; 1]> {
+fn working(before: Before) -> Ends<[u64; 1]> {
     let options = RingOptions::new(4096).wait_strategy(WaitStrategy::Spin);
-    options.heap::<[u64; 1]>().expect("a fitting capacity")
+    records_of(&options, before)
 }
 
-fn working_and_filled() -> Ends<[u64; 1]> {
-    let mut ends = working();
-    for _ in 0..2 * CALLS {
-        ends.0.try_push([7]).expect("there is room");
+fn records_of<const WORDS: usize>(options: &RingOptions, before: Before) -> Ends<[u64; WORDS]> {
+    let ends = options.heap::<[u64; WORDS]>();
+    let mut ends = ends.expect("a fitting capacity");
+    for &(pushes, pops) in before {
+        (0..pushes).for_each(|_| ends.0.try_push([7; WORDS]).expect("there is room"));
+        (0..pops).for_each(|_| _ = black_box(ends.1.try_pop().expect("there are messages")));
     }
-    black_box(ends.1.try_pop().expect("there are messages"));
     ends
 }
 
-/// The same with a producer in its second lap: it writes to lines that were read.
-fn second_lap<const WORDS: usize>() -> Ends<[u64; WORDS]> {
-    let mut ends = records();
-    for _ in 0..4096 {
-        ends.0.try_push([7; WORDS]).expect("there is room");
+/// Frames of this length.
+fn frames(len: usize, before: Before) -> Frames {
+    let ends = RingOptions::new(1 << 22).heap::<[u8]>();
+    let mut ends = ends.expect("a fitting capacity");
+    for &(pushes, pops) in before {
+        (0..pushes).for_each(|_| ends.0.try_push(&[7; 1024][..len]).expect("there is room"));
+        for _ in 0..pops {
+            black_box(ends.1.try_pop(&mut [0; 1024]).expect("there are messages"));
+        }
     }
-    for _ in 0..4096 {
-        black_box(ends.1.try_pop().expect("there are messages"));
-    }
-    ends.0.try_push([7; WORDS]).expect("there is room");
-    ends
-}
-
-fn filled<const WORDS: usize>() -> Ends<[u64; WORDS]> {
-    let mut ends = records();
-    for _ in 0..2 * CALLS {
-        ends.0.try_push([7; WORDS]).expect("there is room");
-    }
-    black_box(ends.1.try_pop().expect("there are messages"));
-    ends
-}
-
-fn frames() -> Frames {
-    RingOptions::new(1 << 22)
-        .heap::<[u8]>()
-        .expect("a fitting capacity")
-}
-
-fn framed(len: usize) -> Frames {
-    let mut ends = frames();
-    for _ in 0..2 * CALLS {
-        ends.0.try_push(&[7; 1024][..len]).expect("there is room");
-    }
-    black_box(ends.1.try_pop(&mut [0; 1024]).expect("there are messages"));
-    ends
-}
-
-/// Frames of 1 KiB with a producer in its second lap.
-fn second_lap_of_frames() -> Frames {
-    let mut ends = frames();
-    for _ in 0..1 << 12 {
-        ends.0.try_push(&[7; 1016]).expect("there is room");
-    }
-    for _ in 0..1 << 12 {
-        ends.1.try_peek().expect("there are messages").release();
-    }
-    ends.0.try_push(&[7; 1016]).expect("there is room");
     ends
 }
 
@@ -129,50 +99,48 @@ macro_rules! cases {
 }
 
 cases! { records_of_words:
-    push_8: Ends<[u64; 1]> = records(); push; 52_513;
-    stream_push_8: Ends<[u64; 1]> = working(); push; 26_913;
-    stream_pop_8: Ends<[u64; 1]> = working_and_filled(); pop; 24_844;
-    second_lap_push_8: Ends<[u64; 1]> = second_lap(); push; 54_088;
-    second_lap_push_64: Ends<[u64; 8]> = second_lap(); push; 85_898;
-    push_64: Ends<[u64; 8]> = records(); push; 72_996;
-    pop_8: Ends<[u64; 1]> = filled(); pop; 43_276;
-    pop_64: Ends<[u64; 8]> = filled(); pop; 66_827;
-    push_1024: Ends<[u64; 128]> = records(); push; 563_491;
-    pop_1024: Ends<[u64; 128]> = filled(); pop; 716_556;
-    ride_8: Ends<[u64; 1]> = records(); there_and_off; 228_565;
-    ride_32: Ends<[u64; 4]> = records(); there_and_off; 283_865;
-    claim_8: Ends<[u64; 1]> = records(); claim; 47_389;
-    claim_64: Ends<[u64; 8]> = records(); claim; 63_774;
-    peek_8: Ends<[u64; 1]> = filled(); peek; 41_224;
-    peek_64: Ends<[u64; 8]> = filled(); peek; 46_344;
-    push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 4_138;
-    push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 19_115;
-    pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_479;
-    pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_693;
+    push_8: Ends<[u64; 1]> = records(NOTHING); push; 52_513;
+    stream_push_8: Ends<[u64; 1]> = working(NOTHING); push; 26_913;
+    stream_pop_8: Ends<[u64; 1]> = working(FILL); pop; 24_844;
+    second_lap_push_8: Ends<[u64; 1]> = records(A_LAP); push; 54_088;
+    second_lap_push_64: Ends<[u64; 8]> = records(A_LAP); push; 85_898;
+    push_64: Ends<[u64; 8]> = records(NOTHING); push; 72_996;
+    pop_8: Ends<[u64; 1]> = records(FILL); pop; 43_276;
+    pop_64: Ends<[u64; 8]> = records(FILL); pop; 66_827;
+    push_1024: Ends<[u64; 128]> = records(NOTHING); push; 563_491;
+    pop_1024: Ends<[u64; 128]> = records(FILL); pop; 716_556;
+    ride_8: Ends<[u64; 1]> = records(NOTHING); there_and_off; 228_565;
+    ride_32: Ends<[u64; 4]> = records(NOTHING); there_and_off; 283_865;
+    claim_8: Ends<[u64; 1]> = records(NOTHING); claim; 47_389;
+    claim_64: Ends<[u64; 8]> = records(NOTHING); claim; 63_774;
+    peek_8: Ends<[u64; 1]> = records(FILL); peek; 41_224;
+    peek_64: Ends<[u64; 8]> = records(FILL); peek; 46_344;
+    push_by_64_8: Ends<[u64; 1]> = records(NOTHING); push_by_64; 4_138;
+    push_by_64_64: Ends<[u64; 8]> = records(NOTHING); push_by_64; 19_115;
+    pop_by_64_8: Ends<[u64; 1]> = records(FILL); pop_by_64; 3_479;
+    pop_by_64_64: Ends<[u64; 8]> = records(FILL); pop_by_64; 14_693;
 }
 
 cases! { frames_of_bytes:
-    push_frame_8: Frames = frames(); push_frame::<8>; 118_153;
-    push_frame_64: Frames = frames(); push_frame::<64>; 135_513;
-    pop_frame_8: Frames = framed(8); pop_frame; 121_237;
-    pop_frame_64: Frames = framed(64); pop_frame; 134_549;
-    push_frame_1024: Frames = frames(); push_frame::<1024>; 440_713;
-    second_lap_push_frame_1024: Frames = second_lap_of_frames(); push_frame::<1024>; 553_353;
-    pop_frame_1024: Frames = framed(1024); pop_frame; 338_197;
-    claim_frame_8: Frames = frames(); claim_frame::<8>; 117_096;
-    claim_frame_64: Frames = frames(); claim_frame::<64>; 127_381;
-    peek_frame_8: Frames = framed(8); peek_frame; 69_901;
-    peek_frame_64: Frames = framed(64); peek_frame; 69_901;
+    push_frame_8: Frames = frames(0, NOTHING); push_frame::<8>; 118_153;
+    push_frame_64: Frames = frames(0, NOTHING); push_frame::<64>; 135_513;
+    pop_frame_8: Frames = frames(8, FILL); pop_frame; 121_237;
+    pop_frame_64: Frames = frames(64, FILL); pop_frame; 134_549;
+    push_frame_1024: Frames = frames(0, NOTHING); push_frame::<1024>; 440_713;
+    second_lap_push_frame_1024: Frames = frames(1016, A_LAP); push_frame::<1024>; 553_353;
+    pop_frame_1024: Frames = frames(1024, FILL); pop_frame; 338_197;
+    claim_frame_8: Frames = frames(0, NOTHING); claim_frame::<8>; 117_096;
+    claim_frame_64: Frames = frames(0, NOTHING); claim_frame::<64>; 127_381;
+    peek_frame_8: Frames = frames(8, FILL); peek_frame; 69_901;
+    peek_frame_64: Frames = frames(64, FILL); peek_frame; 69_901;
 }
 
-#[inline(always)]
 fn push<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         let _ = black_box(ends.0.try_push(black_box([7; WORDS])));
     }
 }
 
-#[inline(always)]
 fn pop<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         let _ = black_box(ends.1.try_pop());
@@ -181,7 +149,6 @@ fn pop<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
 
 /// An empty poll, a push and a pop: with an inline copy, once the consumer has requested
 /// it.
-#[inline(always)]
 fn there_and_off<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         let _ = black_box(ends.1.try_pop());
@@ -190,7 +157,6 @@ fn there_and_off<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     }
 }
 
-#[inline(always)]
 fn claim<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         if let Ok(mut claim) = ends.0.try_claim() {
@@ -200,7 +166,6 @@ fn claim<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     }
 }
 
-#[inline(always)]
 fn peek<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         if let Ok(peek) = ends.1.try_peek() {
@@ -211,14 +176,12 @@ fn peek<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
 }
 
 /// The same number of messages in batches.
-#[inline(always)]
 fn push_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS / BATCH {
         let _ = black_box(ends.0.try_push_slice(black_box(&[[7; WORDS]; BATCH])));
     }
 }
 
-#[inline(always)]
 fn pop_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     let mut values = [[0; WORDS]; BATCH];
     for _ in 0..CALLS / BATCH {
@@ -226,7 +189,6 @@ fn pop_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     }
 }
 
-#[inline(always)]
 fn push_frame<const LEN: usize>(ends: &mut Frames) {
     let payload = [7; 1024];
     for _ in 0..CALLS {
@@ -234,7 +196,6 @@ fn push_frame<const LEN: usize>(ends: &mut Frames) {
     }
 }
 
-#[inline(always)]
 fn pop_frame(ends: &mut Frames) {
     let mut payload = [0; 1024];
     for _ in 0..CALLS {
@@ -242,7 +203,6 @@ fn pop_frame(ends: &mut Frames) {
     }
 }
 
-#[inline(always)]
 fn claim_frame<const LEN: usize>(ends: &mut Frames) {
     let payload = [7; 1024];
     for _ in 0..CALLS {
