@@ -90,8 +90,9 @@ fn read(ticks: u64) -> Result<()> {
     let (mut kills, mut gone, mut back) = (0, 0, 0);
     let mut select = Select::new();
     while feeds.iter().any(|feed| feed.ticks.position() < ticks) {
-        interrupt::check()?;
-        match select.wait(&mut feeds, MOMENT) {
+        let selected = select.wait(&mut feeds, MOMENT);
+        interrupt::check()?; // or a sender that Ctrl-C has killed would be restarted
+        match selected {
             Ok(Selected::Ready(index)) => {
                 let feed = &mut feeds[index];
                 feed.read()?;

@@ -4,6 +4,7 @@
 mod groups;
 pub(crate) mod inline_copy;
 mod methods;
+mod waits;
 
 use core::fmt;
 use core::ptr::NonNull;
@@ -12,16 +13,16 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 use crate::cursor::{Awaited, ReadCursor, TailLine, WriteCursor};
-use crate::deadline::Deadline;
-use crate::error::{Error, NoRoom, PeerError, PopError, Role};
+use crate::error::{Error, NoRoom, PopError, Role};
 use crate::layout::Header;
-use crate::peer::{Goal, last_poll};
-use crate::ring::{Description, PeerWait, RoleGuard, Shared};
+use crate::peer::last_poll;
+use crate::ring::{Description, RoleGuard, Shared};
 use crate::slots::Lines;
 use crate::sync::PLAIN;
-use crate::wait::{Pacing, Step, WaitLoop};
+use crate::wait::Pacing;
 
 pub(crate) use self::methods::{open_methods, shared_methods, shared_traits};
+pub(crate) use self::waits::wait_for_message;
 
 /// An endpoint of a ring, with its cursor: [`WriteCursor`] or [`ReadCursor`].
 pub(crate) struct Endpoint<C> {
@@ -98,20 +99,6 @@ impl<C> Endpoint<C> {
     fn mark_closed(&mut self) {
         self.closed = true;
         self.role.close();
-    }
-
-    /// Waits until the peer has attached, or until the goal is reached.
-    fn wait_until_attached(
-        &mut self,
-        position: u64,
-        deadline: Deadline,
-        awaited: Awaited,
-    ) -> Result<(), PeerError> {
-        match self.role.wait_for_peer(position, deadline, awaited) {
-            PeerWait::Present => Ok(()),
-            PeerWait::TimedOut => Err(PeerError::TimedOut),
-            PeerWait::Superseded => Err(PeerError::Superseded),
-        }
     }
 }
 
@@ -194,44 +181,6 @@ impl Endpoint<WriteCursor> {
         })
     }
 
-    /// Waits for room, unless it is known.
-    #[inline]
-    pub(crate) fn wait(&mut self, wanted: u64, deadline: Deadline) -> Result<(), NoRoom> {
-        match self.cursor.room(wanted) {
-            Some(_) => Ok(()),
-            None => self.wait_for_room(wanted, deadline),
-        }
-    }
-
-    /// Not inline, as [`wait_for_message`].
-    #[inline(never)]
-    fn wait_for_room(&mut self, wanted: u64, deadline: Deadline) -> Result<(), NoRoom> {
-        let mut steps = WaitLoop::new(self.role.wait_config(), deadline);
-        loop {
-            match self.room(wanted) {
-                Err(NoRoom::Full) => {}
-                Err(NoRoom::Abandoned) => return Err(self.abandoned()),
-                other => {
-                    steps.found(&mut self.role.history);
-                    return other.map(drop);
-                }
-            }
-            match steps.step(&mut self.role.history) {
-                Step::Retry => {}
-                Step::Park(until) => self.park(wanted, until),
-                Step::CheckPeer => {
-                    let has_left = |end: &mut Self| end.role.is_left_alone();
-                    match last_poll(self, has_left, |end| end.poll_leftover(wanted)) {
-                        None => {}
-                        Some(Err(NoRoom::Abandoned)) => return Err(self.abandoned()),
-                        Some(other) => return other.map(drop),
-                    }
-                }
-                Step::TimedOut => return Err(NoRoom::TimedOut),
-            }
-        }
-    }
-
     /// The error of a wait for a closed or crashed consumer.
     #[cold]
     pub(crate) fn abandoned(&self) -> NoRoom {
@@ -240,12 +189,6 @@ impl Endpoint<WriteCursor> {
         } else {
             NoRoom::Abandoned
         }
-    }
-
-    fn park(&mut self, wanted: u64, until: u64) {
-        let position = self.cursor.position();
-        let goal = Goal::of_work(self.awaited(wanted));
-        self.role.park(position, until, goal);
     }
 
     /// The goal of a wait for `wanted` units of room.
@@ -308,10 +251,6 @@ impl Endpoint<WriteCursor> {
     pub(crate) fn close(&mut self) {
         self.cursor.close();
         self.mark_closed();
-    }
-
-    pub(crate) fn wait_for_peer(&mut self, deadline: Deadline) -> Result<(), PeerError> {
-        self.wait_until_attached(self.cursor.position(), deadline, Awaited::Nothing)
     }
 }
 
@@ -415,18 +354,6 @@ impl Endpoint<ReadCursor> {
         self.mark_closed();
     }
 
-    pub(crate) fn wait_for_peer(&mut self, deadline: Deadline) -> Result<(), PeerError> {
-        let position = self.cursor.position();
-        let unread = Awaited::Message { seen: position };
-        self.wait_until_attached(position, deadline, unread)
-    }
-
-    fn park(&mut self, until: u64) {
-        let position = self.cursor.position();
-        let goal = Goal::of_work(self.awaited());
-        self.role.park(position, until, goal);
-    }
-
     /// The goal of a wait for another message.
     pub(crate) fn awaited(&self) -> Awaited {
         self.cursor.awaited()
@@ -462,45 +389,6 @@ impl Endpoint<ReadCursor> {
     #[inline(never)]
     fn slow_path(&self, seen: u32) {
         self.role.slow_path(seen);
-    }
-}
-
-/// Repeats `attempt` until it finds something or the deadline has passed. The attempt
-/// itself polls the tail, so that it finds the inline copy.
-///
-/// Not inline: in a stream most calls find a message at once, and would pay for this stack frame.
-#[inline(never)]
-pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
-    end: &mut E,
-    deadline: Deadline,
-    mut attempt: impl FnMut(&mut E) -> Result<R, PopError>,
-) -> Result<R, PopError> {
-    let mut steps = WaitLoop::new(end.endpoint().role.wait_config(), deadline);
-    loop {
-        match attempt(end) {
-            Err(PopError::Empty) => {}
-            Err(PopError::Abandoned) => return Err(end.endpoint().abandoned()),
-            other => {
-                steps.found(&mut end.endpoint_mut().role.history);
-                return other;
-            }
-        }
-        let endpoint = end.endpoint_mut();
-        match steps.step(&mut endpoint.role.history) {
-            Step::Retry => {}
-            Step::Park(until) => endpoint.park(until),
-            Step::CheckPeer => {
-                let has_left = |end: &mut E| end.endpoint_mut().role.is_left_alone();
-                match last_poll(end, has_left, &mut attempt) {
-                    None => {}
-                    Some(Err(PopError::Empty | PopError::Abandoned)) => {
-                        return Err(end.endpoint().abandoned());
-                    }
-                    Some(other) => return other,
-                }
-            }
-            Step::TimedOut => return Err(PopError::TimedOut),
-        }
     }
 }
 

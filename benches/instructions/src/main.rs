@@ -16,7 +16,7 @@ use std::hint::black_box;
 
 use gungraun::prelude::*;
 use gungraun::{Callgrind, Dhat, DhatMetric, EventKind};
-use quoit::{Consumer, FrameConsumer, FrameProducer, Producer, RingOptions, WaitStrategy};
+use quoit::{Claim, Consumer, FrameConsumer, FrameProducer, Producer, RingOptions, WaitStrategy};
 
 /// The number of calls of each case.
 const CALLS: usize = 1024;
@@ -115,6 +115,10 @@ cases! { records_of_words:
     claim_64: Ends<[u64; 8]> = records(NOTHING); claim; 63_774;
     peek_8: Ends<[u64; 1]> = records(FILL); peek; 41_224;
     peek_64: Ends<[u64; 8]> = records(FILL); peek; 46_344;
+    push_or_wait_8: Ends<[u64; 1]> = working(NOTHING); push_or_wait; 25_898;
+    pop_or_wait_8: Ends<[u64; 1]> = working(FILL); pop_or_wait; 24_844;
+    claim_or_wait_8: Ends<[u64; 1]> = records(NOTHING); claim_or_wait; 46_367;
+    peek_or_wait_8: Ends<[u64; 1]> = records(FILL); peek_or_wait; 41_224;
     push_by_64_8: Ends<[u64; 1]> = records(NOTHING); push_by_64; 4_138;
     push_by_64_64: Ends<[u64; 8]> = records(NOTHING); push_by_64; 19_115;
     pop_by_64_8: Ends<[u64; 1]> = records(FILL); pop_by_64; 3_479;
@@ -133,46 +137,63 @@ cases! { frames_of_bytes:
     claim_frame_64: Frames = frames(0, NOTHING); claim_frame::<64>; 127_381;
     peek_frame_8: Frames = frames(8, FILL); peek_frame; 69_901;
     peek_frame_64: Frames = frames(64, FILL); peek_frame; 69_901;
+    pop_frame_or_wait_8: Frames = frames(8, FILL); pop_frame_or_wait; 126_357;
+    claim_frame_or_wait_8: Frames = frames(0, NOTHING); claim_frame_or_wait::<8>; 119_186;
+    peek_frame_or_wait_8: Frames = frames(8, FILL); peek_frame_or_wait; 68_875;
 }
 
-fn push<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
-    for _ in 0..CALLS {
-        let _ = black_box(ends.0.try_push(black_box([7; WORDS])));
-    }
-}
-
-fn pop<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
-    for _ in 0..CALLS {
-        let _ = black_box(ends.1.try_pop());
-    }
-}
-
-/// An empty poll, a push and a pop: with an inline copy, once the consumer has requested
-/// it.
-fn there_and_off<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
-    for _ in 0..CALLS {
-        let _ = black_box(ends.1.try_pop());
-        let _ = black_box(ends.0.try_push(black_box([7; WORDS])));
-        let _ = black_box(ends.1.try_pop());
-    }
-}
-
-fn claim<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
-    for _ in 0..CALLS {
-        if let Ok(mut claim) = ends.0.try_claim() {
-            claim.write(black_box([7; WORDS]));
-            claim.commit();
+/// Functions that make a call on each endpoint of records so often.
+macro_rules! calls {
+    ($($(#[$text:meta])* $name:ident: |$ends:ident| $call:expr;)*) => {$(
+        $(#[$text])*
+        fn $name<const WORDS: usize>($ends: &mut Ends<[u64; WORDS]>) {
+            for _ in 0..CALLS {
+                let _ = black_box($call);
+            }
         }
-    }
+    )*};
 }
 
-fn peek<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
-    for _ in 0..CALLS {
-        if let Ok(peek) = ends.1.try_peek() {
-            black_box(peek.read());
-            peek.release();
+calls! {
+    push: |ends| ends.0.try_push(black_box([7; WORDS]));
+    push_or_wait: |ends| ends.0.push(black_box([7; WORDS]));
+    pop: |ends| ends.1.try_pop();
+    pop_or_wait: |ends| ends.1.pop();
+    /// An empty poll, a push and a pop: with an inline copy, once the consumer has requested
+    /// it.
+    there_and_off: |ends| {
+        let _ = black_box(ends.1.try_pop());
+        let _ = black_box(ends.0.try_push(black_box([7; WORDS])));
+        ends.1.try_pop()
+    };
+}
+
+/// Claims a record, and finds the next one, by this call.
+macro_rules! records_in_place {
+    ($($claims:ident: $claim:ident, $peeks:ident: $peek:ident;)*) => {$(
+        fn $claims<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
+            for _ in 0..CALLS {
+                if let Ok(mut claim) = ends.0.$claim() {
+                    claim.write(black_box([7; WORDS]));
+                    claim.commit();
+                }
+            }
         }
-    }
+
+        fn $peeks<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
+            for _ in 0..CALLS {
+                if let Ok(peek) = ends.1.$peek() {
+                    black_box(peek.read());
+                    peek.release();
+                }
+            }
+        }
+    )*};
+}
+
+records_in_place! {
+    claim: try_claim, peek: try_peek;
+    claim_or_wait: claim, peek_or_wait: peek;
 }
 
 /// The same number of messages in batches.
@@ -203,24 +224,40 @@ fn pop_frame(ends: &mut Frames) {
     }
 }
 
-fn claim_frame<const LEN: usize>(ends: &mut Frames) {
-    let payload = [7; 1024];
+fn pop_frame_or_wait(ends: &mut Frames) {
+    let mut payload = [0; 1024];
     for _ in 0..CALLS {
-        if let Ok(mut claim) = ends.0.try_claim(black_box(LEN)) {
-            claim.copy_from_slice(black_box(&payload[..LEN]));
-            claim.commit();
-        }
+        let _ = black_box(ends.1.pop(black_box(&mut payload)));
     }
 }
 
-#[inline(always)]
-fn peek_frame(ends: &mut Frames) {
-    for _ in 0..CALLS {
-        if let Ok(peek) = ends.1.try_peek() {
-            black_box(peek.as_ptr());
-            peek.release();
+/// Claims a frame, and finds the next one, by this call.
+macro_rules! frames_in_place {
+    ($($claims:ident: $claim:ident, $peeks:ident: $peek:ident;)*) => {$(
+        fn $claims<const LEN: usize>(ends: &mut Frames) {
+            let payload = [7; 1024];
+            for _ in 0..CALLS {
+                if let Ok(mut claim) = ends.0.$claim(black_box(LEN)) {
+                    claim.copy_from_slice(black_box(&payload[..LEN]));
+                    claim.commit();
+                }
+            }
         }
-    }
+
+        fn $peeks(ends: &mut Frames) {
+            for _ in 0..CALLS {
+                if let Ok(peek) = ends.1.$peek() {
+                    black_box(peek.as_ptr());
+                    peek.release();
+                }
+            }
+        }
+    )*};
+}
+
+frames_in_place! {
+    claim_frame: try_claim, peek_frame: try_peek;
+    claim_frame_or_wait: claim, peek_frame_or_wait: peek;
 }
 
 main!(library_benchmark_groups = records_of_words, frames_of_bytes);
