@@ -154,11 +154,13 @@ fn the_name_of_a_superseded_ring_is_free() {
     assert_eq!(consumer.try_pop(), Err(PopError::Empty));
 }
 
+type Take = fn(&Ring<u64>) -> Box<dyn Any>;
+
 /// In either order, or alone.
 fn the_last_endpoint_removes_the_name() {
     for (rotated, count) in [(0, 2), (1, 2), (0, 1), (1, 1)] {
         let (ring, name) = named::<u64>("last-out", &options().unlink_on_drop(true));
-        let mut takes: [fn(&Ring<u64>) -> Box<dyn Any>; 2] = [
+        let mut takes: [Take; 2] = [
             |ring| Box::new(producer(ring)),
             |ring| Box::new(consumer(ring)),
         ];

@@ -45,12 +45,14 @@ type Call = Box<dyn FnMut(Deadline) -> Ended + Send>;
 /// One step of a peer whose activity does not satisfy the call. Dropping it ends the call.
 type Feed = Box<dyn FnMut() + Send>;
 
+/// Builds a call that finds nothing to do, and its peer.
+type Make = Box<dyn Fn(&RingOptions) -> (Call, Feed)>;
+
 struct Row {
     name: String,
     /// A part of the result when the peer has closed.
     end: &'static str,
-    /// Builds a call that finds nothing to do, and its peer.
-    make: Box<dyn Fn(&RingOptions) -> (Call, Feed)>,
+    make: Make,
 }
 
 /// A row for a call of an endpoint: both endpoints, the call of one, the step of the other.

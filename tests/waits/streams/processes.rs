@@ -37,7 +37,7 @@ fn many() -> u64 {
 const FEWER: u64 = 20_000;
 
 /// Runs the work of the other process in a child, and `here` in this one.
-fn beside(there: impl FnOnce(), here: impl FnOnce()) {
+fn with_a_child(there: impl FnOnce(), here: impl FnOnce()) {
     let Some(child) = fork() else {
         work_as_long_as_the_parent();
         there();
@@ -54,7 +54,7 @@ fn stream<T: Calls + ?Sized>(options: &RingOptions, messages: u64) -> RingName {
         let ring = options.open::<T>(&name).expect("the ring");
         send::<T>(&mut producer(&ring), messages);
     };
-    beside(sends, || receive::<T>(&mut consumer(&ring), messages));
+    with_a_child(sends, || receive::<T>(&mut consumer(&ring), messages));
     name
 }
 
@@ -123,7 +123,7 @@ fn ping_pong<T: Calls + ?Sized>(capacity: u64) {
             push::<T>(&mut producer, &message, Wait::Forever).expect("it is attached");
         }
     };
-    beside(echo, || {
+    with_a_child(echo, || {
         let (mut producer, mut consumer) = (producer(&there), consumer(&back));
         let patient = Wait::Until(PATIENCE.into());
         for number in 0..FEWER {
