@@ -1,16 +1,17 @@
 //! A calculator in a separate process, called over a pair of rings. It is killed with `kill -9` in
 //! the middle, restarted, and misses no call.
+//!
+//! ```sh
+//! cargo run --release --example calculator
+//! ```
 
-#[macro_use]
 mod common;
 
-use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Parser;
-use common::process::Process;
-use common::{MOMENT, Result, interrupt};
+use common::{MOMENT, Process, Result, interrupt, say};
 use quoit::rpc::{CallError, Client, Server};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
@@ -30,13 +31,11 @@ struct Division {
     divisor: u64,
 }
 
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["serve", requests, replies] => serve(requests, replies),
         _ => call(Options::parse().calls),
-    })
+    });
 }
 
 /// Divides until the caller closes its endpoints.
@@ -49,7 +48,7 @@ fn serve(requests: &str, replies: &str) -> Result<()> {
         quotient.ok_or("division by zero")
     };
     loop {
-        match server.answer_record(TIMEOUT, divide) {
+        match server.answer_record(MOMENT, divide) {
             Ok(()) | Err(PopError::TimedOut) => {}
             Err(PopError::Abandoned) => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -59,7 +58,6 @@ fn serve(requests: &str, replies: &str) -> Result<()> {
 
 /// Asks, and checks each answer.
 fn call(calls: u64) -> Result<()> {
-    interrupt::listen()?;
     let [requests, replies] = common::names("calculator", ["requests", "replies"]);
     let options = RingOptions::new(4096).unlink_on_drop(true);
     let mut client = Client::new(
@@ -71,7 +69,6 @@ fn call(calls: u64) -> Result<()> {
     let (mut refused, mut kills) = (0, 0);
     let begun = Instant::now();
     for number in 0..calls {
-        interrupt::check()?;
         if number == calls / 2 {
             calculator.kill()?;
             calculator = start()?;
@@ -82,11 +79,14 @@ fn call(calls: u64) -> Result<()> {
             divisor: number % 1000,
         };
         let answer = loop {
-            match client.call_record::<_, u64>(&asked, TIMEOUT) {
+            interrupt::check()?;
+            match client.call_record::<_, u64>(&asked, MOMENT) {
                 // Dividing twice is harmless.
+                Err(CallError::TimedOut) => {}
                 Err(CallError::ServerGone) => thread::sleep(MOMENT),
                 answer => break answer,
             }
+            calculator.check()?;
         };
         match answer {
             Ok(quotient) if Some(quotient) == asked.dividend.checked_div(asked.divisor) => {}

@@ -4,19 +4,20 @@
 //! The message at position N of the ring must have number N, and its checksum must be right. A
 //! message is released only after it was checked, so a restarted consumer, after Ctrl-C or
 //! `kill -9`, gets the messages that the last one had not checked.
+//!
+//! ```sh
+//! cargo run --release --example consumer
+//! ```
 
-#[macro_use]
 mod common;
-
-use std::process::{self, ExitCode};
 
 use clap::Parser;
 use common::check::Check;
-use common::line::Line;
-use common::message::Message;
-use common::options::{RingArguments, range, remove_name};
-use common::{MOMENT, Result, interrupt};
-use quoit::{Consumer, PopError};
+use common::line::EndpointLine;
+use common::numbers::range;
+use common::options::{RingArguments, remove_name};
+use common::{MOMENT, Result, interrupt, say};
+use quoit::PopError;
 
 /// Reads numbered, checksummed messages from a ring and verifies each
 ///
@@ -38,12 +39,11 @@ struct Options {
     ring: RingArguments,
 }
 
-fn main() -> ExitCode {
-    common::main(|_| run(&Options::parse().ring))
+fn main() {
+    common::main(|_| run(&Options::parse().ring));
 }
 
 fn run(ring: &RingArguments) -> Result<()> {
-    interrupt::listen()?;
     let shared = ring.open()?;
     let mut consumer = shared.consumer()?;
     let next = consumer.position();
@@ -52,8 +52,7 @@ fn run(ring: &RingArguments) -> Result<()> {
         next,
         ..Check::default()
     };
-    let mut line = Line::new(first);
-    line.head("consumer", &ring.name);
+    let mut line = EndpointLine::new("consumer", &ring.name, first);
     while !interrupt::asked() && consumer.position() < ring.count {
         match consumer.peek_timeout(MOMENT) {
             Ok(peek) => {
@@ -66,7 +65,19 @@ fn run(ring: &RingArguments) -> Result<()> {
             Err(PopError::Abandoned) => _ = consumer.wait_for_peer_timeout(MOMENT),
             Err(error) => return Err(error.into()),
         }
-        line.show("read", || view(&consumer, &check, checksum));
+        line.show("read", || {
+            let note = if !check.is_clean() {
+                check.to_string()
+            } else if consumer.is_abandoned() && consumer.is_empty() {
+                "no producer, waiting".to_owned()
+            } else if consumer.position() == 0 {
+                "no producer yet".to_owned()
+            } else {
+                format!("checksum {checksum:08x} good")
+            };
+            let (position, unread) = (consumer.position(), consumer.len());
+            (position, unread, consumer.capacity(), note)
+        });
     }
     drop(line);
 
@@ -75,21 +86,7 @@ fn run(ring: &RingArguments) -> Result<()> {
     drop(consumer);
     remove_name(&shared);
     if !check.is_clean() {
-        process::exit(1);
+        std::process::exit(1);
     }
     Ok(())
-}
-
-fn view(consumer: &Consumer<Message>, check: &Check, checksum: u32) -> (u64, u64, u64, String) {
-    let note = if !check.is_clean() {
-        check.to_string()
-    } else if consumer.is_abandoned() && consumer.is_empty() {
-        "no producer, waiting".to_owned()
-    } else if consumer.position() == 0 {
-        "no producer yet".to_owned()
-    } else {
-        format!("checksum {checksum:08x} good")
-    };
-    let (position, unread) = (consumer.position(), consumer.len());
-    (position, unread, consumer.capacity(), note)
 }

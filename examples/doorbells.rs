@@ -1,17 +1,18 @@
 //! The two ways to sleep, compared: a number goes to another process and back, over rings whose
 //! endpoints sleep on futexes, and over rings whose endpoints sleep on POSIX semaphores. Neither
 //! endpoint spins, so each number wakes each endpoint once.
+//!
+//! ```sh
+//! cargo run --release --example doorbells
+//! ```
 
-#[macro_use]
 mod common;
 
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use common::process::Process;
-use common::{MOMENT, Result, interrupt};
-use quoit::{DoorbellKind, PopError, RingOptions};
+use common::{MOMENT, Process, Result, say};
+use quoit::{DoorbellKind, RingOptions};
 
 /// Sends numbers to another process and back, over either doorbell
 #[derive(Parser)]
@@ -21,11 +22,11 @@ struct Options {
     trips: u64,
 }
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["echo", there, back] => echo(there, back),
         _ => compare(Options::parse().trips),
-    })
+    });
 }
 
 /// How an endpoint waits is its own choice; what it sleeps on belongs to the ring.
@@ -44,7 +45,6 @@ fn echo(there: &str, back: &str) -> Result<()> {
 }
 
 fn compare(trips: u64) -> Result<()> {
-    interrupt::listen()?;
     for (bells, doorbell) in [
         ("futexes", DoorbellKind::Futex),
         ("semaphores", DoorbellKind::Semaphore),
@@ -62,17 +62,11 @@ fn round_trips(trips: u64, doorbell: DoorbellKind) -> Result<Duration> {
     let options = sleepy().doorbell(doorbell).unlink_on_drop(true);
     let mut numbers = options.create::<u64>(&there)?.producer()?;
     let mut echoes = options.create::<u64>(&back)?.consumer()?;
-    let _echo = Process::start(&["echo", &there, &back])?;
+    let mut echoing = Process::start(&["echo", &there, &back])?;
     let begun = Instant::now();
     for number in 0..trips {
         numbers.push(number)?;
-        let echo = loop {
-            interrupt::check()?;
-            match echoes.pop_timeout(MOMENT) {
-                Err(PopError::TimedOut) => {}
-                other => break other?,
-            }
-        };
+        let echo = echoing.retry(|| echoes.pop_timeout(MOMENT))?;
         if echo != number {
             return Err(format!("{number} was sent, and {echo} returned").into());
         }

@@ -1,24 +1,25 @@
-//! One event loop, three sources: a TCP echo server, and two rings that separate processes fill.
+//! One event loop, three sources: a TCP echo server, and two rings that another process fills.
 //! The loop is plain `epoll`; mio, tokio and others do the same.
+//!
+//! ```sh
+//! cargo run --release --example event_loop
+//! ```
 
-#[macro_use]
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use clap::Parser;
-use common::feeds::{Tick, send_orders, send_ticks};
-use common::process::Process;
-use common::{MOMENT, Result, interrupt};
-use quoit::{AsyncError, PopError, RingOptions};
+use common::message::Message as Tick;
+use common::{MOMENT, Process, Result, interrupt, say};
+use quoit::{AsyncError, FrameProducer, Producer, RingOptions};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::io::Errno;
 
 /// Serves a TCP listener and two rings in one epoll loop
 #[derive(Parser)]
@@ -28,13 +29,12 @@ struct Options {
     ticks: u64,
 }
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
-        ["ticks", ring, count] => send_ticks(ring, count.parse()?),
-        ["orders", ring, count] => send_orders(ring, count.parse()?),
+        ["send", ticks, orders, count] => send(ticks, orders, count.parse()?),
         ["client", port, count] => ask(port.parse()?, count.parse()?),
         _ => serve(Options::parse().ticks),
-    })
+    });
 }
 
 /// What a ready descriptor is; clients have larger numbers.
@@ -43,7 +43,6 @@ const TICKS: u64 = 1;
 const ORDERS: u64 = 2;
 
 fn serve(count: u64) -> Result<()> {
-    interrupt::listen()?;
     let [tick_ring, order_ring] = common::names("event-loop", ["ticks", "orders"]);
     let options = RingOptions::new(4096).unlink_on_drop(true);
     let ticks = options.create::<Tick>(&tick_ring)?.consumer()?;
@@ -51,7 +50,7 @@ fn serve(count: u64) -> Result<()> {
     let mut ticks = ticks.into_pollable().map_err(AsyncError::from)?;
     let mut orders = orders.into_pollable().map_err(AsyncError::from)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let port = listener.local_addr()?.port();
+    let port = listener.local_addr()?.port().to_string();
 
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     let watch = |source: BorrowedFd<'_>, number| {
@@ -60,21 +59,20 @@ fn serve(count: u64) -> Result<()> {
     watch(listener.as_fd(), LISTENER)?;
     watch(ticks.as_fd(), TICKS)?;
     watch(orders.as_fd(), ORDERS)?;
+    let (mut tick_count, mut order_count, mut line_count) = (0, 0, 0);
+    let (mut clients, mut next, mut order) = (BTreeMap::new(), ORDERS, Vec::new());
+    let (mut events, moment) = (Vec::with_capacity(16), MOMENT.try_into()?);
+    let count = count.to_string();
+    // The last to be declared: on Ctrl-C they end before their sockets and rings close.
     let _peers = [
-        Process::start(&["ticks", &tick_ring, &count.to_string()])?,
-        Process::start(&["orders", &order_ring, &count.to_string()])?,
-        Process::start(&["client", &port.to_string(), &count.to_string()])?,
+        Process::start(&["send", &tick_ring, &order_ring, &count])?,
+        Process::start(&["client", &port, &count])?,
     ];
 
-    let (mut tick_count, mut order_count, mut line_count) = (0, 0, 0);
-    let (mut clients, mut next) = (BTreeMap::new(), ORDERS);
-    let (mut events, moment) = (Vec::with_capacity(16), MOMENT.try_into()?);
     let mut open = 3; // the two rings and the client
     while open > 0 && !interrupt::asked() {
-        let ready = epoll::wait(&epoll, spare_capacity(&mut events), Some(&moment));
-        if ready != Err(Errno::INTR) {
-            ready?;
-        }
+        let room = spare_capacity(&mut events);
+        if_any(epoll::wait(&epoll, room, Some(&moment)))?;
         for event in events.drain(..) {
             match event.data.u64() {
                 LISTENER => {
@@ -82,36 +80,33 @@ fn serve(count: u64) -> Result<()> {
                     stream.set_nonblocking(true)?;
                     next += 1;
                     watch(stream.as_fd(), next)?;
-                    clients.insert(next, Client::new(stream));
+                    let unsent = Vec::new();
+                    clients.insert(next, Client { stream, unsent });
                 }
                 TICKS => {
                     let mut ring = ticks.get();
-                    let before = tick_count;
-                    let end = loop {
-                        match ring.try_pop() {
-                            Ok(tick) => tick.check(tick_count)?,
-                            Err(end) => break end,
-                        }
+                    // If there is no producer, nothing arrives behind what is read now.
+                    let is_over = ring.is_abandoned();
+                    while let Some(tick) = if_any(ring.try_pop())? {
+                        tick.check(tick_count)?;
                         tick_count += 1;
-                    };
-                    let idle = tick_count == before;
-                    if is_over(end, idle && ring.is_abandoned())? {
-                        drop(ring);
+                    }
+                    drop(ring);
+                    if is_over {
                         epoll::delete(&epoll, &ticks)?;
                         open -= 1;
                     }
                 }
                 ORDERS => {
                     let mut ring = orders.get();
-                    match ring.drain_with(|_order| ControlFlow::Continue(())) {
-                        Ok(taken) => order_count += taken,
-                        Err(end) => {
-                            if is_over(end, ring.is_abandoned())? {
-                                drop(ring);
-                                epoll::delete(&epoll, &orders)?;
-                                open -= 1;
-                            }
-                        }
+                    let is_over = ring.is_abandoned();
+                    while if_any(ring.try_pop_into(&mut order))?.is_some() {
+                        order_count += 1;
+                    }
+                    drop(ring);
+                    if is_over {
+                        epoll::delete(&epoll, &orders)?;
+                        open -= 1;
                     }
                 }
                 number => {
@@ -133,13 +128,12 @@ fn serve(count: u64) -> Result<()> {
     Ok(())
 }
 
-/// Whether no more messages come. A ring that is ready without a message has lost its producer,
-/// perhaps.
-fn is_over(end: PopError, is_lost: bool) -> Result<bool> {
-    match end {
-        PopError::Empty => Ok(is_lost),
-        PopError::Abandoned => Ok(true),
-        error => Err(error.into()),
+/// `None` if a call found nothing now: no message, no bytes, or no event before a signal.
+fn if_any<T>(done: Result<T, impl Into<io::Error>>) -> io::Result<Option<T>> {
+    use io::ErrorKind::{Interrupted, UnexpectedEof, WouldBlock};
+    match done.map_err(Into::into) {
+        Err(error) if matches!(error.kind(), Interrupted | UnexpectedEof | WouldBlock) => Ok(None),
+        done => done.map(Some),
     }
 }
 
@@ -150,24 +144,19 @@ struct Client {
 }
 
 impl Client {
-    fn new(stream: TcpStream) -> Self {
-        let unsent = Vec::new();
-        Self { stream, unsent }
-    }
-
     /// Reads or writes once; returns how many lines arrived, or `None` at their end.
     fn echo(&mut self) -> io::Result<Option<usize>> {
         let mut lines = 0;
         if self.unsent.is_empty() {
             let mut buffer = [0; 4096];
-            let read = match unless_blocked(self.stream.read(&mut buffer))? {
+            let read = match if_any(self.stream.read(&mut buffer))? {
                 Some(0) => return Ok(None),
                 length => &buffer[..length.unwrap_or(0)],
             };
             lines = read.iter().filter(|&&byte| byte == b'\n').count();
             self.unsent.extend(read);
         }
-        let sent = unless_blocked(self.stream.write(&self.unsent))?;
+        let sent = if_any(self.stream.write(&self.unsent))?;
         self.unsent.drain(..sent.unwrap_or(0));
         Ok(Some(lines))
     }
@@ -180,11 +169,20 @@ impl Client {
     }
 }
 
-fn unless_blocked(done: io::Result<usize>) -> io::Result<Option<usize>> {
-    match done {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        done => done.map(Some),
+/// Sends ticks and orders, and rests for a millisecond after each burst.
+fn send(ticks: &str, orders: &str, count: u64) -> Result<()> {
+    let mut ticks = Producer::<Tick>::open(ticks)?;
+    let mut orders = FrameProducer::open(orders)?;
+    for number in 0..count {
+        ticks.push(Tick::numbered(number))?;
+        if number % 10 == 9 {
+            orders.push(format!("buy {}", number / 10).as_bytes())?;
+        }
+        if number % 100 == 99 {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
+    Ok(())
 }
 
 /// Sends lines, and checks that each is echoed.

@@ -10,20 +10,22 @@
 //! - The booker writes a payment and [`Consumer::position`] to its ledger, in one write, and then
 //!   releases it. After a crash, a message at a position that its ledger has was booked before, and
 //!   is released unread.
+//!
+//! ```sh
+//! cargo run --release --example exactly_once
+//! ```
 
-#[macro_use]
 mod common;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use common::process::Process;
-use common::{MOMENT, Result, interrupt};
+use common::message::Message as Payment;
+use common::{MOMENT, Process, Result, interrupt, say};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{Consumer, PopError, Producer, PushError, RingOptions};
 
@@ -38,31 +40,16 @@ struct Options {
     kills: u64,
 }
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["pay", directory, payments] => pay(Path::new(directory), payments.parse()?),
         ["book", directory, payments] => book(Path::new(directory), payments.parse()?),
         _ => run(&Options::parse()),
-    })
+    });
 }
 
-/// A payment.
-#[derive(Clone, Copy, PartialEq, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct Payment {
-    number: u64,
-    amount: u64,
-}
-
-impl Payment {
-    fn new(number: u64) -> Self {
-        // Any number that looks like an amount, and can be checked.
-        let amount = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
-        Self { number, amount }
-    }
-}
-
-/// An entry of the log or the ledger: a payment, and where it is in the ring.
+/// An entry of the log or the ledger: a payment, whose amount follows from its number, and where it
+/// is in the ring.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 struct Entry {
@@ -96,7 +83,7 @@ fn pay(directory: &Path, payments: u64) -> Result<()> {
         push(&mut producer, entry.payment)?;
     }
     for number in log.len() as u64..payments {
-        let (position, payment) = (producer.position(), Payment::new(number));
+        let (position, payment) = (producer.position(), Payment::numbered(number));
         file.write_all(Entry { position, payment }.as_bytes())?;
         push(&mut producer, payment)?;
     }
@@ -141,7 +128,6 @@ fn book(directory: &Path, payments: u64) -> Result<()> {
 }
 
 fn run(&Options { payments, kills }: &Options) -> Result<()> {
-    interrupt::listen()?;
     let directory = common::directory("exactly-once", "/dev/shm")?;
     let directory = directory.path();
     RingOptions::new(64).create::<Payment>(directory.join("ring"))?;
@@ -162,10 +148,7 @@ fn run(&Options { payments, kills }: &Options) -> Result<()> {
 
     let (sent, booked) = (entries(&directory.join("log"))?, entries(&ledger)?);
     for (number, Entry { payment, .. }) in (0..).zip(&booked) {
-        if *payment != Payment::new(number) {
-            let found = payment.number;
-            return Err(format!("payment {number} was booked as number {found}").into());
-        }
+        payment.check(number)?;
     }
     if sent.len() != booked.len() || booked.len() as u64 != payments {
         return Err(format!("{} payments, {} booked", sent.len(), booked.len()).into());

@@ -1,16 +1,19 @@
 //! Sends frames of every length to a consumer in any language, such as
 //! `examples/c/consume.c` or `examples/python/quoit.py`.
+//!
+//! ```sh
+//! cargo run --release --example frames
+//! ```
 
-#[macro_use]
 mod common;
 
-use std::process::ExitCode;
 use std::thread;
 
 use clap::Parser;
 use common::traffic::{Traffic, frame};
-use common::{MOMENT, Result, interrupt};
-use quoit::{ClaimError, DoorbellKind, FrameProducer, RingOptions, StalePolicy, WaitStrategy};
+use common::wait::push;
+use common::{MOMENT, Result, interrupt, say};
+use quoit::{DoorbellKind, RingOptions, StalePolicy, WaitStrategy};
 
 /// Sends frames with known bytes, and prints what their consumer must print
 ///
@@ -32,12 +35,11 @@ struct Options {
     semaphore: bool,
 }
 
-fn main() -> ExitCode {
-    common::main(|_| run(&Options::parse()))
+fn main() {
+    common::main(|_| run(&Options::parse()));
 }
 
 fn run(options: &Options) -> Result<()> {
-    interrupt::listen()?;
     let doorbell = match options.semaphore {
         true => DoorbellKind::Semaphore,
         false => DoorbellKind::Futex,
@@ -62,24 +64,10 @@ fn run(options: &Options) -> Result<()> {
     }
     drop(producer);
     // The consumer sees the close, and ends.
-    while let Err(error @ quoit::Error::InUse { .. }) = ring.unlink() {
-        if interrupt::asked() {
-            return Err(error.into());
-        }
+    while let Err(quoit::Error::InUse { .. }) = ring.unlink() {
+        interrupt::check()?;
         thread::sleep(MOMENT);
     }
     say!("{sent}, all read");
     Ok(())
-}
-
-/// Waits for room, and for a restarted consumer if it has closed or crashed.
-fn push(producer: &mut FrameProducer, frame: &[u8]) -> Result<()> {
-    loop {
-        interrupt::check()?;
-        match producer.push_timeout(frame, MOMENT) {
-            Err(ClaimError::TimedOut) => {}
-            Err(ClaimError::Abandoned) => _ = producer.wait_for_peer_timeout(MOMENT),
-            other => return Ok(other?),
-        }
-    }
 }

@@ -3,20 +3,24 @@
 //!
 //! To test a power failure: start `write`, wait, pull the plug, and `drain` finds at least the
 //! records that `write` reported as on the disk.
+//!
+//! ```sh
+//! cargo run --release --example journal
+//! cargo run --release --example journal -- write FILE
+//! cargo run --release --example journal -- drain FILE
+//! ```
 
-#[macro_use]
 mod common;
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use common::process::Process;
-use common::{Result, interrupt};
-use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
+use common::message::Message;
+use common::numbers::range;
+use common::{Process, Result, interrupt, say};
 use quoit::{Consumer, Producer};
 
 /// Writes a journal into a file, kills the writers, and drains it
@@ -41,34 +45,13 @@ enum Part {
     Drain { file: PathBuf },
 }
 
-/// Records that a journal has room for: three megabytes.
+/// Records that a journal has room for: four megabytes. The number of each is its position in the
+/// ring, and its checksum shows whether a machine that failed has written all of it.
 const ROOM: u64 = 1 << 17;
 /// Records from one flush to the next. The disk can lose no more.
 const FLUSH: u64 = 1000;
 
-/// A record: its number is its position in the ring, and the checksum shows whether a machine that
-/// failed has written all of it.
-#[derive(Clone, Copy, PartialEq, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct Record {
-    number: u64,
-    nanoseconds: u64,
-    checksum: u64,
-}
-
-impl Record {
-    fn new(number: u64, nanoseconds: u64) -> Self {
-        let mixed = (number ^ nanoseconds.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let checksum = mixed ^ mixed >> 32;
-        Self {
-            number,
-            nanoseconds,
-            checksum,
-        }
-    }
-}
-
-fn main() -> ExitCode {
+fn main() {
     common::main(|_| {
         let options = Options::parse();
         match options.part {
@@ -76,14 +59,14 @@ fn main() -> ExitCode {
             Some(Part::Write { file }) => write(&file),
             Some(Part::Drain { file }) => drain(&file),
         }
-    })
+    });
 }
 
 fn write(file: &Path) -> Result<()> {
-    let mut producer = Producer::<Record>::open_or_create(file, ROOM)?;
+    let mut producer = Producer::<Message>::open_or_create(file, ROOM)?;
     loop {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let record = Record::new(producer.position(), time.as_nanos() as u64);
+        interrupt::check()?;
+        let record = Message::numbered(producer.position());
         if producer.try_push(record).is_err() {
             producer.sync_all()?;
             return Err("the journal is full; drain it".into());
@@ -96,27 +79,19 @@ fn write(file: &Path) -> Result<()> {
 }
 
 fn drain(file: &Path) -> Result<()> {
-    let mut consumer = Consumer::<Record>::open(file)?;
+    let mut consumer = Consumer::<Message>::open(file)?;
     let first = consumer.position();
-    let mut next = first;
-    for record in consumer.try_iter() {
-        if record != Record::new(next, record.nanoseconds) {
-            return Err(format!("record {next} is not whole").into());
-        }
-        next += 1;
+    for (number, record) in (first..).zip(consumer.try_iter()) {
+        record.check(number)?;
     }
     consumer.sync_all()?; // what was drained does not come again
-    match next - first {
-        0 => say!("drained 0 records"),
-        count => say!("drained {count} records ({first} to {})", next - 1),
-    }
+    let next = consumer.position();
+    say!("drained {} records{}", next - first, range(first, next));
     Ok(())
 }
 
 fn run(writers: u64, records: u64) -> Result<()> {
-    interrupt::listen()?;
-    let place = env::temp_dir();
-    let directory = common::directory("journal", &place)?;
+    let directory = common::directory("journal", env::temp_dir())?;
     let file = directory.path().join("journal");
     let file = file.to_str().ok_or("the directory has no name in UTF-8")?;
     let mut safe = 0;

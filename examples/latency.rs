@@ -1,15 +1,16 @@
 //! A histogram of round trips between two processes, each pinned to a core. Both spin: a number
 //! goes to the other process and back, and the time of each is recorded.
+//!
+//! ```sh
+//! cargo run --release --example latency
+//! ```
 
-#[macro_use]
 mod common;
 
-use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use common::process::Process;
-use common::{Result, cores, interrupt};
+use common::{MOMENT, Process, Result, cores, interrupt, say};
 use hdrhistogram::Histogram;
 use quoit::{RingOptions, WaitStrategy};
 
@@ -24,11 +25,11 @@ struct Options {
     cores: Vec<usize>,
 }
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["echo", core, there, back] => echo(core.parse()?, there, back),
         _ => measure(Options::parse()),
-    })
+    });
 }
 
 /// A core for each process is for spinning.
@@ -48,7 +49,6 @@ fn echo(core: usize, there: &str, back: &str) -> Result<()> {
 }
 
 fn measure(Options { trips, mut cores }: Options) -> Result<()> {
-    interrupt::listen()?;
     let allowed = cores::allowed()?;
     if cores.is_empty() {
         cores.clone_from(&allowed);
@@ -64,7 +64,8 @@ fn measure(Options { trips, mut cores }: Options) -> Result<()> {
     let options = spinning().unlink_on_drop(true);
     let mut numbers = options.create::<u64>(&out)?.producer()?;
     let mut echoes = options.create::<u64>(&back)?.consumer()?;
-    let _echo = Process::start(&["echo", &there.to_string(), &out, &back])?;
+    let mut echo = Process::start(&["echo", &there.to_string(), &out, &back])?;
+    echo.retry(|| echoes.wait_for_peer_timeout(MOMENT))?;
 
     let mut histogram = Histogram::<u64>::new(3)?;
     for number in 0..trips {

@@ -1,18 +1,18 @@
 //! A ring as a pipe: `io::copy` into it in one process and out of it in
 //! another, with a checksum on both sides.
+//!
+//! ```sh
+//! cargo run --release --example pipe
+//! ```
 
-#[macro_use]
 mod common;
 
 use std::io::{self, Read};
-use std::process::{self, ExitCode};
-use std::time::Duration;
 
 use clap::Parser;
-use common::process::Process;
 use common::stream::{Stream, Sum};
-use common::{Result, interrupt};
-use quoit::{FrameProducer, RingOptions};
+use common::{MOMENT, Process, Result, say};
+use quoit::{FrameProducer, Reader, RingOptions};
 
 /// Copies a stream of bytes from one process to another through a ring
 #[derive(Parser)]
@@ -22,11 +22,11 @@ struct Options {
     words: u64,
 }
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["write", ring, bytes] => write(ring, bytes.parse()?),
         _ => read(Options::parse().words * 8),
-    })
+    });
 }
 
 /// The writing process: it prints its checksum.
@@ -40,15 +40,14 @@ fn write(ring: &str, bytes: u64) -> Result<()> {
 
 /// The reading process: starts the other one, and compares.
 fn read(bytes: u64) -> Result<()> {
-    interrupt::listen()?;
-    let ring = format!("quoit-pipe-{}", process::id());
+    let [ring] = common::names("pipe", ["bytes"]);
     let options = RingOptions::new(1 << 20).unlink_on_drop(true);
     let mut reader = options.create::<[u8]>(&ring)?.consumer()?.into_reader();
-    reader.set_timeout(Some(Duration::from_secs(10))); // in case no writer attaches
+    reader.set_timeout(Some(MOMENT));
     // Declared after the reader, so that it is dropped before the reader removes the name.
     let mut writer = Process::start_piped(&["write", &ring, &bytes.to_string()])?;
     let mut sum = Sum::default();
-    io::copy(&mut Interruptible(&mut reader), &mut sum)?; // until the writer has closed
+    io::copy(&mut Patient(&mut reader, &mut writer), &mut sum)?; // until the writer has closed
     let (found, sent) = (sum.text(), writer.line()?);
     if found != sent {
         return Err(format!("{found} were read, {sent} were sent").into());
@@ -57,14 +56,14 @@ fn read(bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// A source that Ctrl-C closes.
-struct Interruptible<R>(R);
+/// A reader that waits until Ctrl-C, or until its writer has failed.
+struct Patient<'a>(&'a mut Reader, &'a mut Process);
 
-impl<R: Read> Read for Interruptible<R> {
+impl Read for Patient<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        match interrupt::asked() {
-            true => Err(io::ErrorKind::ConnectionAborted.into()),
-            false => self.0.read(bytes),
-        }
+        let Self(reader, writer) = self;
+        writer
+            .retry(|| reader.read(bytes))
+            .map_err(io::Error::other)
     }
 }

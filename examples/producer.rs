@@ -3,19 +3,22 @@
 //!
 //! The message at position N of the ring has number N. So a restarted producer, after Ctrl-C or
 //! `kill -9`, continues exactly where the last one stopped, and the consumer sees no gap.
+//!
+//! ```sh
+//! cargo run --release --example producer
+//! ```
 
-#[macro_use]
 mod common;
 
-use std::process::ExitCode;
 use std::thread;
 
 use clap::Parser;
-use common::line::Line;
+use common::line::EndpointLine;
 use common::message::Message;
-use common::options::{RingArguments, range, remove_name};
+use common::numbers::range;
+use common::options::{RingArguments, remove_name};
 use common::pace::Pace;
-use common::{MOMENT, Result, interrupt};
+use common::{MOMENT, Result, interrupt, say};
 use quoit::{Producer, PushError};
 
 /// Sends numbered, checksummed messages into a ring
@@ -42,17 +45,15 @@ struct Options {
     rate: u64,
 }
 
-fn main() -> ExitCode {
-    common::main(|_| run(&Options::parse()))
+fn main() {
+    common::main(|_| run(&Options::parse()));
 }
 
 fn run(Options { ring, rate }: &Options) -> Result<()> {
-    interrupt::listen()?;
     let shared = ring.open()?;
     let mut producer = shared.producer()?;
     let first = producer.position();
-    let mut line = Line::new(first);
-    line.head("producer", &ring.name);
+    let mut line = EndpointLine::new("producer", &ring.name, first);
     let mut pace = Pace::new(*rate);
     while !interrupt::asked() && producer.position() < ring.count {
         let left = ring.count - producer.position();

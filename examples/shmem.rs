@@ -1,15 +1,15 @@
 //! A ring in the `Shmem` of a program that has one already: the parent owns the
 //! memory and sends numbers, a child finds it by its id and adds them up.
+//!
+//! ```sh
+//! cargo run --release --features shared_memory --example shmem
+//! ```
 
-#[macro_use]
 mod common;
 
-use std::process::ExitCode;
-
 use clap::Parser;
-use common::process::Process;
-use common::{MOMENT, Result, interrupt};
-use quoit::{Producer, PushError, RingOptions};
+use common::{MOMENT, Process, Result, say};
+use quoit::RingOptions;
 use shared_memory::ShmemConf;
 
 /// Sends numbers to another process through a Shmem
@@ -20,11 +20,11 @@ struct Options {
     count: u64,
 }
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["add", id] => add(id),
         _ => send(Options::parse().count),
-    })
+    });
 }
 
 /// Adds up the numbers, until the sender closes.
@@ -36,28 +36,16 @@ fn add(id: &str) -> Result<()> {
 }
 
 fn send(count: u64) -> Result<()> {
-    interrupt::listen()?;
     // Its owner: dropping this value removes the name.
     let shmem = ShmemConf::new().size(1 << 16).create()?;
     let ring = quoit::shared_memory::create::<u64>(&shmem, &RingOptions::new(4096))?;
     let mut producer = ring.producer()?;
     let mut adder = Process::start_piped(&["add", shmem.get_os_id()])?;
     for number in 0..count {
-        push(&mut producer, number)?;
+        adder.retry(|| producer.push_timeout(number, MOMENT))?;
     }
     drop(producer);
     let sum = adder.line()?;
     say!("{count} numbers went through a Shmem, and their sum is {sum}");
     Ok(())
-}
-
-/// Waits for room until Ctrl-C.
-fn push(producer: &mut Producer<u64>, number: u64) -> Result<()> {
-    loop {
-        interrupt::check()?;
-        match producer.push_timeout(number, MOMENT) {
-            Err(PushError::TimedOut(_)) => {}
-            other => return Ok(other?),
-        }
-    }
 }

@@ -7,21 +7,26 @@
 //! client ---TCP----> gateway ===ring===> drain
 //! client ---TCP---/
 //! ```
+//!
+//! ```sh
+//! cargo run --release --example tcp_gateway
+//! cargo run --release --example tcp_gateway -- serve
+//! cargo run --release --example tcp_gateway -- drain
+//! ```
 
-#[macro_use]
 mod common;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::ExitCode;
 use std::sync::Mutex;
-use std::thread;
+use std::sync::mpsc::{self, Sender};
+use std::{iter, thread};
 
 use clap::{Parser, Subcommand};
-use common::process::Process;
-use common::{MOMENT, Result, interrupt, is_temporary};
-use quoit::{ClaimError, FrameProducer, PopError, RingOptions};
+use common::wait::{is_temporary, push};
+use common::{MOMENT, Process, Result, complain, interrupt, say};
+use quoit::{FrameProducer, PopError, RingOptions};
 use socket2::SockRef;
 
 /// Gathers the lines of many TCP connections in one ring, on the loopback interface
@@ -67,86 +72,68 @@ const SOCKET: usize = 1 << 14;
 /// Bytes of the longest line.
 const LINE: u64 = 1 << 12;
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|_| {
         let options = Options::parse();
-        interrupt::listen()?;
         match &options.part {
             None => demonstrate(options.clients, options.lines),
             Some(Part::Serve { port, name }) => serve(*port, name),
             Some(Part::Drain { name }) => drain(name),
         }
-    })
+    });
 }
 
 /// The ring that all connections write to in turns.
-struct Gateway(Mutex<FrameProducer>);
+type Gateway = Mutex<FrameProducer>;
 
-impl Gateway {
-    fn open(name: &str) -> Result<Self> {
-        let options = RingOptions::new(RING).unlink_on_drop(true);
-        let ring = options.open_or_create::<[u8]>(name)?;
-        Ok(Self(Mutex::new(ring.producer()?)))
-    }
+fn gateway(name: &str) -> Result<Gateway> {
+    let options = RingOptions::new(RING).unlink_on_drop(true);
+    let ring = options.open_or_create::<[u8]>(name)?;
+    Ok(Mutex::new(ring.producer()?))
+}
 
-    /// Accepts this many connections, and waits for them to end.
-    fn run(&self, listener: TcpListener, connections: u64) -> Result<()> {
-        thread::scope(|scope| {
-            let mut accepted = 0;
-            while accepted < connections && !interrupt::asked() {
-                match listener.accept() {
-                    Ok((stream, from)) => {
-                        accepted += 1;
-                        scope.spawn(move || {
-                            if let Err(error) = self.read(stream) {
-                                complain!("{from}: {error}");
-                            }
-                        });
-                    }
-                    Err(error) if is_temporary(&error) => {}
-                    Err(error) => return Err(error.into()),
+/// Accepts this many connections, and waits for them to end.
+fn gather(ring: &Gateway, listener: TcpListener, connections: u64) -> Result<()> {
+    thread::scope(|scope| {
+        let mut accepted = 0;
+        while accepted < connections && !interrupt::asked() {
+            let (stream, from) = match listener.accept() {
+                Err(error) if is_temporary(&error) => continue,
+                accepted => accepted?,
+            };
+            accepted += 1;
+            scope.spawn(move || {
+                if let Err(error) = read(ring, stream) {
+                    complain!("{from}: {error}");
                 }
-            }
-            drop(listener); // and with it the connections that were not accepted yet
-            Ok(())
-        })
-    }
-
-    /// Puts a connection's lines into the ring. While the ring is full no thread
-    /// reads from a socket, so the clients wait.
-    fn read(&self, stream: TcpStream) -> Result<()> {
-        stream.set_read_timeout(Some(MOMENT))?;
-        let mut stream = BufReader::new(stream);
-        let mut line = Vec::new();
-        while !interrupt::asked() {
-            let left = LINE - line.len() as u64;
-            match (&mut stream).take(left).read_until(b'\n', &mut line) {
-                Ok(0) if left > 0 => return Ok(()), // no more lines
-                Ok(_) if line.ends_with(b"\n") => {
-                    self.push(&line)?;
-                    line.clear();
-                }
-                Ok(_) if line.len() as u64 == LINE => return Err("the line is too long".into()),
-                Ok(_) => return Err("the last line has no end".into()),
-                Err(error) if is_temporary(&error) => {}
-                Err(error) => return Err(error.into()),
-            }
+            });
         }
+        drop(listener); // and with it the connections that were not accepted yet
         Ok(())
-    }
+    })
+}
 
-    /// Waits for room, and for a process that makes some.
-    fn push(&self, line: &[u8]) -> Result<()> {
-        let mut ring = self.0.lock().expect("no thread panics");
-        loop {
-            interrupt::check()?;
-            match ring.push_timeout(line, MOMENT) {
-                Err(ClaimError::TimedOut) => {}
-                Err(ClaimError::Abandoned) => _ = ring.wait_for_peer_timeout(MOMENT),
-                other => return Ok(other?),
+/// Puts a connection's lines into the ring. While the ring is full no thread
+/// reads from a socket, so the clients wait.
+fn read(ring: &Gateway, stream: TcpStream) -> Result<()> {
+    stream.set_read_timeout(Some(MOMENT))?;
+    let mut stream = BufReader::new(stream);
+    let mut line = Vec::new();
+    while !interrupt::asked() {
+        let left = LINE - line.len() as u64;
+        match (&mut stream).take(left).read_until(b'\n', &mut line) {
+            Err(error) if is_temporary(&error) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) if line.ends_with(b"\n") => {
+                push(&mut ring.lock().expect("no thread panics"), &line)?;
+                line.clear();
             }
+            Ok(_) if line.len() as u64 == LINE => return Err("the line is too long".into()),
+            Ok(_) if line.is_empty() => return Ok(()), // no more lines
+            Ok(_) => return Err("the last line has no end".into()),
         }
     }
+    Ok(())
 }
 
 fn listen(port: u16) -> Result<TcpListener> {
@@ -158,14 +145,15 @@ fn listen(port: u16) -> Result<TcpListener> {
 }
 
 fn serve(port: u16, name: &str) -> Result<()> {
-    let gateway = Gateway::open(name)?;
+    let ring = gateway(name)?;
     let listener = listen(port)?;
     say!("serving on {}, ring {name}", listener.local_addr()?);
-    gateway.run(listener, u64::MAX)
+    gather(&ring, listener, u64::MAX)
 }
 
 /// Counts each client's lines, `CLIENT NUMBER`, and checks that none is missing.
 fn drain(name: &str) -> Result<()> {
+    interrupt::listen()?;
     let options = RingOptions::new(RING).unlink_on_drop(true);
     let mut lines = options.open_or_create::<[u8]>(name)?.consumer()?;
     let mut next = BTreeMap::<String, u64>::new();
@@ -194,52 +182,46 @@ fn drain(name: &str) -> Result<()> {
 /// Clients write until they have to wait, and only then another process drains the ring.
 fn demonstrate(clients: u64, lines: u64) -> Result<()> {
     let [name] = common::names("tcp-gateway", ["lines"]);
-    let gateway = Gateway::open(&name)?;
+    let ring = gateway(&name)?;
     let listener = listen(0)?;
     let address = listener.local_addr()?;
     let streams = (0..clients).map(|_| TcpStream::connect(address));
     let streams = streams.collect::<Result<Vec<_>, _>>()?;
-    let written = Mutex::new(0);
-    let drain: Result<_> = thread::scope(|scope| {
-        let serving = scope.spawn(|| gateway.run(listener, clients));
-        let written = &written;
-        let write = |(client, stream)| scope.spawn(move || write(stream, client, lines, written));
+    let mut drain = thread::scope(|scope| -> Result<_> {
+        let gathering = scope.spawn(|| gather(&ring, listener, clients));
+        let (counter, written) = mpsc::channel();
+        let write = |(client, stream)| {
+            let counter = counter.clone();
+            scope.spawn(move || write(stream, client, lines, &counter))
+        };
         let writers: Vec<_> = streams.into_iter().enumerate().map(write).collect();
-        let waiting = until_writing_stops(written, clients * lines);
+        drop(counter);
+        // Until all lines are written, or none is for a while.
+        let first = u64::from(written.recv().is_ok());
+        let more = iter::from_fn(|| written.recv_timeout(3 * MOMENT).ok());
+        let waiting = first + more.count() as u64;
+        drop(written);
         say!("{waiting} lines written, then the clients had to wait");
         let drain = Process::start(&["drain", "--name", &name])?;
         for writer in writers {
             writer.join().expect("no panic")?;
         }
-        serving.join().expect("no panic")?;
+        gathering.join().expect("no panic")?;
         Ok(drain)
-    });
-    let mut drain = drain?;
-    let mut ring = gateway.0.into_inner().expect("no thread panics");
-    ring.wait_for_peer_timeout(100 * MOMENT)?; // or it would be removed before the drain finds it
+    })?;
+    let mut ring = ring.into_inner().expect("no thread panics");
+    // Or it would be removed before the drain finds it.
+    drain.retry(|| ring.wait_for_peer_timeout(MOMENT))?;
     drop(ring); // the drain ends
     drain.end()
 }
 
-/// A client's lines, counted as they are written.
-fn write(mut stream: TcpStream, client: usize, lines: u64, written: &Mutex<u64>) -> Result<()> {
+/// Writes a client's lines, and counts each.
+fn write(mut stream: TcpStream, client: usize, lines: u64, counter: &Sender<()>) -> Result<()> {
     SockRef::from(&stream).set_send_buffer_size(SOCKET)?;
     for number in 0..lines {
         stream.write_all(format!("{client} {number}\n").as_bytes())?;
-        *written.lock().expect("no thread panics") += 1;
+        let _ = counter.send(()); // it fails when the count is over
     }
     Ok(())
-}
-
-/// Waits until all lines are written or none is for a while; returns how many.
-fn until_writing_stops(written: &Mutex<u64>, all: u64) -> u64 {
-    let mut before = 0;
-    loop {
-        thread::sleep(3 * MOMENT);
-        let now = *written.lock().expect("no thread panics");
-        if now == all || (now == before && now > 0) || interrupt::asked() {
-            return now;
-        }
-        before = now;
-    }
 }

@@ -1,15 +1,15 @@
 //! One loop, three feeds, each from a separate process. One of them is killed with SIGKILL in the
 //! middle, and restarted: `Select` reports the crash and the restart, and no tick is lost.
+//!
+//! ```sh
+//! cargo run --release --example three_feeds
+//! ```
 
-#[macro_use]
 mod common;
 
-use std::process::ExitCode;
-
 use clap::Parser;
-use common::feeds::Tick;
-use common::process::Process;
-use common::{MOMENT, Result, interrupt};
+use common::message::Message as Tick;
+use common::{MOMENT, Process, Result, interrupt, say};
 use quoit::{Consumer, Interest, Producer, RingOptions, Select, SelectError, Selectable, Selected};
 
 /// Reads three feeds in one loop while one of them is killed and started again
@@ -23,11 +23,11 @@ struct Options {
 /// How many ticks a sender is ahead at most.
 const CAPACITY: u64 = 1024;
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
         ["send", ring, ticks] => send(ring, ticks.parse()?),
         _ => read(Options::parse().ticks),
-    })
+    });
 }
 
 /// Sends ticks, from where the killed process stopped.
@@ -43,8 +43,6 @@ fn send(ring: &str, ticks: u64) -> Result<()> {
 struct Feed {
     venue: &'static str,
     ring: String,
-    /// The number of the next tick.
-    next: u64,
     /// Dropped before the endpoint, which then can remove the ring.
     sender: Process,
     ticks: Consumer<Tick>,
@@ -63,23 +61,19 @@ impl Feed {
         let options = RingOptions::new(CAPACITY).unlink_on_drop(true);
         let ticks = options.create::<Tick>(&ring)?.consumer()?;
         let sender = start(&ring, count)?;
-        let next = 0;
         Ok(Self {
             venue,
             ring,
             ticks,
-            next,
             sender,
         })
     }
 
     /// Reads and checks what is there.
     fn read(&mut self) -> Result<()> {
-        for tick in self.ticks.try_iter() {
-            tick.check(self.next)?;
-            self.next += 1;
-        }
-        Ok(())
+        let next = self.ticks.position();
+        let mut ticks = (next..).zip(self.ticks.try_iter());
+        ticks.try_for_each(|(number, tick)| tick.check(number))
     }
 }
 
@@ -90,34 +84,30 @@ fn start(ring: &str, ticks: u64) -> Result<Process> {
 /// The loop: whichever feed is ready is read, and the feeds take turns.
 fn read(ticks: u64) -> Result<()> {
     const VICTIM: usize = 1;
-    interrupt::listen()?;
     let venues = ["north", "south", "west"].into_iter();
     let feeds = venues.map(|venue| Feed::new(venue, ticks));
     let mut feeds = feeds.collect::<Result<Vec<_>>>()?;
     let (mut kills, mut gone, mut back) = (0, 0, 0);
     let mut select = Select::new();
-    while feeds.iter().any(|feed| feed.next < ticks) {
+    while feeds.iter().any(|feed| feed.ticks.position() < ticks) {
         interrupt::check()?;
         match select.wait(&mut feeds, MOMENT) {
             Ok(Selected::Ready(index)) => {
                 let feed = &mut feeds[index];
                 feed.read()?;
                 // It is not done yet: it is at most a ring ahead.
-                if index == VICTIM && kills == 0 && feed.next >= ticks / 2 {
+                if index == VICTIM && kills == 0 && feed.ticks.position() >= ticks / 2 {
                     say!("{} is killed", feed.venue);
                     feed.sender.kill()?;
                     kills += 1;
                 }
             }
             // It has sent all that it had.
-            Ok(Selected::Gone(index)) if feeds[index].next == ticks => {}
+            Ok(Selected::Gone(index)) if feeds[index].ticks.position() == ticks => {}
             Ok(Selected::Gone(index)) => {
                 let feed = &mut feeds[index];
-                say!(
-                    "{} has closed or crashed, all {} ticks are read",
-                    feed.venue,
-                    feed.next
-                );
+                let (venue, read) = (feed.venue, feed.ticks.position());
+                say!("{venue} has closed or crashed, all {read} ticks are read");
                 gone += 1;
                 feed.sender = start(&feed.ring, ticks)?;
             }

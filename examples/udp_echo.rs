@@ -6,17 +6,21 @@
 //! client ---UDP---> server ===ring===> answerer
 //!        <---UDP---        <===ring===
 //! ```
+//!
+//! ```sh
+//! cargo run --release --example udp_echo
+//! cargo run --release --example udp_echo -- server
+//! cargo run --release --example udp_echo -- client "Hello, UDP Server!"
+//! ```
 
-#[macro_use]
 mod common;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
-use std::process::ExitCode;
 use std::thread;
 
 use clap::{Parser, Subcommand};
-use common::process::Process;
-use common::{MOMENT, Result, interrupt, is_temporary};
+use common::wait::is_temporary;
+use common::{MOMENT, Process, Result, interrupt, say};
 use quoit::{ClaimError, FrameConsumer, FrameProducer, PopError, RingOptions};
 
 /// Echoes datagrams through a second process, on the loopback interface
@@ -58,45 +62,37 @@ const LONGEST: usize = 65_507;
 /// Bytes of an address and a port, ahead of a datagram in a frame.
 const ADDRESS: usize = 6;
 
-fn main() -> ExitCode {
+fn main() {
     let names = common::names("udp-echo", ["questions", "answers"]);
     let names = names.each_ref().map(String::as_str);
     common::main(|words| match *words {
         ["serve", questions, answers] => serve(0, [questions, answers]),
         ["answer", questions, answers] => answer(questions, answers),
-        _ => match Options::parse() {
-            Options {
-                part: Some(Part::Server { port }),
-                ..
-            } => serve(port, names),
-            Options {
-                part: Some(Part::Client { port, text }),
-                ..
-            } => greet(port, &text),
-            Options { datagrams, .. } => demonstrate(datagrams, names),
-        },
-    })
+        _ => {
+            let options = Options::parse();
+            match options.part {
+                None => demonstrate(options.datagrams, names),
+                Some(Part::Server { port }) => serve(port, names),
+                Some(Part::Client { port, text }) => greet(port, &text),
+            }
+        }
+    });
 }
 
-/// The process that answers: it knows rings and no sockets.
+/// The process that answers: it knows rings and no sockets. It ends after the server, also if Ctrl-C
+/// goes to both, and then removes the rings.
 fn answer(questions: &str, answers: &str) -> Result<()> {
+    interrupt::listen()?;
     let options = RingOptions::default().unlink_on_drop(true); // the last one out
     let mut questions = options.open::<[u8]>(questions)?.consumer()?;
     let mut answers = options.open::<[u8]>(answers)?.producer()?;
-    let mut echo = Vec::new();
+    let mut frame = Vec::new();
     loop {
-        let question = match questions.peek() {
-            Ok(question) => question,
+        match questions.pop_into(&mut frame) {
             Err(PopError::Abandoned) => return Ok(()),
-            Err(error) => return Err(error.into()),
+            popped => popped?,
         };
-        echo.clear();
-        question.append_to(&mut echo);
-        match answers.push(&echo) {
-            Ok(()) => question.release(),
-            Err(ClaimError::Abandoned) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
+        answers.push(&frame)?;
     }
 }
 
@@ -110,7 +106,7 @@ fn serve(port: u16, [questions, answers]: [&str; 2]) -> Result<()> {
     let asking = options.create::<[u8]>(questions)?.producer()?;
     let mut answered = options.create::<[u8]>(answers)?.consumer()?;
     let mut answerer = Process::start(&["answer", questions, answers])?;
-    answered.wait_for_peer_timeout(PATIENCE * MOMENT)?;
+    answerer.retry(|| answered.wait_for_peer_timeout(MOMENT))?;
     say!("serving on {}", socket.local_addr()?);
     let dropped = thread::scope(|scope| {
         let sending = scope.spawn(|| send_answers(answered, &socket));
@@ -130,11 +126,10 @@ fn take_questions(socket: &UdpSocket, mut questions: FrameProducer) -> Result<u6
     let mut dropped = 0;
     while !interrupt::asked() {
         let (len, from) = match socket.recv_from(&mut frame[ADDRESS..]) {
-            Ok((len, SocketAddr::V4(from))) => (len, from),
-            Ok((_, SocketAddr::V6(_))) => continue,
             Err(error) if is_temporary(&error) => continue,
-            Err(error) => return Err(error.into()),
+            received => received?,
         };
+        let SocketAddr::V4(from) = from else { continue };
         frame[..4].copy_from_slice(&from.ip().octets());
         frame[4..ADDRESS].copy_from_slice(&from.port().to_be_bytes());
         match questions.try_push(&frame[..ADDRESS + len]) {
@@ -169,30 +164,31 @@ fn client(port: u16) -> Result<UdpSocket> {
     Ok(socket)
 }
 
-/// The bytes of the next datagram.
-fn receive<'a>(socket: &UdpSocket, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
+/// Sends a datagram; returns its echo.
+fn echo(socket: &UdpSocket, datagram: &[u8]) -> Result<Vec<u8>> {
+    socket.send(datagram)?;
+    let mut echo = vec![0; LONGEST];
     for _ in 0..PATIENCE {
-        match socket.recv(buffer) {
-            Ok(len) => return Ok(&buffer[..len]),
-            Err(error) if is_temporary(&error) => interrupt::check()?,
-            Err(error) => return Err(error.into()),
+        interrupt::check()?;
+        match socket.recv(&mut echo) {
+            Err(error) if is_temporary(&error) => {}
+            received => {
+                echo.truncate(received?);
+                return Ok(echo);
+            }
         }
     }
     Err("no echo arrived".into())
 }
 
 fn greet(port: u16, text: &str) -> Result<()> {
-    let socket = client(port)?;
-    socket.send(text.as_bytes())?;
-    let mut echo = vec![0; LONGEST];
-    let echo = receive(&socket, &mut echo)?;
-    say!("{}", String::from_utf8_lossy(echo));
+    let echo = echo(&client(port)?, text.as_bytes())?;
+    say!("{}", String::from_utf8_lossy(&echo));
     Ok(())
 }
 
 /// A server, a greeting, and datagrams of every length.
 fn demonstrate(datagrams: u64, [questions, answers]: [&str; 2]) -> Result<()> {
-    interrupt::listen()?;
     let mut server = Process::start_piped(&["serve", questions, answers])?;
     let line = server.line()?;
     let (_, port) = line.rsplit_once(':').ok_or("the server names no port")?;
@@ -207,12 +203,9 @@ fn demonstrate(datagrams: u64, [questions, answers]: [&str; 2]) -> Result<()> {
 fn check_echoes(port: u16, datagrams: u64) -> Result<()> {
     greet(port, "Hello, UDP Server!")?;
     let socket = client(port)?;
-    let mut echo = vec![0; LONGEST];
     for number in 0..datagrams {
-        interrupt::check()?;
         let datagram = vec![number as u8; (number * 7919) as usize % LONGEST];
-        socket.send(&datagram)?;
-        if receive(&socket, &mut echo)? != datagram {
+        if echo(&socket, &datagram)? != datagram {
             return Err(format!("datagram {number} was echoed with other bytes").into());
         }
     }

@@ -1,18 +1,19 @@
 //! Workers, to each of which the parent sends two rings without a name: one for jobs, one for
 //! results. Nothing is in /dev/shm.
+//!
+//! ```sh
+//! cargo run --release --example workers
+//! ```
 
-#[macro_use]
 mod common;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::{ExitCode, Stdio};
+use std::process::Stdio;
 
 use clap::Parser;
-use common::process::Process;
-use common::{MOMENT, Result, interrupt};
-use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
+use common::{MOMENT, Process, Result, interrupt, say};
 use quoit::{
     Consumer, Interest, Producer, RingOptions, Select, SelectError, Selectable, Selected, handoff,
 };
@@ -28,33 +29,27 @@ struct Options {
     workers: u64,
 }
 
-/// Some of the numbers.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct Job {
-    first: u64,
-    end: u64,
-}
-
 /// Numbers of a job.
 const STEP: u64 = 1000;
 /// Jobs that a worker has at a time, so that it need not wait for the next.
 const AHEAD: u64 = 2;
 
-fn main() -> ExitCode {
+fn main() {
     common::main(|words| match words {
-        ["work"] => work(),
-        _ => count(&Options::parse()),
-    })
+        ["work", below] => work(below.parse()?),
+        _ => count(Options::parse()),
+    });
 }
 
-/// Counts until the parent has closed; the socket to it is the standard input.
-fn work() -> Result<()> {
+/// Counts until the parent has closed; the socket to it is the standard input. A job is its first
+/// number.
+fn work(below: u64) -> Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let mut jobs = handoff::receive::<Job>(&socket)?.consumer()?;
+    let mut jobs = handoff::receive::<u64>(&socket)?.consumer()?;
     let mut counts = handoff::receive::<u64>(&socket)?.producer()?;
-    for job in &mut jobs {
-        counts.push((job.first..job.end).filter(is_prime).count() as u64)?;
+    for first in &mut jobs {
+        let numbers = first..below.min(first + STEP);
+        counts.push(numbers.filter(is_prime).count() as u64)?;
     }
     Ok(())
 }
@@ -66,26 +61,28 @@ fn is_prime(number: &u64) -> bool {
 
 /// A worker, in its parent.
 struct Worker {
-    jobs: Producer<Job>,
-    counts: Consumer<u64>,
+    /// Dropped before the endpoints: it ends before they close.
     process: Process,
+    jobs: Producer<u64>,
+    counts: Consumer<u64>,
 }
 
 impl Worker {
-    fn start() -> Result<Self> {
+    fn start(below: u64) -> Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
-        let process = Process::spawn(&["work"], OwnedFd::from(theirs).into(), Stdio::inherit())?;
+        let words = ["work", &below.to_string()];
+        let process = Process::spawn(&words, OwnedFd::from(theirs).into(), Stdio::inherit())?;
         let options = RingOptions::new(AHEAD);
-        let jobs = options.create_anonymous::<Job>()?;
+        let jobs = options.create_anonymous::<u64>()?;
         let counts = options.create_anonymous::<u64>()?;
         // Taken before they are sent: if this process crashes, the worker notices.
         let (producer, consumer) = (jobs.producer()?, counts.consumer()?);
         handoff::send(&ours, &jobs)?;
         handoff::send(&ours, &counts)?;
         Ok(Self {
+            process,
             jobs: producer,
             counts: consumer,
-            process,
         })
     }
 
@@ -104,19 +101,10 @@ impl Selectable for Worker {
 }
 
 /// Distributes the jobs: a worker that has finished one gets another.
-fn count(options: &Options) -> Result<()> {
-    interrupt::listen()?;
-    let Options {
-        below,
-        workers: count,
-    } = *options;
-    let workers = (0..count).map(|_| Worker::start());
+fn count(Options { below, workers }: Options) -> Result<()> {
+    let workers = (0..workers).map(|_| Worker::start(below));
     let mut workers = workers.collect::<Result<Vec<_>>>()?;
-    let firsts = (0..below).step_by(STEP as usize);
-    let mut jobs = firsts.map(|first| Job {
-        first,
-        end: below.min(first + STEP),
-    });
+    let mut jobs = (0..below).step_by(STEP as usize);
     let (mut primes, mut at_work) = (0, 0);
     for _ in 0..AHEAD {
         for (worker, job) in workers.iter_mut().zip(&mut jobs) {
@@ -150,6 +138,7 @@ fn count(options: &Options) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
+    let count = workers.len();
     workers.into_iter().try_for_each(Worker::end)?;
     say!("{primes} primes below {below}, counted by {count} workers");
     Ok(())

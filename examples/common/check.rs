@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes};
-
 /// Compares messages with the expected next numbers.
-#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
+#[derive(Default)]
 pub(crate) struct Check {
     /// The number that comes next.
     pub(crate) next: u64,
@@ -21,17 +18,16 @@ impl Check {
     #[inline]
     pub(crate) fn take(&mut self, number: Option<u64>) {
         match number {
-            Some(number) if number == self.next => self.verified += 1,
-            Some(number) if number > self.next => {
+            None => self.torn += 1,
+            Some(number) if number < self.next => {
+                self.repeated += 1;
+                return;
+            }
+            Some(number) => {
                 self.lost += number - self.next;
                 self.verified += 1;
                 self.next = number;
             }
-            Some(_) => {
-                self.repeated += 1;
-                return;
-            }
-            None => self.torn += 1,
         }
         self.next += 1;
     }

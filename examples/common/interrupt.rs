@@ -1,50 +1,49 @@
 //! Ctrl-C, as a flag that a loop can read.
+#![expect(clippy::disallowed_types, reason = "it is in no ring")]
 
 use std::mem::MaybeUninit;
-use std::process::ExitCode;
-use std::sync::OnceLock;
-use std::{io, ptr, thread};
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level;
+use signal_hook::{flag, low_level};
 
-/// The first signal that has arrived.
-static SIGNAL: OnceLock<i32> = OnceLock::new();
+use super::Result;
+
+/// The last signal that has arrived; 0 before.
+static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
 /// From now on SIGINT, SIGTERM and SIGHUP only set the flag. A signal that is ignored, as `nohup`
 /// ignores SIGHUP, stays ignored.
-pub(crate) fn listen() -> io::Result<()> {
-    let wanted = [SIGHUP, SIGINT, SIGTERM];
-    let mut signals = Signals::new(wanted.iter().filter(|&&signal| !is_ignored(signal)))?;
-    thread::spawn(move || {
-        for signal in &mut signals {
-            let _ = SIGNAL.set(signal);
+pub(crate) fn listen() -> Result<()> {
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        if !is_ignored(signal) {
+            flag::register_usize(signal, Arc::clone(&SIGNAL), signal as usize)?;
         }
-    });
+    }
     Ok(())
 }
 
 /// Whether a signal has asked this process to end.
 pub(crate) fn asked() -> bool {
-    SIGNAL.get().is_some()
+    SIGNAL.load(Relaxed) != 0
 }
 
 /// Fails if a signal has asked this process to end.
-pub(crate) fn check() -> super::Result<()> {
+pub(crate) fn check() -> Result<()> {
     match asked() {
         true => Err("interrupted".into()),
         false => Ok(()),
     }
 }
 
-/// Ends this process by the signal, after the cleanup: after an exit code a shell would continue
+/// Ends this process by the signal, if there was one: after an exit code a shell would continue
 /// its loop.
-pub(crate) fn die() -> ExitCode {
-    if let Some(&signal) = SIGNAL.get() {
-        let _ = low_level::emulate_default_handler(signal);
+pub(crate) fn die_if_asked() {
+    if asked() {
+        let _ = low_level::emulate_default_handler(SIGNAL.load(Relaxed) as i32);
     }
-    ExitCode::FAILURE // the system has refused
 }
 
 fn is_ignored(signal: i32) -> bool {

@@ -1,46 +1,37 @@
 //! One line on the terminal, drawn again and again; nothing in a pipe.
 
-use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::HumanCount;
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::numbers::scaled;
 
-/// The line. Dropping it leaves an empty one.
-pub(crate) struct Line {
-    on_terminal: bool,
+/// A line for a text. It is cut at the edge; dropping it leaves an empty one.
+pub(crate) fn line() -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_msg}").expect("a template");
+    ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout()).with_style(style)
+}
+
+/// The line of an endpoint.
+pub(crate) struct EndpointLine {
+    line: ProgressBar,
     drawn: Instant,
     position: u64,
 }
 
 const REDRAW: Duration = Duration::from_millis(125);
 
-impl Line {
-    /// A line for an endpoint at this position.
-    pub(crate) fn new(position: u64) -> Self {
+impl EndpointLine {
+    /// Below a heading that stays.
+    pub(crate) fn new(role: &str, ring: &str, position: u64) -> Self {
+        let (line, drawn, at) = (line(), Instant::now(), HumanCount(position));
+        line.println(format!(
+            "{role} of {ring:?}, from message {at} on; Ctrl-C ends it"
+        ));
         Self {
-            on_terminal: io::stdout().is_terminal(),
-            drawn: Instant::now(),
+            line,
+            drawn,
             position,
-        }
-    }
-
-    /// Prints a heading that stays.
-    pub(crate) fn head(&self, role: &str, ring: &str) {
-        if self.on_terminal {
-            let at = HumanCount(self.position);
-            say!("{role} of {ring:?}, from message {at} on; Ctrl-C ends it");
-        }
-    }
-
-    /// Replaces the line. It is cut at the edge and never wrapped: a wrapped line could not be
-    /// replaced.
-    pub(crate) fn draw(&self, text: &str) {
-        if self.on_terminal {
-            let mut out = io::stdout().lock();
-            let _ = write!(out, "\r\x1b[K\x1b[?7l{text}\x1b[?7h");
-            let _ = out.flush();
         }
     }
 
@@ -48,7 +39,7 @@ impl Line {
     /// then it calls `look` for the position, the unread messages, the capacity and a note.
     pub(crate) fn show(&mut self, verb: &str, look: impl FnOnce() -> (u64, u64, u64, String)) {
         let passed = self.drawn.elapsed();
-        if !self.on_terminal || passed < REDRAW {
+        if passed < REDRAW || self.line.is_hidden() {
             return;
         }
         let (position, unread, capacity, note) = look();
@@ -57,14 +48,8 @@ impl Line {
         let position = HumanCount(position).to_string();
         let gauge = "#".repeat((unread * 10).div_ceil(capacity) as usize);
         let percent = unread * 100 / capacity;
-        self.draw(&format!(
+        self.line.set_message(format!(
             "{verb} {position:>13} {rate:>8}/s  fill [{gauge:-<10}] {percent:>3} %  {note}"
         ));
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.draw("");
     }
 }

@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::Result;
+
 /// The schema tag of this record. Change it with the record.
 pub(crate) const SCHEMA: &str = "message/1";
 
@@ -33,14 +35,27 @@ impl Message {
         (self.checksum == self.sum()).then_some(self.number)
     }
 
+    /// Fails if it is not the message with this number, or not whole.
+    pub(crate) fn check(&self, number: u64) -> Result<()> {
+        match self.number() {
+            Some(found) if found == number => Ok(()),
+            Some(found) => Err(format!("record {found} is in place of record {number}").into()),
+            None => Err(format!("record {number} is not whole").into()),
+        }
+    }
+
     /// The checksum, shortened for display.
     pub(crate) fn short_checksum(&self) -> u32 {
         self.checksum as u32
     }
 
+    /// It notices a wrong word, and words in the wrong order.
     #[inline]
     fn sum(&self) -> u64 {
-        checksum(&self.as_bytes()[..24])
+        let mix =
+            |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+        let [first, second] = self.content;
+        [self.number, first, second, 0].into_iter().fold(24, mix)
     }
 }
 
@@ -49,17 +64,4 @@ impl Message {
 pub(crate) fn scramble(number: u64) -> u64 {
     let word = (number ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word ^ word >> 31
-}
-
-/// It notices a wrong word, and words in the wrong order.
-#[inline]
-pub(crate) fn checksum(bytes: &[u8]) -> u64 {
-    let mix = |sum: u64, word| {
-        (sum.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
-    };
-    let words = bytes.chunks_exact(8);
-    let mut rest = [0; 8];
-    rest[..words.remainder().len()].copy_from_slice(words.remainder());
-    let words = words.map(|word| word.try_into().expect("a chunk has eight bytes"));
-    mix(words.fold(bytes.len() as u64, mix), rest)
 }

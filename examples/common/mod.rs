@@ -1,12 +1,8 @@
 //! What the examples share: how they start, the processes that they start, and how Ctrl-C ends them.
-#![allow(dead_code, reason = "each example uses its own part of this")]
-
-#[macro_use]
-pub(crate) mod say;
+#![allow(dead_code, unused_imports, reason = "each example uses a part")]
 
 pub(crate) mod check;
 pub(crate) mod cores;
-pub(crate) mod feeds;
 pub(crate) mod interrupt;
 pub(crate) mod line;
 pub(crate) mod message;
@@ -14,38 +10,41 @@ pub(crate) mod numbers;
 pub(crate) mod options;
 pub(crate) mod pace;
 pub(crate) mod process;
+pub(crate) mod say;
 pub(crate) mod stream;
 pub(crate) mod traffic;
+pub(crate) mod wait;
+
+pub(crate) use process::Process;
+pub(crate) use say::{complain, say};
+pub(crate) use wait::MOMENT;
 
 use std::error::Error;
 use std::path::Path;
-use std::process::ExitCode;
-use std::time::Duration;
 use std::{env, io};
 
 use tempfile::TempDir;
 
 pub(crate) type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// How long an example waits for a ring before it checks for Ctrl-C.
-pub(crate) const MOMENT: Duration = Duration::from_millis(100);
-
 /// Runs an example, or one part of it: a process that the example has started with these words.
-/// It prints an error. After a signal it lets that signal kill it, as a shell expects.
-pub(crate) fn main(run: impl FnOnce(&[&str]) -> Result<()>) -> ExitCode {
+/// It prints an error. Ctrl-C kills a part at once, as any program. The example itself
+/// ends when it checks for the signal, and then lets that signal kill it, as a shell expects.
+pub(crate) fn main(run: impl FnOnce(&[&str]) -> Result<()>) {
     let words: Vec<_> = env::args_os().skip(1).collect();
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     let words: Vec<_> = words.iter().map(|word| &**word).collect();
-    match run(&words) {
-        Ok(()) if !interrupt::asked() => return ExitCode::SUCCESS,
+    let is_part = env::var_os(process::PART).is_some();
+    let listening = if is_part { Ok(()) } else { interrupt::listen() };
+    match listening.and_then(|()| run(&words)) {
         Ok(()) => {}
         Err(_) if interrupt::asked() => complain!("interrupted"),
         Err(error) => {
             complain!("error: {error}");
-            return ExitCode::FAILURE;
+            std::process::exit(1);
         }
     }
-    interrupt::die()
+    interrupt::die_if_asked();
 }
 
 /// Names for the rings of one run of an example.
@@ -57,10 +56,4 @@ pub(crate) fn names<const N: usize>(example: &str, rings: [&str; N]) -> [String;
 pub(crate) fn directory(example: &str, place: impl AsRef<Path>) -> io::Result<TempDir> {
     let [prefix] = names(example, [""]);
     tempfile::Builder::new().prefix(&prefix).tempdir_in(place)
-}
-
-/// Whether a socket's call has ended early, and may be repeated.
-pub(crate) fn is_temporary(error: &io::Error) -> bool {
-    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
 }

@@ -15,3 +15,11 @@ pub(crate) fn three_digits(value: f64) -> String {
     let decimals = usize::from(value < 99.95) + usize::from(value < 9.995);
     format!("{value:.decimals$}")
 }
+
+/// These messages, if there are any, as part of a sentence.
+pub(crate) fn range(first: u64, next: u64) -> String {
+    match next - first {
+        0 => String::new(),
+        _ => format!(" ({first} to {})", next - 1),
+    }
+}

@@ -5,8 +5,8 @@ use std::process;
 
 use quoit::{Ring, RingOptions};
 
-use super::Result;
 use super::message::{Message, SCHEMA};
+use super::{Result, complain};
 
 /// Which ring, and how far.
 #[derive(Debug, clap::Args)]
@@ -47,13 +47,5 @@ pub(crate) fn remove_name(ring: &Ring<Message>) {
             complain!("error: {error}");
             process::exit(1);
         }
-    }
-}
-
-/// These messages, if there are any, as part of a sentence.
-pub(crate) fn range(first: u64, next: u64) -> String {
-    match next - first {
-        0 => String::new(),
-        _ => format!(" ({first} to {})", next - 1),
     }
 }

@@ -1,19 +1,23 @@
 //! The other processes of an example: this program, started again.
 
 use std::env;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Result;
+use super::wait::retry;
+
+/// The environment variable of such a process.
+pub(crate) const PART: &str = "QUOIT_EXAMPLE_PART";
 
 /// A process that runs one part of the example. Dropping it kills it, as `kill -9` does.
 pub(crate) struct Process {
     part: String,
     pub(crate) child: Child,
     /// What it prints, if that is piped.
-    output: Option<BufReader<ChildStdout>>,
+    pub(crate) output: Option<BufReader<ChildStdout>>,
 }
 
 impl Process {
@@ -29,7 +33,8 @@ impl Process {
 
     pub(crate) fn spawn(words: &[&str], input: Stdio, output: Stdio) -> Result<Self> {
         let mut command = Command::new(env::current_exe()?);
-        let mut child = command.args(words).stdin(input).stdout(output).spawn()?;
+        command.env(PART, "").args(words);
+        let mut child = command.stdin(input).stdout(output).spawn()?;
         Ok(Self {
             part: words[0].to_owned(),
             output: child.stdout.take().map(BufReader::new),
@@ -65,6 +70,17 @@ impl Process {
             }
             _ => Ok(()),
         }
+    }
+
+    /// As [`retry`], and fails if this process has failed.
+    pub(crate) fn retry<T, E: Into<io::Error>>(
+        &mut self,
+        mut call: impl FnMut() -> Result<T, E>,
+    ) -> Result<T> {
+        retry(|| match call().map_err(Into::into) {
+            Err(error) => Err(self.check().map_or_else(io::Error::other, |()| error)),
+            done => done,
+        })
     }
 
     /// Asks it to end by SIGTERM, and waits until it has ended.

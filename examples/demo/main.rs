@@ -1,26 +1,33 @@
 //! Ten million messages of each shape between two processes, every one
 //! verified, and the time of a round trip, compared with a pipe and a Unix socket.
 //!
-//! Both endpoints are this program, started again. The transports take turns in
-//! slices, so that changes of the machine's speed affect all equally.
+//! The far process is this program, started again. Both go through the same slices of the work, in
+//! which the transports take turns, so that changes of the machine's speed affect all equally.
+//!
+//! ```sh
+//! cargo run --release --example demo
+//! ```
 
-#[macro_use]
 #[path = "../common/mod.rs"]
 mod common;
-mod endpoint;
 mod link;
-mod pair;
+mod slices;
 mod table;
 
-use std::io::{ErrorKind, Write, stdout};
-use std::process::ExitCode;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Instant;
 
 use clap::Parser;
-
-use common::line::Line;
-use common::{Result, cores, interrupt};
-use endpoint::{Slice, TRANSPORTS};
-use pair::Pair;
+use common::line::line;
+use common::{Process, Result, cores, interrupt, say};
+use link::{Bytes, Link, links};
+use quoit::{Consumer, Producer, RingOptions};
+use slices::{ROUNDS, settle, slices};
 use table::Row;
 
 /// Moves messages between two processes, verifies each, and measures
@@ -41,64 +48,109 @@ struct Options {
     count: u64,
 }
 
-fn main() -> ExitCode {
+const TRANSPORTS: [&str; 4] = ["records", "frames", "pipe", "socket"];
+
+fn main() {
     common::main(|words| match words {
-        ["end", side, directory, core] => endpoint::run(side, directory, core),
+        ["far", directory, count] => answer(Path::new(directory), count.parse()?),
         _ => run(Options::parse().count),
-    })
+    });
 }
 
 fn run(count: u64) -> Result<()> {
-    interrupt::listen()?;
     let directory = common::directory("demo", "/dev/shm")?;
-    let cores = match cores::allowed()?[..] {
-        [first, .., last] => Some([first, last]),
-        _ => None,
-    };
-    let mut pair = Pair::start(directory.path(), cores)?;
-    let one_way = measure(&mut pair, 0, count)?;
-    if !show(&table::one_way(&one_way))? {
-        return Ok(());
+    let mut near = Near::start(directory.path(), count)?;
+    let done = near.compare(count);
+    if done.is_err() {
+        interrupt::check()?;
+        near.end()?; // if the other process has failed, that is the reason
     }
-    let round_trips = measure(&mut pair, 1, count)?;
-    let table = table::round_trips(&round_trips) + &table::legend(cores);
-    show(&table)?;
-    match one_way.iter().chain(&round_trips).all(Row::is_clean) {
-        true => Ok(()),
-        false => Err("not every message was verified".into()),
+    done
+}
+
+/// This process. It ends the other one before it closes its endpoints.
+struct Near {
+    far: Process,
+    links: [Box<dyn Link>; TRANSPORTS.len()],
+    /// How many messages the other one has verified, after each slice.
+    reports: Consumer<u64>,
+    /// The cores that this process may use.
+    allowed: Vec<usize>,
+}
+
+impl Near {
+    fn start(directory: &Path, count: u64) -> Result<Self> {
+        let allowed = cores::allowed()?;
+        let listener = UnixListener::bind(directory.join("socket"))?;
+        let reports = RingOptions::new(1).create::<u64>(directory.join("reports"))?;
+        let reports = reports.consumer()?;
+        let path = directory.to_str().ok_or("a path in UTF-8")?;
+        let words = ["far", path, &count.to_string()];
+        let mut far = Process::spawn(&words, Stdio::piped(), Stdio::piped())?;
+        far.line()?; // it has attached to every ring
+        let (input, output) = (far.output.take(), far.child.stdin.take());
+        let pipe = Bytes(input.expect("piped"), output.expect("piped"));
+        let links = links(directory, ["there", "back"], pipe, listener.accept()?.0)?;
+        Ok(Self {
+            far,
+            links,
+            reports,
+            allowed,
+        })
+    }
+
+    /// Prints both tables, the second one only if a process reads the first one.
+    fn compare(&mut self, count: u64) -> Result<()> {
+        let one_way = self.measure(false, count)?;
+        if !say!("{}", table::one_way(&one_way)) {
+            return Ok(());
+        }
+        let round_trips = self.measure(true, count)?;
+        let legend = table::legend(&self.allowed);
+        say!("\n{}\n\n{legend}", table::round_trips(&round_trips));
+        Ok(())
+    }
+
+    /// Sends messages one way, or there and back.
+    fn measure(&mut self, is_trip: bool, count: u64) -> Result<Vec<Row>> {
+        let line = line();
+        let task = if is_trip { "round trip" } else { "one way" };
+        let mut rows: Vec<_> = TRANSPORTS.map(Row::new).into();
+        for slice in slices(is_trip, count) {
+            let row = &mut rows[slice.transport];
+            let (round, name) = (slice.round, row.transport);
+            line.set_message(format!("{task}, slice {round} of {ROUNDS}: {name}"));
+            settle(&self.allowed, 0, &slice)?;
+            let begin = Instant::now();
+            self.links[slice.transport].ask(&slice, row)?;
+            row.verified = self.reports.pop()?;
+            row.time += begin.elapsed();
+        }
+        Ok(rows)
+    }
+
+    /// Waits until the other process ends, and fails if it did.
+    fn end(mut self) -> Result<()> {
+        drop((self.links, self.reports));
+        self.far.end()
     }
 }
 
-/// Prints it; `false` if its reader has closed.
-fn show(text: &str) -> Result<bool> {
-    match stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        written => Ok(written.map(|()| true)?),
-    }
-}
-
-/// Sends messages one way, or there and back, with each transport, in slices by turns.
-fn measure(pair: &mut Pair, there_and_back: usize, count: u64) -> Result<Vec<Row>> {
-    const ROUNDS: u64 = 10;
-    let line = Line::new(0);
-    let task = ["one way", "round trip"][there_and_back];
-    let mut rows: Vec<_> = TRANSPORTS.map(Row::new).into();
-    for round in 1..=ROUNDS {
-        for (transport, row) in rows.iter_mut().enumerate() {
-            let name = row.transport;
-            line.draw(&format!("{task}, slice {round} of {ROUNDS}: {name}"));
-            // How many of the messages suffice for the measurement.
-            let share =
-                count.div_ceil([[1, 10], [1, 10], [10, 200], [10, 200]][transport][there_and_back]);
-            let slice = Slice {
-                transport,
-                there_and_back,
-                count: share * round / ROUNDS - share * (round - 1) / ROUNDS,
-            };
-            if slice.count > 0 {
-                row.ends = pair.run(slice)?;
-            }
+/// The other process: it verifies the messages, and returns those of round trips.
+fn answer(directory: &Path, count: u64) -> Result<()> {
+    let allowed = cores::allowed()?;
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let pipe = Bytes(io::stdin().lock(), output);
+    let socket = UnixStream::connect(directory.join("socket"))?;
+    let mut links = links(directory, ["back", "there"], pipe, socket)?;
+    let mut reports = Producer::<u64>::open(directory.join("reports"))?;
+    say!("attached");
+    for is_trip in [false, true] {
+        for slice in slices(is_trip, count) {
+            settle(&allowed, 1, &slice)?;
+            links[slice.transport].answer(&slice)?;
+            reports.push(slice.numbers.end)?;
         }
     }
-    Ok(rows)
+    Ok(())
 }

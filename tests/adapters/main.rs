@@ -9,7 +9,6 @@ mod pipes;
 mod pollable;
 #[cfg(feature = "futures")]
 mod reactor;
-mod restarts;
 mod rpc;
 mod select;
 #[cfg(feature = "shared_memory")]
@@ -17,12 +16,9 @@ mod shared_memory;
 
 common::suite::suite! {
     #[cfg(feature = "futures")] futures,
-    #[cfg(feature = "futures")] futures::cancelling,
     #[cfg(feature = "futures")] futures::dropped,
     #[cfg(feature = "futures")] futures::endings,
     #[cfg(feature = "futures")] futures::peers,
-    #[cfg(feature = "futures")] futures::places,
-    #[cfg(feature = "futures")] futures::reactor,
     #[cfg(feature = "futures")] futures::refusals,
     #[cfg(feature = "futures")] futures::sinks,
     #[cfg(feature = "futures")] futures::stopped,
@@ -34,7 +30,6 @@ common::suite::suite! {
     pipes::streams,
     pollable,
     #[cfg(feature = "futures")] reactor,
-    restarts,
     rpc,
     select,
     select::departures,

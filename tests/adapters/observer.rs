@@ -2,26 +2,29 @@
 //! changes nothing, in any ring.
 
 use std::collections::VecDeque;
+use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::process;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::common::PATIENCE;
-use crate::common::child::Child;
+use crate::common::calls::{Calls, Wait, pop, push};
 use crate::common::clock::until;
 use crate::common::dice::Dice;
-use crate::common::fork::{done, ending, fork};
+use crate::common::ends::End;
+use crate::common::fork::{forked, in_a_child, succeeds};
 use crate::common::names::{RingName, file_directory};
-use crate::common::positions::{peer, start};
+use crate::common::positions::{ROLES, peer, start};
 use crate::common::process::set_limit;
-use crate::common::refused::refused;
-use crate::common::rings::{ends, named};
+use crate::common::refused::{is, refused};
+use crate::common::rings::{consumer, ends, named, producer};
 use crate::common::sample::mix;
 use crate::common::segment_file::{CAPACITY, DOORBELL, SLOT_SIZE, SUPERSEDED, SegmentFile};
 use crate::common::threads::while_repeating;
 use quoit::observer::{Message, ShapeKind};
-use quoit::{DoorbellKind, Error, FrameConsumer, FrameProducer, Observer, Ring, RingOptions, Role};
+use quoit::{DoorbellKind, Error, Observer, Ring, RingOptions, Role};
 use rustix::process::Resource;
 
 crate::common::suite::tests! {
@@ -34,48 +37,33 @@ crate::common::suite::tests! {
     it_sees_which_endpoint_sleeps,
     at_full_load_it_sees_only_what_was_sent,
     read_permission_suffices,
-    its_memory_cannot_be_written,
     it_changes_nothing,
     any_bytes_in_the_segment_are_handled,
     it_reports_errors,
     a_record_that_does_not_fit_into_memory_is_an_error,
     it_sees_that_a_ring_is_superseded;
-    parts: peer, sender
+    parts: peer
 }
 
-fn ring<T: quoit::Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, RingName) {
-    named(test, &RingOptions::new(capacity))
+fn ring<T: quoit::Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, RingName, Observer) {
+    let (ring, name) = named(test, &RingOptions::new(capacity));
+    let observer = Observer::open(&name).expect("a ring");
+    (ring, name, observer)
 }
 
-/// The messages that an observer sees.
-fn unread(observer: &Observer) -> Vec<Message> {
+/// The messages that an observer sees from this position on.
+fn unread_from(observer: &Observer, position: u64) -> Vec<Message> {
     let mut messages = Vec::new();
-    let seen = observer.unread(usize::MAX, |message| messages.push(message));
+    let take = |message| messages.push(message);
+    let seen = observer.unread_from(position, usize::MAX, take);
     assert_eq!(seen.expect("a sound ring"), messages.len());
     messages
 }
 
-/// The position after the last message that it has seen.
-struct Follower(u64);
-
-impl Follower {
-    /// Checks that there is exactly one new message.
-    fn looks(&mut self, observer: &Observer, expected: &[u8]) {
-        let looked = observer.unread_from(self.0, 10, |message| {
-            assert!(message.position >= self.0 && message.next > message.position);
-            assert_eq!(message.bytes, expected);
-            self.0 = message.next;
-        });
-        assert_eq!(looked.expect("a sound ring"), 1);
-        let again = observer.unread_from(self.0, 10, |message| panic!("{message:?} again"));
-        assert_eq!(again.expect("a sound ring"), 0);
-    }
-}
-
 fn it_knows_the_header() {
     let before = SystemTime::now() - Duration::from_secs(1);
-    let (ring, name) = ring::<[u32; 3]>("header", 64);
-    let info = Observer::open(&name).expect("a ring").info();
+    let (ring, _name, observer) = ring::<[u32; 3]>("header", 64);
+    let info = observer.info();
     assert_eq!((info.shape, info.capacity), (ShapeKind::Records, 64));
     assert_eq!((info.slot_size, info.slot_align, info.layout), (12, 4, 1));
     assert_eq!(info.incarnation, ring.incarnation());
@@ -92,111 +80,89 @@ fn it_knows_the_header() {
         assert_eq!(info.doorbell, DoorbellKind::Semaphore);
     }
     file.write_half(DOORBELL, 2);
-    let refused = Observer::open(&bells).map(drop);
-    assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
+    is!(Observer::open(&bells) => Err(Error::Corrupt(_)));
     assert!(info.created > before && info.created < SystemTime::now());
+}
+
+/// After each of many random pushes and pops. `shown` is the kind and the bytes of a message.
+fn sees_the_messages<T: Calls + ?Sized>(shown: impl Fn(&T::Message) -> (u32, Vec<u8>)) {
+    let (ring, _name, observer) = ring::<T>("messages", 8 * T::SMALL);
+    let (mut producer, mut consumer) = ends(&ring);
+    let (mut dice, mut queue, mut number, mut follower) = (Dice(1), VecDeque::new(), 0, 0);
+    let first = producer.position();
+    let seen = |messages: Vec<Message>| {
+        let seen = messages.into_iter();
+        seen.map(|message| (message.next, message.kind, message.bytes))
+            .collect::<Vec<_>>()
+    };
+    for _ in 0..4000 {
+        let message = T::varied(number);
+        if dice.roll(2) == 1 {
+            queue.pop_front();
+            let _ = pop::<T>(&mut consumer, Wait::Never);
+        } else if push::<T>(&mut producer, &message, Wait::Never).is_ok() {
+            let (kind, bytes) = shown(&message);
+            let new = (producer.position(), kind, bytes);
+            // From the last one on there is exactly this one.
+            assert_eq!(
+                seen(unread_from(&observer, follower)),
+                std::slice::from_ref(&new)
+            );
+            follower = new.0;
+            queue.push_back(new);
+            number += 1;
+        }
+        assert!(unread_from(&observer, follower).is_empty());
+        let positions = observer.positions();
+        let expected = (producer.position(), consumer.position(), producer.len());
+        assert_eq!((positions.tail, positions.head, positions.len()), expected);
+        // A released message is not shown.
+        let all = unread_from(&observer, first);
+        assert!(all.iter().all(|message| message.position >= positions.head));
+        assert_eq!(seen(all), Vec::from_iter(queue.iter().cloned()));
+        let mut two = 0;
+        let some = observer.unread(2, |_| two += 1).expect("a sound ring");
+        assert_eq!((some, two), (queue.len().min(2), queue.len().min(2)));
+    }
+    assert!(number > 500, "too few messages");
 }
 
 fn it_sees_the_records_that_both_endpoints_see() {
     // Of a size that is not a multiple of a word.
-    let (ring, name) = ring::<[u8; 5]>("records", 8);
-    let (mut producer, mut consumer) = ends(&ring);
-    let observer = Observer::open(&name).expect("a ring");
-    let (mut dice, mut queue, mut number) = (Dice(1), VecDeque::new(), 0u64);
-    let mut follower = Follower(0);
-    for _ in 0..2000 {
-        if dice.roll(2) == 0 {
-            let record = [number as u8; 5].map(|byte| byte.wrapping_mul(7));
-            if producer.try_push(record).is_ok() {
-                follower.looks(&observer, &record);
-                queue.push_back((number, record));
-                number += 1;
-            }
-        } else if consumer.try_pop().is_ok() {
-            queue.pop_front();
-        }
-        let positions = observer.positions();
-        assert_eq!(positions.tail, producer.position());
-        assert_eq!(positions.head, consumer.position());
-        assert_eq!(positions.len(), queue.len() as u64);
-        let seen = unread(&observer);
-        let seen: Vec<_> = seen.iter().map(|m| (m.position, &*m.bytes)).collect();
-        let queued: Vec<_> = queue
-            .iter()
-            .map(|(at, record)| (*at, &record[..]))
-            .collect();
-        assert_eq!(seen, queued);
-    }
-    assert!(number > 500, "too few messages");
-    let left = observer.unread_from(number - 1 - 8, 10, |_| {});
-    assert_eq!(
-        left.expect("a sound ring"),
-        queue.len(),
-        "a released message is not shown"
-    );
+    sees_the_messages::<[u8; 5]>(|record| (0, record.to_vec()));
 }
 
 fn it_sees_the_frames_that_both_endpoints_see() {
-    let (ring, name) = ring::<[u8]>("frames", 256);
-    let (mut producer, mut consumer) = ends(&ring);
-    let observer = Observer::open(&name).expect("a ring");
-    let (mut dice, mut queue, mut laps) = (Dice(2), VecDeque::new(), 0);
-    let mut follower = Follower(0);
-    for number in 0..4000u64 {
-        if dice.roll(2) == 0 {
-            let frame = vec![number as u8; dice.roll(100)];
-            let kind = number as u32;
-            if producer.try_push_kind(kind, &frame).is_ok() {
-                follower.looks(&observer, &frame);
-                queue.push_back((kind, frame));
-                laps = producer.position() / 256;
-            }
-        } else if consumer.try_pop(&mut [0; 100]).is_ok() {
-            queue.pop_front();
-        }
-        let seen = unread(&observer);
-        let seen: Vec<_> = seen.into_iter().map(|m| (m.kind, m.bytes)).collect();
-        assert_eq!(seen, Vec::from_iter(queue.iter().cloned()));
-        let some = observer.unread(2, |_| {}).expect("a sound ring");
-        assert_eq!(some, queue.len().min(2));
-    }
-    assert!(laps > 100, "too few messages");
+    sees_the_messages::<[u8]>(Clone::clone);
 }
 
 fn it_sees_what_each_role_counts_as_dropped() {
-    let (ring, name) = ring::<u64>("dropped", 8);
-    let observer = Observer::open(&name).expect("a ring");
+    let (ring, _name, observer) = ring::<u64>("dropped", 8);
     let dropped = || {
-        [Role::Producer, Role::Consumer].map(|role| {
-            let state = observer.endpoint(role);
-            (state.dropped, state.rescues)
-        })
+        ROLES
+            .map(|role| observer.endpoint(role))
+            .map(|end| (end.dropped, end.rescues))
     };
     assert_eq!(dropped(), [(0, 0), (0, 0)]);
-    let (mut producer, mut consumer) = ends(&ring);
-    producer.count_dropped(3);
-    producer.count_dropped(4);
+    let (mut first, mut consumer) = ends(&ring);
+    first.count_dropped(3);
+    first.count_dropped(4);
     consumer.count_dropped(1);
     assert_eq!(dropped(), [(7, 0), (1, 0)]);
-    drop((producer, consumer));
-    let mut producer = ring.producer().expect("the role is free");
-    assert_eq!(
-        dropped(),
-        [(7, 0), (1, 0)],
-        "the next holder continues to count"
-    );
-    producer.count_dropped(u64::MAX);
+    drop((first, consumer));
+    let mut next = producer(&ring);
+    assert_eq!(dropped(), [(7, 0), (1, 0)], "the next holder continues");
+    next.count_dropped(u64::MAX);
     assert_eq!(dropped(), [(6, 0), (1, 0)], "it wraps");
 }
 
 fn it_sees_the_holders_of_the_roles() {
-    let (ring, name) = ring::<u64>("holders", 8);
-    let observer = Observer::open(&name).expect("a ring");
+    let (ring, name, observer) = ring::<u64>("holders", 8);
     let alive = |role| observer.is_alive(role).expect("an answer");
-    for role in [Role::Producer, Role::Consumer] {
+    for role in ROLES {
         assert!(!alive(role) && observer.endpoint(role).epoch == 0);
     }
-    let consumer = ring.consumer().expect("the role is free");
+    let consumer = consumer(&ring);
     let end = observer.endpoint(Role::Consumer);
     assert!(alive(Role::Consumer) && !end.is_closed);
     assert_eq!((end.epoch, end.pid, end.rescues), (1, process::id(), 0));
@@ -207,21 +173,16 @@ fn it_sees_the_holders_of_the_roles() {
     assert!(alive(Role::Producer));
     assert_eq!(observer.endpoint(Role::Producer).pid, idler.pid());
     drop(idler); // kill -9
-    let end = observer.endpoint(Role::Producer);
-    assert!(
-        !alive(Role::Producer) && !end.is_closed,
-        "it has not closed"
-    );
+    let is_closed = observer.endpoint(Role::Producer).is_closed;
+    assert!(!alive(Role::Producer) && !is_closed, "it has not closed");
 }
 
 fn it_measures_the_rates_of_a_ring() {
-    let (ring, name) = ring::<u64>("rates", 8);
+    let (ring, _name, observer) = ring::<u64>("rates", 8);
     let (mut producer, mut consumer) = ends(&ring);
-    let observer = Observer::open(&name).expect("a ring");
     let before = observer.sample();
     (0..5).for_each(|number| producer.try_push(number).expect("room"));
-    consumer.try_pop().expect("a record");
-    assert_eq!(consumer.try_iter().count(), 4);
+    assert_eq!(consumer.try_iter().count(), 5);
     // A process that gets no CPU time cannot sleep.
     while observer.endpoint(Role::Consumer).parks == 0 {
         assert!(consumer.pop_timeout(Duration::from_millis(50)).is_err());
@@ -234,28 +195,25 @@ fn it_measures_the_rates_of_a_ring() {
 
     let seconds = (after.at - before.at).as_secs_f64();
     let rates = after.rates_since(&before);
-    let counts = [rates.pushed, rates.popped, rates.parks].map(|rate| (rate * seconds).round());
-    assert_eq!(counts, [6.0, 5.0, after.consumer.parks as f64]);
+    let counts = [rates.pushed, rates.popped, rates.parks, rates.wakes];
     let wakes = after.producer.wakes + after.consumer.wakes;
-    let before_that = before.producer.wakes + before.consumer.wakes;
-    let counted = (rates.wakes * seconds).round();
-    assert_eq!(counted, (wakes - before_that) as f64);
+    let wakes = wakes - (before.producer.wakes + before.consumer.wakes);
+    let expected = [6, 5, after.consumer.parks, wakes].map(|count| count as f64);
+    assert_eq!(counts.map(|rate| (rate * seconds).round()), expected);
     let none = after.rates_since(&after);
     assert_eq!([none.pushed, none.popped, none.parks, none.wakes], [0.0; 4]);
 }
 
 fn it_sees_which_endpoint_sleeps() {
     for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
-        let name = RingName::new("sleeps");
         let options = RingOptions::new(1).doorbell(doorbell).spin(Duration::ZERO);
-        let ring = options.create::<u64>(&name).expect("a ring");
+        let (ring, name) = named::<u64>("sleeps", &options);
         let observer = Observer::open(&name).expect("a ring");
-        let asleep =
-            || [Role::Producer, Role::Consumer].map(|role| observer.endpoint(role).is_asleep);
+        let asleep = || ROLES.map(|role| observer.endpoint(role).is_asleep);
         let until = |wanted| until("they sleep and wake", || asleep() == wanted);
         let (mut producer, mut consumer) = ends(&ring);
         assert_eq!(asleep(), [false, false]);
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             let reader = scope.spawn(|| consumer.pop());
             until([false, true]);
             producer.push(7).expect("room");
@@ -263,7 +221,7 @@ fn it_sees_which_endpoint_sleeps() {
         });
         assert_eq!(asleep(), [false, false]);
         producer.push(8).expect("room");
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             let writer = scope.spawn(|| producer.push(9));
             until([true, false]);
             assert_eq!(consumer.pop(), Ok(8));
@@ -280,24 +238,14 @@ fn frame(number: u64) -> Vec<u8> {
     frame
 }
 
-/// Sends frames until the consumer has closed.
-fn sender(arguments: &[String]) {
-    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
-    for number in 0.. {
-        if producer.push(&frame(number)).is_err() {
-            return;
-        }
-    }
-}
-
 fn at_full_load_it_sees_only_what_was_sent() {
-    let (ring, name) = ring::<[u8]>("load", 4096);
-    let mut consumer: FrameConsumer = ring.consumer().expect("the role is free");
-    let _sender = Child::start("sender", &[name.as_str()]);
-    let observer = Observer::open(&name).expect("a ring");
-    let reads = || {
-        let _ = consumer.try_pop(&mut [0; 100]);
-    };
+    let (ring, _name, observer) = ring::<[u8]>("load", 4096);
+    let sender = forked(|| {
+        let mut producer = producer(&ring);
+        let _ = (0..).find(|&number| producer.push(&frame(number)).is_err());
+    });
+    let mut consumer = consumer(&ring);
+    let reads = || consumer.try_pop(&mut [0; 100]).map_or((), |_| ());
     while_repeating(reads, || {
         let (mut seen, mut before, begun) = (0, observer.positions(), Instant::now());
         while seen < 20_000 {
@@ -314,6 +262,8 @@ fn at_full_load_it_sees_only_what_was_sent() {
             looked.expect("a sound ring");
         }
     });
+    drop(consumer);
+    succeeds(sender);
 }
 
 fn read_permission_suffices() {
@@ -321,55 +271,45 @@ fn read_permission_suffices() {
     let path = directory.path().join("ring");
     let ring = RingOptions::new(8).create::<u64>(&path).expect("a ring");
     for (path, mode) in [(directory.path(), 0o755), (&*path, 0o444)] {
-        let mode = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(path, mode).expect("the file of this process");
+        let mode = fs::Permissions::from_mode(mode);
+        fs::set_permissions(path, mode).expect("the file of this process");
     }
-    ring.producer()
-        .expect("the role is free")
-        .push(7)
-        .expect("room");
-    let Some(child) = fork() else {
+    producer(&ring).push(7).expect("room");
+    in_a_child(|| {
         // SAFETY: the call has no pointers.
         assert_eq!(unsafe { libc::setuid(65534) }, 0, "only root can do this");
         let observer = Observer::open(&path).expect("read permission");
         assert_eq!(observer.positions().len(), 1);
-        assert!(!observer.is_alive(Role::Producer).expect("an answer"));
-        assert!(!observer.is_superseded().expect("an answer"));
+        is!(observer.is_alive(Role::Producer) => Ok(false));
+        is!(observer.is_superseded() => Ok(false));
         assert!(Ring::<u64>::open(&path).is_err(), "no write permission");
-        done();
-    };
-    assert_eq!(ending(child), 0, "the child succeeded");
+    });
 }
 
-fn its_memory_cannot_be_written() {
-    let (_ring, name) = ring::<u64>("read-only", 8);
-    let observer = Observer::open(&name);
-    let maps = std::fs::read_to_string("/proc/self/maps").expect("this process's mappings");
-    let ours: Vec<_> = maps
-        .lines()
-        .filter(|line| line.contains(name.as_str()))
-        .collect();
-    let modes = ours.iter().map(|line| line.split(' ').nth(1));
-    // The ring's own mapping has the draft's name.
-    assert_eq!(modes.flatten().collect::<Vec<_>>(), ["r--s"]);
-    drop(observer);
-}
-
+/// Its memory cannot be written.
 fn it_changes_nothing() {
-    let (ring, name) = ring::<[u8]>("nothing", 256);
-    let mut producer = ring.producer().expect("the role is free");
+    let (ring, name, observer) = ring::<[u8]>("nothing", 256);
+    let maps = fs::read_to_string("/proc/self/maps").expect("this process's mappings");
+    let ours = maps.lines().filter(|line| line.contains(name.as_str()));
+    // The ring's own mapping has the draft's name.
+    let modes = ours.filter_map(|line| line.split(' ').nth(1));
+    assert_eq!(modes.collect::<Vec<_>>(), ["r--s"]);
+    let mut producer = producer(&ring);
     producer.push(b"untouched").expect("room");
-    let before = std::fs::read(name.file()).expect("the segment");
-    let observer = Observer::open(&name).expect("a ring");
-    unread(&observer);
+    let bytes = || fs::read(name.file()).expect("the segment");
+    let before = bytes();
+    assert_eq!(unread_from(&observer, 0).len(), 1);
     observer.positions();
-    for role in [Role::Producer, Role::Consumer] {
+    for role in ROLES {
         observer.endpoint(role);
         observer.is_alive(role).expect("an answer");
     }
     drop(observer);
-    let after = std::fs::read(name.file()).expect("the segment");
-    assert!(before == after, "a byte has changed");
+    assert!(before == bytes(), "a byte has changed");
+}
+
+fn without_ring<R>((_, name, observer): (R, RingName, Observer)) -> (RingName, Observer) {
+    (name, observer)
 }
 
 /// Overwrites any words: each call returns, and reads only within the segment.
@@ -377,30 +317,16 @@ fn any_bytes_in_the_segment_are_handled() {
     let mut dice = Dice(3);
     let (mut refused, mut shown) = (0, 0);
     for round in 0..300 {
-        let name = RingName::new("overwritten");
-        let options = RingOptions::new(64);
-        match round % 2 {
-            0 => drop(options.create::<[u8; 3]>(&name).expect("a ring")),
-            _ => drop(options.create::<[u8]>(&name).expect("a ring")),
-        }
+        let (name, opened) = match round % 2 {
+            0 => without_ring(ring::<[u8; 3]>("overwritten", 64)),
+            _ => without_ring(ring::<[u8]>("overwritten", 64)),
+        };
         let file = SegmentFile::open(&name.file());
-        let opened = Observer::open(&name).expect("a ring");
         for _ in 0..50 {
-            let places = [
-                dice.roll(20),
-                512,
-                1024,
-                2048 + dice.roll(8),
-                dice.roll(2056),
-            ];
-            let place = places[dice.roll(5)] as u64 * 8;
-            let words = [
-                dice.roll(64) as u64 * 8,
-                mix(round ^ place),
-                u64::MAX,
-                24,
-                0xffff_ffff,
-            ];
+            let (field, data, any) = (dice.roll(20), 2048 + dice.roll(8), dice.roll(2056));
+            let place = [field, 512, 1024, data, any][dice.roll(5)] as u64 * 8;
+            let small = dice.roll(64) as u64 * 8;
+            let words = [small, mix(round ^ place), u64::MAX, 24, 0xffff_ffff];
             file.write(place, words[dice.roll(5)]);
             refused += u32::from(Observer::open(&name).is_err());
             let _ = opened.unread(100, |message| {
@@ -410,22 +336,17 @@ fn any_bytes_in_the_segment_are_handled() {
             let from = words[dice.roll(5)];
             let _ = opened.unread_from(from, 100, |message| assert!(message.bytes.len() <= 64));
             let _ = opened.positions().len();
-            for role in [Role::Producer, Role::Consumer] {
-                opened.endpoint(role);
-            }
+            let _ = ROLES.map(|role| opened.endpoint(role));
         }
     }
-    assert!(
-        refused > 50 && shown > 50,
-        "{refused} refused, {shown} shown"
-    );
+    assert!(refused > 50 && shown > 50, "{refused} {shown}");
 }
 
 fn it_reports_errors() {
     let name = RingName::new("refuses");
-    assert!(matches!(Observer::open(&name), Err(Error::NotFound { .. })));
+    is!(Observer::open(&name) => Err(Error::NotFound { .. }));
     for (len, reason) in [(100, "too short"), (20_000, "magic")] {
-        std::fs::write(name.file(), vec![0; len]).expect("a file");
+        fs::write(name.file(), vec![0; len]).expect("a file");
         let refusal = Observer::open(&name).expect_err("no ring").to_string();
         assert!(refusal.contains(reason), "{refusal}");
     }
@@ -437,28 +358,25 @@ fn a_record_that_does_not_fit_into_memory_is_an_error() {
     let (directory, options) = (file_directory(), RingOptions::new(record / 8));
     let name = directory.path().join("giant");
     let ring = options.create::<u64>(&name).expect("a ring");
-    ring.producer().expect("free").try_push(7).expect("room");
+    producer(&ring).try_push(7).expect("room");
     let file = SegmentFile::open(&name);
     file.write(CAPACITY, 1);
     file.write(SLOT_SIZE, record);
     let observer = Observer::open(&name).expect("a ring");
-    let Some(child) = fork() else {
-        let pages = std::fs::read_to_string("/proc/self/statm").expect("its memory");
+    in_a_child(|| {
+        let pages = fs::read_to_string("/proc/self/statm").expect("its memory");
         let pages = pages.split(' ').next().map(str::parse::<u64>);
         let limit = pages.expect("a size").expect("a number") * 4096 + (2 << 20);
         set_limit(Resource::As, limit);
         let seen = observer.unread(1, |_| panic!("it was copied"));
         refused!(seen is Err(Error::Io { source, .. }));
         assert_eq!(source.kind(), ErrorKind::OutOfMemory);
-        done();
-    };
-    assert_eq!(ending(child), 0, "the child succeeded");
+    });
     assert_eq!(observer.unread(1, drop).expect("there is memory"), 1);
 }
 
 fn it_sees_that_a_ring_is_superseded() {
-    let (ring, name) = ring::<u64>("superseded", 8);
-    let observer = Observer::open(&name).expect("a ring");
+    let (ring, name, observer) = ring::<u64>("superseded", 8);
     let seen = || {
         let half = observer.is_half_removed().expect("an answer");
         (half, observer.is_superseded().expect("an answer"))
@@ -473,10 +391,10 @@ fn it_sees_that_a_ring_is_superseded() {
     assert_eq!(seen(), (false, true));
 
     // A name that refers to nothing, or to another file, while the ring has a second name.
-    let (_ring, name) = self::ring::<u64>("moved", 8);
-    let (observer, moved) = (Observer::open(&name).expect("a ring"), name.and("-too"));
+    let (_ring, name, observer) = self::ring::<u64>("moved", 8);
+    let moved = name.and("-too");
     let over = || observer.is_superseded().expect("an answer");
-    std::fs::rename(name.file(), moved.file()).expect("it exists");
+    fs::rename(name.file(), moved.file()).expect("it exists");
     assert!(!over());
     RingOptions::new(8).create::<u64>(&name).expect("a ring");
     assert!(over());

@@ -1,46 +1,215 @@
-//! The thread `quoit-reactor`: it handles no signal, inherits neither affinity nor
-//! scheduling class, continues after a panic of a task's waker, and reports its own
-//! failure.
+//! The thread `quoit-reactor`, which sleeps for all async and pollable endpoints: it runs while
+//! there are some, handles no signal, inherits neither affinity nor scheduling class, continues
+//! after a panic of a task's waker, and reports its own failure.
 
 use std::fs;
-use std::future::Future;
-use std::panic;
+use std::mem::zeroed;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
+use std::ptr;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
-use crate::common::child::{Child, say};
 use crate::common::clock::until;
 use crate::common::descriptors::becomes_readable;
 use crate::common::forbid::forbid_in_all_threads;
-use crate::common::fork::{done, ending, fork};
+use crate::common::fork::in_a_child;
 use crate::common::names::RingName;
+use crate::common::refused::is;
+use crate::common::rings::{ends, heap, named};
 use crate::common::sleep_state::assert_no_rescues;
 use crate::common::threads::threads_named;
-use futures_util::{SinkExt, StreamExt};
-use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, Producer, PushError, RingOptions};
+use crate::futures::{Plain, bell, heap_ends, heap_out, in_time, is_pending, poll_once, poll_with};
+use futures_executor::block_on;
+use futures_util::{SinkExt, StreamExt, future};
+use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, PushError, RingOptions};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 crate::common::suite::tests! {
+    the_thread_runs_while_there_are_async_endpoints,
+    endpoints_are_created_and_dropped_on_several_threads,
+    one_thread_sleeps_for_a_hundred_rings,
+    a_task_is_not_woken_while_its_peer_is_silent,
+    a_task_that_was_woken_otherwise_continues_to_sleep,
+    the_last_endpoint_may_be_dropped_on_the_reactor_thread,
+    futures_and_endpoints_can_be_sent,
     no_signal_is_handled_on_the_thread,
     the_thread_does_not_inherit_a_pin,
     the_thread_does_not_inherit_a_scheduling_class,
-    a_panic_payload_that_panics_affects_no_other_task,
-    a_waker_that_panics_in_its_drop_affects_no_other_task,
+    a_waker_that_panics_affects_no_other_task,
     a_waker_that_panics_in_its_clone_affects_no_other_task,
     a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on,
     a_thread_that_cannot_wait_is_an_error_in_every_wait,
-    an_inherited_endpoint_on_the_heap_returns_an_error;
-    parts: signalled, pinned, classed, forbidden
+    an_inherited_endpoint_on_the_heap_returns_an_error,
 }
 
-fn ends() -> (Producer<u64>, AsyncConsumer<u64>) {
-    let (producer, consumer) = RingOptions::new(1).heap::<u64>().expect("a ring");
-    (producer, consumer.into_async().expect("an async endpoint"))
+/// How many reactor threads this process has.
+fn threads() -> usize {
+    threads_named("quoit-reactor").len()
+}
+
+/// Waits until there are this many reactor threads: a new one sets its name first, and no
+/// thread joins an old one.
+fn until_there_are(wanted: usize) {
+    until("there are as many threads as wanted", || {
+        threads() == wanted
+    });
+}
+
+fn the_thread_runs_while_there_are_async_endpoints() {
+    until_there_are(0);
+    for _ in 0..3 {
+        let (producer, consumer) = heap::<u64>(8);
+        assert_eq!(threads(), 0);
+        let producer = producer.asynchronous();
+        until_there_are(1);
+        let mut consumer = consumer.asynchronous();
+        assert!(is_pending(consumer.pop()));
+        until_there_are(1);
+        drop(producer);
+        drop(consumer.into_inner());
+        until_there_are(0);
+    }
+}
+
+fn endpoints_are_created_and_dropped_on_several_threads() {
+    let work = || {
+        for number in 0..500 {
+            let (mut producer, mut consumer) = heap_ends::<u64>(8);
+            assert!(is_pending(consumer.pop()));
+            let both = future::join(consumer.pop(), producer.push(number));
+            assert_eq!(block_on(both), (Ok(number), Ok(())));
+        }
+    };
+    in_time(move || thread::scope(|scope| [(); 4].map(|()| drop(scope.spawn(work)))));
+    until_there_are(0);
+}
+
+fn one_thread_sleeps_for_a_hundred_rings() {
+    const ROUNDS: u64 = 50;
+    let rings = (0..100).map(|_| named::<u64>("many", &RingOptions::new(4)));
+    let rings: Vec<_> = rings.collect();
+    let (mut producers, consumers): (Vec<_>, Vec<_>) =
+        rings.iter().map(|(ring, _)| ends(ring)).unzip();
+    in_time(move || {
+        let read = consumers.into_iter().map(|consumer| async move {
+            let mut stream = consumer.asynchronous();
+            for number in 0..ROUNDS {
+                assert_eq!(stream.next().await, Some(Ok(number)));
+            }
+            assert_eq!(stream.next().await, None);
+        });
+        let writer = thread::spawn(move || {
+            for number in 0..ROUNDS {
+                for producer in &mut producers {
+                    producer.push(number).expect("a reader");
+                }
+            }
+            threads()
+        });
+        block_on(future::join_all(read));
+        assert_eq!(writer.join().expect("no panic"), 1);
+    });
+    for (_, name) in &rings {
+        assert_no_rescues(name);
+    }
+}
+
+/// A plain producer and an async consumer of a new ring.
+fn named_out(test: &str) -> (quoit::Producer<u64>, AsyncConsumer<u64>, RingName) {
+    let (ring, name) = named::<u64>(test, &RingOptions::new(8));
+    let (producer, consumer) = ends(&ring);
+    (producer, consumer.asynchronous(), name)
+}
+
+fn a_task_is_not_woken_while_its_peer_is_silent() {
+    let (mut producer, mut consumer, name) = named_out("silent");
+    let (waker, wakes) = bell();
+    assert_eq!(poll_with(&waker, consumer.pop()), Poll::Pending);
+    // The reactor checks the peer several times in between.
+    assert!(wakes.recv_timeout(Duration::from_millis(350)).is_err());
+    producer.try_push(1).expect("there is room");
+    assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
+    assert_eq!(poll_with(&waker, consumer.pop()), Poll::Ready(Ok(1)));
+    assert_eq!(wakes.try_recv(), Err(mpsc::TryRecvError::Empty));
+    assert_no_rescues(&name);
+}
+
+fn a_task_that_was_woken_otherwise_continues_to_sleep() {
+    let (mut producer, mut consumer, name) = named_out("sleeps-on");
+    for number in 0..1000 {
+        let (old, old_wakes) = bell();
+        let (new, new_wakes) = bell();
+        for _ in 0..1 + number % 4 {
+            assert_eq!(poll_with(&old, consumer.pop()), Poll::Pending);
+        }
+        if number % 8 == 0 {
+            thread::sleep(Duration::from_micros(200)); // the reactor may sleep now
+        }
+        assert_eq!(poll_with(&new, consumer.pop()), Poll::Pending);
+        producer.try_push(number).expect("there is room");
+        // Only the task that polled last is woken.
+        assert_eq!(new_wakes.recv_timeout(PATIENCE), Ok(()));
+        assert!(old_wakes.try_recv().is_err());
+        assert_eq!(poll_with(&new, consumer.pop()), Poll::Ready(Ok(number)));
+    }
+    assert_no_rescues(&name);
+}
+
+/// A task that its first wake drops, with its async endpoint.
+struct LastTask {
+    consumer: Mutex<Option<AsyncConsumer<u64>>>,
+    done: mpsc::SyncSender<Option<String>>,
+}
+
+impl Wake for LastTask {
+    fn wake(self: Arc<Self>) {
+        drop(self.consumer.lock().expect("no panic").take());
+        let name = thread::current().name().map(str::to_owned);
+        self.done.send(name).expect("the test receives");
+    }
+}
+
+fn the_last_endpoint_may_be_dropped_on_the_reactor_thread() {
+    until_there_are(0);
+    for _ in 0..20 {
+        let (mut producer, consumer) = heap_out::<u64>(8);
+        let (sender, done) = mpsc::sync_channel(1);
+        let task = Arc::new(LastTask {
+            consumer: Mutex::new(Some(consumer)),
+            done: sender,
+        });
+        let waker = Waker::from(Arc::clone(&task));
+        {
+            let mut consumer = task.consumer.lock().expect("no panic");
+            let consumer = consumer.as_mut().expect("not woken yet");
+            assert_eq!(poll_with(&waker, consumer.pop()), Poll::Pending);
+        }
+        producer.try_push(1).expect("there is room");
+        let woken_on = done.recv_timeout(PATIENCE).expect("it is woken");
+        assert_eq!(woken_on.as_deref(), Some("quoit-reactor"));
+        until_there_are(0);
+    }
+}
+
+fn futures_and_endpoints_can_be_sent() {
+    fn sent<T: Send>(value: T) -> T {
+        value
+    }
+    let (producer, consumer) = heap_ends::<u64>(8);
+    let (mut producer, mut consumer) = (sent(producer), sent(consumer));
+    assert_eq!(block_on(sent(producer.push(4711))), Ok(()));
+    // The `Debug` text of neither endpoint shows the content of the ring.
+    let shown = format!("{producer:?} {consumer:?}");
+    assert!(
+        shown.contains("len: 1") && !shown.contains("4711"),
+        "{shown}"
+    );
+    assert_eq!(block_on(sent(consumer.pop())), Ok(4711));
 }
 
 /// The directory of the thread in `/proc`.
@@ -79,10 +248,8 @@ fn until_it_sleeps(task: &Path, number: libc::c_long, second: u64) {
 fn a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on() {
     // No check of the peer ends the wait in place of the wake.
     let options = RingOptions::new(8).peer_check(Duration::from_secs(3600));
-    let name = RingName::new("by-itself");
-    let ring = options.create::<u64>(&name).expect("a ring");
-    let mut producer = ring.producer().expect("the role is free");
-    let consumer = ring.consumer().expect("the role is free");
+    let (ring, name) = named::<u64>("by-itself", &options);
+    let (mut producer, consumer) = ends(&ring);
     let mut consumer = consumer.into_pollable().expect("a pollable end");
     for number in 0..20 {
         // On its own word and the endpoint's.
@@ -104,33 +271,35 @@ fn a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on() {
             wait.join().expect("no panic")
         });
         assert_eq!(popped, Ok(number));
-        assert!(
-            start.elapsed() < PATIENCE,
-            "the deadline has ended the wait, and no wake"
-        );
+        assert!(start.elapsed() < PATIENCE, "no wake has ended the wait");
     }
     assert_no_rescues(&name);
 }
 
+/// Changes the signals that this thread blocks; returns the earlier ones.
+fn block(change: impl FnOnce(&mut libc::sigset_t)) -> libc::sigset_t {
+    // SAFETY: all zero bytes are a valid signal set.
+    let mut set: libc::sigset_t = unsafe { zeroed() };
+    change(&mut set);
+    // SAFETY: all zero bytes are a valid signal set.
+    let mut before: libc::sigset_t = unsafe { zeroed() };
+    // SAFETY: both sets outlive the call.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before) };
+    before
+}
+
 /// Blocks a signal in its only other thread after the reactor has started.
-fn signalled(_: &[String]) {
-    // SAFETY: all zero bytes are a valid signal set.
-    let mut before: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set outlives the call.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut before) };
-    let (_producer, _consumer) = ends();
-    // SAFETY: all zero bytes are a valid signal set.
-    let mut after: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set outlives the call.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut after) };
+fn no_signal_is_handled_on_the_thread() {
+    let before = block(|_| ());
+    let _ends = heap_out::<u64>(1);
+    let after = block(|_| ());
     for signal in 1..=libc::SIGRTMAX() {
         // SAFETY: the set outlives the call.
-        let was_blocked = unsafe { libc::sigismember(&raw const before, signal) };
-        // SAFETY: as above.
-        let is_blocked = unsafe { libc::sigismember(&raw const after, signal) };
+        let is_in = |set: &libc::sigset_t| unsafe { libc::sigismember(set, signal) };
         assert_eq!(
-            was_blocked, is_blocked,
-            "the starting thread's mask is unchanged"
+            is_in(&before),
+            is_in(&after),
+            "this thread's mask is unchanged"
         );
     }
     let blocked = u64::from_str_radix(&field("SigBlk"), 16).expect("a mask");
@@ -143,87 +312,59 @@ fn signalled(_: &[String]) {
     ] {
         assert_ne!(blocked & 1 << (signal - 1), 0, "signal {signal} is blocked");
     }
-    // SAFETY: all zero bytes are a valid signal set.
-    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set outlives the call.
-    unsafe { libc::sigaddset(&raw mut set, libc::SIGUSR1) };
-    // SAFETY: the set outlives the call.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
-    let mut signal = 0;
+    block(|set| {
+        // SAFETY: the set outlives the call.
+        unsafe { libc::sigaddset(set, libc::SIGUSR1) };
+    });
+    let usr1 = block(|_| ());
     for _ in 0..100 {
         let process = std::process::id() as libc::pid_t;
         // SAFETY: the process signals itself, and the signal is blocked.
         unsafe { libc::kill(process, libc::SIGUSR1) };
+        let mut signal = 0;
         // SAFETY: set and signal outlive the call.
-        unsafe { libc::sigwait(&raw const set, &raw mut signal) };
+        unsafe { libc::sigwait(&raw const usr1, &raw mut signal) };
         assert_eq!(signal, libc::SIGUSR1);
     }
 }
 
-fn no_signal_is_handled_on_the_thread() {
-    Child::start("signalled", &[]).succeeds();
-}
-
 /// Pins its thread to one processor and starts the reactor from it.
-fn pinned(_: &[String]) {
+fn the_thread_does_not_inherit_a_pin() {
     let all = sched_getaffinity(None).expect("its processors");
     let first = (0..1024).find(|&number| all.is_set(number));
     let mut one = CpuSet::new();
     one.set(first.expect("a processor"));
     sched_setaffinity(None, &one).expect("a thread can be pinned");
-    let (_producer, _consumer) = ends();
-    let count = all.count();
+    let _ends = heap_out::<u64>(1);
     // It sets its name before its affinity.
     until("it may use all processors", || {
         let allowed = field("Cpus_allowed");
-        let words = allowed.split(',');
         let word = |word| u32::from_str_radix(word, 16).expect("a mask").count_ones();
-        words.map(word).sum::<u32>() >= count
+        allowed.split(',').map(word).sum::<u32>() >= all.count()
     });
 }
 
-fn the_thread_does_not_inherit_a_pin() {
-    Child::start("pinned", &[]).succeeds();
-}
-
-/// Gives its thread this scheduling class and starts the reactor from it.
-fn classed(arguments: &[String]) {
-    let (class, priority) = match arguments[0].as_str() {
-        "batch" => (libc::SCHED_BATCH, 0),
-        _ => (libc::SCHED_FIFO, 1),
-    };
-    let parameter = libc::sched_param {
-        sched_priority: priority,
-    };
-    // SAFETY: the parameter outlives the call.
-    let set = unsafe { libc::sched_setscheduler(0, class, &raw const parameter) };
-    if set == -1 {
-        assert_eq!(
-            class,
-            libc::SCHED_FIFO,
-            "every process may use the class batch"
-        );
-        return say("not allowed");
-    }
-    let (_producer, _consumer) = ends();
-    let id = reactor().file_name().expect("its id").to_owned();
-    let id = id.to_str().expect("digits").parse().expect("a number");
-    // It sets its name before its class.
-    until("it is in the ordinary class", || {
-        // SAFETY: the call has no pointers.
-        unsafe { libc::sched_getscheduler(id) == libc::SCHED_OTHER }
-    });
-    say("ordinary");
-}
-
+/// Gives its thread a scheduling class and starts the reactor from it.
 fn the_thread_does_not_inherit_a_scheduling_class() {
-    let batch = Child::start("classed", &["batch"]);
-    batch.expect("ordinary");
-    batch.succeeds();
-    // Without the right for real-time classes, only the first is tested.
-    let fifo = Child::start("classed", &["fifo"]);
-    assert!(["ordinary", "not allowed"].contains(&fifo.says().as_str()));
-    fifo.succeeds();
+    for (class, sched_priority) in [(libc::SCHED_BATCH, 0), (libc::SCHED_FIFO, 1)] {
+        in_a_child(|| {
+            let parameter = libc::sched_param { sched_priority };
+            // SAFETY: the parameter outlives the call.
+            let set = unsafe { libc::sched_setscheduler(0, class, &raw const parameter) };
+            if set == -1 {
+                // Not every process may use a real-time class.
+                return assert_eq!(class, libc::SCHED_FIFO);
+            }
+            let _ends = heap_out::<u64>(1);
+            let id = reactor().file_name().expect("its id").to_owned();
+            let id = id.to_str().expect("digits").parse().expect("a number");
+            // It sets its name before its class.
+            until("it is in the ordinary class", || {
+                // SAFETY: the call has no pointers.
+                unsafe { libc::sched_getscheduler(id) == libc::SCHED_OTHER }
+            });
+        });
+    }
 }
 
 /// A value whose drop panics, without a message in the test's output.
@@ -235,141 +376,105 @@ impl Drop for Bomb {
     }
 }
 
-/// A task whose waker panics with a `Bomb`.
-struct Bad;
+/// A task whose waker panics, with a `Bomb` or without, or whose waker's drop panics.
+enum Bad {
+    Panics,
+    WithABomb,
+    InItsDrop(Bomb),
+}
 
 impl Wake for Bad {
     fn wake(self: Arc<Self>) {
-        panic::resume_unwind(Box::new(Bomb));
+        match &*self {
+            Self::Panics => panic::resume_unwind(Box::new("a broken waker")),
+            Self::WithABomb => panic::resume_unwind(Box::new(Bomb)),
+            Self::InItsDrop(Bomb) => {}
+        }
     }
-}
-
-/// A task whose waker's drop panics.
-struct Dropped(Bomb);
-
-impl Wake for Dropped {
-    fn wake(self: Arc<Self>) {
-        let Bomb = &self.0;
-    }
-}
-
-fn poll_with<F: Future>(waker: &Waker, future: F) -> Poll<F::Output> {
-    pin!(future).poll(&mut Context::from_waker(waker))
 }
 
 /// Checks that another task still pops messages.
 fn assert_alive() {
-    let (mut producer, mut consumer) = ends();
+    let (mut producer, mut consumer) = heap_out::<u64>(1);
     for number in 0..100 {
-        let (sender, popped) = mpsc::channel();
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                sender
-                    .send(futures_executor::block_on(consumer.pop()))
-                    .expect("the test receives");
-            });
-            thread::sleep(Duration::from_micros(100));
-            producer.push(number).expect("there is room");
-            assert_eq!(popped.recv_timeout(PATIENCE), Ok(Ok(number)));
-        });
+        let (waker, wakes) = bell();
+        assert_eq!(poll_with(&waker, consumer.pop()), Poll::Pending);
+        producer.push(number).expect("there is room");
+        assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
+        assert_eq!(poll_once(consumer.pop()), Poll::Ready(Ok(number)));
     }
 }
 
-fn a_panic_payload_that_panics_affects_no_other_task() {
-    let (mut producer, mut consumer) = ends();
-    let (_other_in, other) = ends(); // so that the reactor continues
-    let waker = Waker::from(Arc::new(Bad));
-    assert!(poll_with(&waker, consumer.pop()).is_pending());
-    producer.push(1).expect("there is room");
-    assert_alive();
-    drop(other);
-    assert_eq!(futures_executor::block_on(consumer.pop()), Ok(1));
-}
-
-fn a_waker_that_panics_in_its_drop_affects_no_other_task() {
-    let (mut producer, mut consumer) = ends();
-    let (_other_in, _other) = ends();
-    let waker = Waker::from(Arc::new(Dropped(Bomb)));
-    assert!(poll_with(&waker, consumer.pop()).is_pending());
-    // From here on the reactor has the last clone.
-    panic::catch_unwind(panic::AssertUnwindSafe(|| drop(waker))).expect("one of two");
-    producer.push(1).expect("there is room");
-    assert_alive();
-    assert_eq!(futures_executor::block_on(consumer.pop()), Ok(1));
+fn a_waker_that_panics_affects_no_other_task() {
+    let _other = heap_out::<u64>(1); // so that the reactor continues
+    for bad in [Bad::Panics, Bad::WithABomb, Bad::InItsDrop(Bomb)] {
+        let (mut producer, mut consumer) = heap_out::<u64>(1);
+        let waker = Waker::from(Arc::new(bad));
+        assert!(poll_with(&waker, consumer.pop()).is_pending());
+        // From here on the reactor has the last clone.
+        panic::catch_unwind(AssertUnwindSafe(|| drop(waker))).expect("one of two");
+        producer.push(1).expect("there is room");
+        assert_alive();
+        assert_eq!(block_on(consumer.pop()), Ok(1));
+    }
 }
 
 fn a_waker_that_panics_in_its_clone_affects_no_other_task() {
-    use std::task::{RawWaker, RawWakerVTable};
     static BAD: RawWakerVTable = RawWakerVTable::new(
         |_| panic::resume_unwind(Box::new("a clone")),
         |_| {},
         |_| {},
         |_| {},
     );
-    let (mut producer, mut consumer) = ends();
+    let (mut producer, mut consumer) = heap_out::<u64>(1);
     // SAFETY: the functions access nothing.
-    let waker = unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &BAD)) };
-    let poll = panic::AssertUnwindSafe(|| poll_with(&waker, consumer.pop()));
-    assert!(
-        panic::catch_unwind(poll).is_err(),
-        "the panic is the task's"
-    );
+    let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &BAD)) };
+    let poll = AssertUnwindSafe(|| poll_with(&waker, consumer.pop()));
+    assert!(panic::catch_unwind(poll).is_err(), "it is the task's");
     producer.push(1).expect("there is room");
-    assert_eq!(futures_executor::block_on(consumer.pop()), Ok(1));
+    assert_eq!(block_on(consumer.pop()), Ok(1));
     assert_alive();
 }
 
-/// Loses the system call of the thread's wait during the wait.
-fn forbidden(_: &[String]) {
-    let (mut producer, mut consumer) = ends();
-    let (full, _full_out) = RingOptions::new(1).heap::<u64>().expect("a ring");
-    let mut full = full.into_async().expect("an async endpoint");
+/// It loses the system call of its wait during the wait.
+fn a_thread_that_cannot_wait_is_an_error_in_every_wait() {
+    let (mut producer, mut consumer) = heap_out::<u64>(1);
+    let (mut full, _full_out) = heap_ends::<u64>(1);
     full.try_push(0).expect("there is room");
-    let (mut polled_in, polled) = RingOptions::new(1).heap::<u64>().expect("a ring");
+    let (mut polled_in, polled) = heap::<u64>(1);
     let mut polled = polled.into_pollable().expect("a pollable end");
     {
         let mut waits = pin!(consumer.pop());
-        assert!(poll_with(Waker::noop(), waits.as_mut()).is_pending());
+        assert!(is_pending(waits.as_mut()));
         forbid_in_all_threads(libc::SYS_futex_waitv);
-        let refused = futures_executor::block_on(waits);
-        assert_eq!(refused, Err(PopError::ReactorDied));
+        assert_eq!(block_on(waits), Err(PopError::ReactorDied));
     }
-    say(PopError::ReactorDied);
+    let text = PopError::ReactorDied.to_string();
+    assert!(text.contains("quoit-reactor"), "{text}");
     // Each wait starts another thread, which fails too. The wait returns an error.
-    let refused = futures_executor::block_on(consumer.next());
-    assert_eq!(refused, Some(Err(PopError::ReactorDied)));
-    let refused = futures_executor::block_on(full.push(1));
-    assert_eq!(refused, Err(PushError::ReactorDied(1)));
-    let refused = futures_executor::block_on(full.send(1));
-    assert_eq!(refused, Err(ClaimError::ReactorDied));
+    assert_eq!(block_on(consumer.next()), Some(Err(PopError::ReactorDied)));
+    assert_eq!(block_on(full.push(1)), Err(PushError::ReactorDied(1)));
+    assert_eq!(block_on(full.send(1)), Err(ClaimError::ReactorDied));
     // Calls that do not wait still work.
     producer.push(7).expect("there is room");
-    assert_eq!(futures_executor::block_on(consumer.pop()), Ok(7));
+    assert_eq!(block_on(consumer.pop()), Ok(7));
     // The descriptor is readable, and the call returns the error.
     becomes_readable(&polled);
     assert_eq!(polled.get().try_pop(), Err(PopError::Empty));
-    assert!(matches!(polled.failure(), Some(AsyncError::ReactorDied)));
+    is!(polled.failure() => Some(AsyncError::ReactorDied));
     polled_in.push(7).expect("there is room");
     becomes_readable(&polled);
     assert_eq!(polled.get().try_pop(), Ok(7));
 }
 
-fn a_thread_that_cannot_wait_is_an_error_in_every_wait() {
-    let child = Child::start("forbidden", &[]);
-    let error = child.says();
-    assert!(error.contains("quoit-reactor"), "{error}");
-    child.succeeds();
-}
-
 fn an_inherited_endpoint_on_the_heap_returns_an_error() {
-    let (_producer, mut consumer) = ends();
-    let Some(child) = fork() else {
-        let popped = futures_executor::block_on(consumer.pop());
-        assert_eq!(popped, Err(PopError::ReactorDied));
-        let (_, other) = RingOptions::new(8).heap::<u64>().expect("a ring");
-        let refused = other.into_async().expect_err("the thread is the parent's");
-        assert!(matches!(refused.reason(), AsyncError::Forked));
-        done();
-    };
-    assert_eq!(ending(child), 0, "the child succeeds");
+    let (_producer, mut consumer) = heap_out::<u64>(1);
+    in_a_child(|| {
+        assert_eq!(block_on(consumer.pop()), Err(PopError::ReactorDied));
+        let refused = heap::<u64>(8)
+            .1
+            .into_async()
+            .expect_err("the parent's thread");
+        is!(refused.reason() => AsyncError::Forked);
+    });
 }

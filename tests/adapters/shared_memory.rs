@@ -7,9 +7,11 @@ use crate::common::PATIENCE;
 use crate::common::calls::Calls;
 use crate::common::child::{Child, hear, say};
 use crate::common::exchange::{answers, asks};
+use crate::common::fork::{forked, succeeds};
 use crate::common::mounts::mount_a_megabyte;
 use crate::common::names::RingName;
-use crate::common::refused::refused;
+use crate::common::refused::{is, refused};
+use crate::common::rings::{consumer, producer};
 use crate::common::sample::Words;
 use ::shared_memory::{Shmem, ShmemConf};
 use quoit::{Error, PopError, Ring, RingOptions, Shape, shared_memory};
@@ -26,7 +28,7 @@ crate::common::suite::tests! {
     a_name_that_refers_to_another_file_is_noticed,
     a_shmem_without_a_ring_is_not_opened,
     the_owner_removes_the_name;
-    parts: record_answerer, frame_answerer, holder, with_a_megabyte
+    parts: holder
 }
 
 const SIZE: usize = 1 << 16;
@@ -54,72 +56,56 @@ fn create<T: Shape + ?Sized>(
     shmem: &Shmem,
     capacity: impl Into<Option<u64>>,
 ) -> Result<Ring<T>, Error> {
-    let options = RingOptions::default();
-    let options = match capacity.into() {
-        Some(capacity) => options.capacity(capacity),
-        None => options,
-    };
+    let capacity = capacity.into();
+    let options = capacity.map_or_else(RingOptions::default, RingOptions::new);
     shared_memory::create(shmem, &options)
 }
 
 /// A child answers in a second `Shmem`.
-fn are_sent_and_back<T: Calls + ?Sized, U: Calls + ?Sized>(part: &str, capacity: u64) {
-    let (there_name, there) = shmem("there");
-    let (back_name, back) = shmem("back");
+fn are_sent_and_back<T: Calls + ?Sized, U: Calls + ?Sized>(capacity: u64) {
+    let [(there_name, there), (back_name, back)] = ["there", "back"].map(shmem);
     let there = create::<T>(&there, capacity).expect("a ring");
     let back = create::<U>(&back, capacity).expect("a ring");
-    let child = Child::start(part, &[there_name.as_str(), back_name.as_str()]);
-    let producer = there.producer().expect("the role is free");
-    asks::<T, U>(producer, back.consumer().expect("the role is free"));
-    child.succeeds();
-}
-
-fn answer<T: Calls + ?Sized, U: Calls + ?Sized>(arguments: &[String]) {
-    let (_there, there) = open::<T>(&arguments[0]);
-    let (_back, back) = open::<U>(&arguments[1]);
-    let consumer = there.consumer().expect("the role is free");
-    answers::<T, U>(consumer, back.producer().expect("the role is free"));
+    let child = forked(|| {
+        let (_there, there) = open::<T>(&there_name);
+        let (_back, back) = open::<U>(&back_name);
+        answers::<T, U>(consumer(&there), producer(&back));
+    });
+    asks::<T, U>(producer(&there), consumer(&back));
+    succeeds(child);
 }
 
 fn records_are_sent_to_another_process_and_back() {
-    are_sent_and_back::<Words<4>, Words<6>>("record_answerer", 64);
-}
-
-fn record_answerer(arguments: &[String]) {
-    answer::<Words<4>, Words<6>>(arguments);
+    are_sent_and_back::<Words<4>, Words<6>>(64);
 }
 
 fn frames_are_sent_to_another_process_and_back() {
-    are_sent_and_back::<[u8], [u8]>("frame_answerer", 4096);
-}
-
-fn frame_answerer(arguments: &[String]) {
-    answer::<[u8], [u8]>(arguments);
+    are_sent_and_back::<[u8], [u8]>(4096);
 }
 
 fn a_new_consumer_continues_after_a_kill() {
     let (name, shmem) = shmem("death");
     let ring = create::<u64>(&shmem, 64).expect("a ring");
-    let mut producer = ring.producer().expect("the role is free");
-    for number in 0..4 {
-        producer.try_push(number).expect("there is room");
-    }
+    let mut producer = producer(&ring);
+    producer
+        .try_push_slice(&[0, 1, 2, 3])
+        .expect("there is room");
     for first in [0, 1] {
         let mut child = Child::start("holder", &[name.as_str()]);
         child.expect(&format!("{first} and {}", first + 1));
-        assert!(matches!(ring.consumer(), Err(Error::InUse { .. })));
+        is!(ring.consumer() => Err(Error::InUse { .. }));
         assert!(!producer.is_abandoned());
         child.kill();
         assert!(producer.is_abandoned());
     }
-    let mut consumer = ring.consumer().expect("its holder has died");
-    assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [2, 3]);
+    let mut successor = consumer(&ring);
+    assert_eq!(successor.try_iter().collect::<Vec<_>>(), [2, 3]);
 }
 
 /// Takes one message, peeks at the next, and keeps running.
 fn holder(arguments: &[String]) {
     let (_shmem, ring) = open::<u64>(&arguments[0]);
-    let mut consumer = ring.consumer().expect("the role is free");
+    let mut consumer = consumer(&ring);
     let first = consumer.try_pop().expect("a message");
     let next = consumer.try_peek().expect("a message");
     say(format_args!("{first} and {}", next.read()));
@@ -127,27 +113,31 @@ fn holder(arguments: &[String]) {
 }
 
 fn a_ring_has_the_requested_capacity_or_the_largest_that_fits() {
-    // Data of 48 kilobytes.
-    for (asked, records, frames) in [
-        (None, 4096, 32768),
-        (Some(64), 64, 64),
-        (Some(4096), 4096, 4096),
-    ] {
-        let (_name, shmem) = shmem("capacity");
-        let ring = create::<u64>(&shmem, asked).expect("it fits");
-        assert_eq!(ring.capacity(), records);
-        let (_name, shmem) = self::shmem("capacity");
-        let ring = create::<[u8]>(&shmem, asked).expect("it fits");
-        assert_eq!(ring.capacity(), frames);
+    fn is<T: Shape + ?Sized>(size: usize, asked: Option<u64>, expected: u64) {
+        let (_name, shmem) = shmem_of("capacity", size);
+        let ring = create::<T>(&shmem, asked).expect("it fits");
+        assert_eq!(ring.capacity(), expected);
     }
-    let (_name, shmem) = shmem_of("odd", 16384 + 100);
-    let ring = create::<u64>(&shmem, None).expect("it fits");
-    assert_eq!(ring.capacity(), 8);
+    // Data of 48 kilobytes.
+    is::<u64>(SIZE, None, 4096);
+    is::<[u8]>(SIZE, None, 32768);
+    for asked in [64, 4096] {
+        is::<u64>(SIZE, Some(asked), asked);
+        is::<[u8]>(SIZE, Some(asked), asked);
+    }
+    is::<u64>(16384 + 100, None, 8);
+}
+
+/// Checks that nothing was written to the file.
+fn is_blank(name: &RingName) {
+    let bytes = fs::read(name.file()).expect("it exists");
+    assert!(bytes.iter().all(|&byte| byte == 0), "it was written to");
 }
 
 fn a_ring_that_does_not_fit_is_an_error() {
+    let large = (SIZE, Some(8192));
     for (size, asked) in [
-        (SIZE, Some(8192)),
+        large,
         (4096, None),
         (16384, None),
         (16385, None),
@@ -158,34 +148,25 @@ fn a_ring_that_does_not_fit_is_an_error() {
         refused!(refusal => Error::NotEnoughMemory { wanted, available, hint });
         assert_eq!(available, size as u64);
         assert!(wanted > available && hint.contains("larger"));
-        let bytes = fs::read(name.file()).expect("it exists");
-        assert!(bytes.iter().all(|&byte| byte == 0), "it was written to");
+        is_blank(&name);
     }
     let (_name, shmem) = shmem("no-capacity");
     for capacity in [0, 1000] {
-        let refusal = create::<u64>(&shmem, capacity).err();
-        assert!(matches!(refusal, Some(Error::InvalidCapacity { .. })));
+        let refusal = create::<u64>(&shmem, capacity);
+        is!(refusal => Err(Error::InvalidCapacity { .. }));
     }
 }
 
 fn the_memory_is_reserved() {
     let (name, shmem) = shmem("reserved");
     let reserved = || fs::metadata(name.file()).expect("a file").blocks() * 512;
-    assert_eq!(
-        reserved(),
-        0,
-        "the crate reserves memory now: change the text"
-    );
+    assert_eq!(reserved(), 0, "the crate reserves it now: change the text");
     create::<u64>(&shmem, 64).expect("a ring");
     assert_eq!(reserved(), SIZE as u64);
 }
 
-fn a_full_file_system_is_an_error_and_not_a_signal() {
-    Child::start("with_a_megabyte", &[]).succeeds();
-}
-
 /// Has a private `/dev/shm` of one megabyte.
-fn with_a_megabyte(_: &[String]) {
+fn a_full_file_system_is_an_error_and_not_a_signal() {
     if let Err(error) = mount_a_megabyte("/dev/shm".as_ref()) {
         return eprintln!("[no private mounts: {error}]  ");
     }
@@ -198,32 +179,27 @@ fn with_a_megabyte(_: &[String]) {
     assert_eq!((metadata.len(), metadata.blocks()), (2 << 20, 0));
     let (_name, small) = shmem_of("small", 1 << 20);
     let ring = create::<u64>(&small, None).expect("it just fits");
-    let mut producer = ring.producer().expect("the role is free");
-    for number in 0..ring.capacity() {
-        producer.try_push(number).expect("there is room");
-    }
+    let mut producer = producer(&ring);
+    (0..ring.capacity()).for_each(|number| producer.try_push(number).expect("room"));
 }
 
 fn existing_content_is_not_overwritten() {
     let (name, shmem) = shmem("full");
     let ring = create::<u64>(&shmem, 64).expect("a ring");
-    let refusal = create::<u64>(&shmem, 64).err();
-    let unused = matches!(refusal, Some(Error::AlreadyExists { in_use: false, .. }));
-    assert!(unused, "{refusal:?}");
-    let mut producer = ring.producer().expect("the role is free");
+    let refusal = create::<u64>(&shmem, 64);
+    is!(refusal => Err(Error::AlreadyExists { in_use: false, .. }));
+    let mut producer = producer(&ring);
     producer.try_push(7).expect("there is room");
-    let refusal = create::<u64>(&shmem, 64).err();
-    assert!(matches!(refusal, Some(Error::InUse { .. })), "{refusal:?}");
+    is!(create::<u64>(&shmem, 64) => Err(Error::InUse { .. }));
     let (_shmem, again) = open::<u64>(name.as_str());
-    assert_eq!(again.consumer().expect("free").try_pop(), Ok(7));
+    assert_eq!(consumer(&again).try_pop(), Ok(7));
 
     for offset in [0, 48, 12288, 16383] {
         let (name, shmem) = self::shmem("not-blank");
         let file = File::options().write(true).open(name.file()).expect("it");
         file.write_all_at(&[1], offset).expect("it has this length");
         let before = fs::read(name.file()).expect("it exists");
-        let refusal = create::<u64>(&shmem, 64).err();
-        assert!(matches!(refusal, Some(Error::NotARing { .. })));
+        is!(create::<u64>(&shmem, 64) => Err(Error::NotARing { .. }));
         assert!(fs::read(name.file()).expect("it exists") == before);
     }
 }
@@ -231,44 +207,41 @@ fn existing_content_is_not_overwritten() {
 fn a_name_that_refers_to_another_file_is_noticed() {
     let (name, old) = shmem("elsewhere");
     fs::remove_file(name.file()).expect("it exists");
-    let refusal = create::<u64>(&old, 64).err();
-    assert!(matches!(refusal, Some(Error::NotFound { .. })));
+    is!(create::<u64>(&old, 64) => Err(Error::NotFound { .. }));
     let new = ShmemConf::new().os_id(name.as_str()).size(SIZE).create();
     let new = new.expect("shared memory");
-    let refusal = create::<u64>(&old, 64).err();
-    assert!(matches!(refusal, Some(Error::Superseded { .. })));
-    let bytes = fs::read(name.file()).expect("it exists");
-    assert!(bytes.iter().all(|&byte| byte == 0), "it was written to");
+    is!(create::<u64>(&old, 64) => Err(Error::Superseded { .. }));
+    is_blank(&name);
     // SAFETY: no thread writes to it.
     let bytes = unsafe { old.as_slice() };
     assert!(bytes.iter().all(|&byte| byte == 0), "it has changed");
 
     create::<u64>(&new, 64).expect("a ring");
     let options = RingOptions::default();
-    let refusal = shared_memory::open::<u64>(&old, &options).err();
-    assert!(matches!(refusal, Some(Error::Superseded { .. })));
+    let refusal = shared_memory::open::<u64>(&old, &options);
+    is!(refusal => Err(Error::Superseded { .. }));
     shared_memory::open::<u64>(&new, &options).expect("this is the one");
 }
 
 fn a_shmem_without_a_ring_is_not_opened() {
     let options = RingOptions::default();
     let (_name, blank) = shmem("blank");
-    let refusal = shared_memory::open::<u64>(&blank, &options).err();
-    assert!(matches!(refusal, Some(Error::NotARing { .. })));
+    let refusal = shared_memory::open::<u64>(&blank, &options);
+    is!(refusal => Err(Error::NotARing { .. }));
     let (_name, short) = shmem_of("short", 4096);
-    let refusal = shared_memory::open::<u64>(&short, &options).err();
-    assert!(matches!(refusal, Some(Error::NotEnoughMemory { .. })));
+    let refusal = shared_memory::open::<u64>(&short, &options);
+    is!(refusal => Err(Error::NotEnoughMemory { .. }));
     create::<u64>(&blank, 64).expect("it is still blank");
-    let refusal = shared_memory::open::<i64>(&blank, &options).err();
-    assert!(matches!(refusal, Some(Error::SchemaMismatch { .. })));
+    let refusal = shared_memory::open::<i64>(&blank, &options);
+    is!(refusal => Err(Error::SchemaMismatch { .. }));
 }
 
 fn the_owner_removes_the_name() {
     let (name, shmem) = shmem("owner");
     let ring = create::<u64>(&shmem, 64).expect("a ring");
-    let mut producer = ring.producer().expect("the role is free");
+    let mut producer = producer(&ring);
     let (opened, again) = open::<u64>(name.as_str());
-    let mut consumer = again.consumer().expect("the role is free");
+    let mut consumer = consumer(&again);
     drop(opened);
     assert!(name.file().exists(), "only the owner takes it");
     drop(shmem);
@@ -278,7 +251,7 @@ fn the_owner_removes_the_name() {
         assert_eq!(consumer.try_pop(), Ok(number));
     }
     drop(producer);
-    assert!(matches!(ring.producer(), Err(Error::Superseded { .. })));
+    is!(ring.producer() => Err(Error::Superseded { .. }));
     let end = consumer.pop_timeout(PATIENCE);
     assert_eq!(end, Err(PopError::Superseded));
 }

@@ -1,7 +1,6 @@
 //! Answers to small questions: of a frame, an observer, a `Select`, an error.
 
 use std::error::Error;
-use std::io::{self, ErrorKind};
 use std::thread;
 use std::time::Duration;
 
@@ -85,61 +84,6 @@ fn another_endpoint_at_the_same_place_has_its_own_reports() {
     }
     let interest = format!("{:?}", producers[0].interest());
     assert!(interest.starts_with("Interest"), "{interest}");
-}
-
-#[test]
-fn each_reason_why_no_loop_can_wait_has_advice_a_kind_and_its_source() {
-    let refused = || io::Error::from(ErrorKind::PermissionDenied);
-    let denied = ErrorKind::PermissionDenied;
-    for (error, kind, advice, has_source) in [
-        (
-            AsyncError::NotAFutex,
-            ErrorKind::InvalidInput,
-            "DoorbellKind::Futex",
-            false,
-        ),
-        (
-            AsyncError::TooManyEnds,
-            ErrorKind::QuotaExceeded,
-            "drop one",
-            false,
-        ),
-        (
-            AsyncError::Unsupported(refused()),
-            ErrorKind::Unsupported,
-            "Linux 5.16",
-            true,
-        ),
-        (
-            AsyncError::NoThread(refused()),
-            denied,
-            "could not start",
-            true,
-        ),
-        (
-            AsyncError::NoDescriptor(refused()),
-            denied,
-            "ulimit -n",
-            true,
-        ),
-        (
-            AsyncError::Forked,
-            ErrorKind::Unsupported,
-            "after the fork",
-            false,
-        ),
-        (
-            AsyncError::ReactorDied,
-            ErrorKind::Other,
-            "starts it again",
-            false,
-        ),
-    ] {
-        let text = error.to_string();
-        assert!(text.contains(advice), "{text:?} lacks {advice:?}");
-        assert_eq!(error.source().is_some(), has_source, "{text}");
-        assert_eq!(io::Error::from(error).kind(), kind, "{text}");
-    }
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Every error says what is wrong and what to do, keeps its source, and converts to an
 //! `io::Error` of the matching kind.
 
-use std::error::Error as _;
 use std::fmt::{Debug, Display};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -9,8 +8,8 @@ use std::time::Duration;
 use quoit::handoff::HandoffError;
 use quoit::rpc::CallError;
 use quoit::{
-    ClaimError, Corrupt, Error, Holder, PeerError, PopError, PushError, RingOptions, Role,
-    SelectError,
+    AsyncError, ClaimError, Corrupt, Error, Holder, PeerError, PopError, PushError, RingOptions,
+    Role, SelectError,
 };
 
 const CORRUPT: Corrupt = Corrupt {
@@ -22,63 +21,204 @@ fn name() -> String {
     "ticks".to_owned()
 }
 
-/// Every cold error, with its kind and what its text must say.
-#[rustfmt::skip]
-fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
-    let refused = || io::Error::from(ErrorKind::PermissionDenied);
-    vec![
-        (Error::InvalidName { name: "a/".to_owned(), reason: "it must end in the name of a file" },
-            ErrorKind::InvalidInput, &["\"a/\"", "it must end in the name of a file"]),
-        (Error::InvalidCapacity { capacity: 1000, reason: "a capacity is a power of two" },
-            ErrorKind::InvalidInput, &["1000", "power of two"]),
-        (Error::AlreadyExists { name: name(), in_use: true }, ErrorKind::AlreadyExists,
-            &["\"ticks\"", "in use", "open it"]),
-        (Error::AlreadyExists { name: name(), in_use: false }, ErrorKind::AlreadyExists,
-            &["\"ticks\"", "no process holds it", "StalePolicy::Replace"]),
-        (Error::NotFound { name: name() }, ErrorKind::NotFound,
-            &["\"ticks\"", "create it", "open_or_create"]),
-        (Error::InUse { role: Role::Producer, holder: Holder::Known(4711) },
-            ErrorKind::ResourceBusy, &["producer", "process 4711", "stop that process first"]),
-        (Error::InUse { role: Role::Producer, holder: Holder::Unknown(4711) },
-            ErrorKind::ResourceBusy, &["calls itself process 4711", "quoit stat as root"]),
-        (Error::InUse { role: Role::Consumer, holder: Holder::Unknown(0) }, ErrorKind::ResourceBusy,
-            &["consumer", "has not said which process", "quoit stat as root"]),
-        (Error::NotARing { name: name(), reason: "it is a directory" }, ErrorKind::InvalidData,
-            &["\"ticks\"", "it is a directory", "another name"]),
-        (Error::WrongDescriptor { reason: "it is not a memfd" }, ErrorKind::InvalidData,
-            &["it is not a memfd", "create_anonymous"]),
-        (Error::VersionMismatch { found: 2, expected: 1 }, ErrorKind::InvalidData,
-            &["version 2", "knows 1", "both programs"]),
-        (Error::ShapeMismatch { name: name(), found: "records", expected: "frames", in_use: true },
-            ErrorKind::InvalidData,
-            &["\"ticks\" holds records, not frames", "the type of the other"]),
-        (Error::SchemaMismatch { name: name(), found: 0xf0, expected: 0xe0, found_size: 40,
-            expected_size: 8, in_use: true }, ErrorKind::InvalidData,
-            &["40 bytes, not 8", "a process holds", "stop that process"]),
-        (Error::SchemaMismatch { name: name(), found: 0xf0, expected: 0xe0, found_size: 40,
-            expected_size: 8, in_use: false }, ErrorKind::InvalidData,
-            &["no process holds", "quoit rm \"ticks\"",
-            "RingOptions::stale(StalePolicy::Replace)"]),
-        (Error::SchemaMismatch { name: name(), found: 0xf0, expected: 0xe0, found_size: 8,
-            expected_size: 8, in_use: true }, ErrorKind::InvalidData,
-            &["0x00000000000000f0", "0x00000000000000e0", "RingOptions::schema_tag"]),
-        (Error::CapacityMismatch { name: name(), found: 64, expected: 128, in_use: false },
-            ErrorKind::InvalidData, &["capacity 64, not 128", "use open", "quoit rm \"ticks\""]),
-        (Error::DoorbellMismatch { found: 0xd0 }, ErrorKind::InvalidData,
-            &["0xd0", "same C library", "DoorbellKind::Futex"]),
-        (Error::NotEnoughMemory { wanted: 5000, available: 300,
-            hint: "make the ring smaller".into() }, ErrorKind::StorageFull,
-            &["5000", "300", "make the ring smaller"]),
-        (Error::FileSizeLimit { wanted: 5000, limit: 300 }, ErrorKind::FileTooLarge,
-            &["5000", "300", "ulimit -f"]),
-        (Error::Superseded { name: name() }, ErrorKind::StaleNetworkFileHandle,
-            &["\"ticks\"", "open it again"]),
-        (Error::NameElsewhere { name: name() }, ErrorKind::NotFound,
-            &["\"ticks\" does not lead to the ring", "renamed", "unlink it by"]),
-        (Error::Corrupt(CORRUPT), ErrorKind::InvalidData, &["tail", "0xbad", "replace the ring"]),
-        (Error::Io { doing: "open", name: name(), source: refused() }, ErrorKind::PermissionDenied,
-            &["could not open \"ticks\"", "permission denied"]),
-    ]
+/// An error's variant, the error, its kind, and parts of its text.
+type Row<E> = (&'static str, E, ErrorKind, &'static [&'static str]);
+
+macro_rules! rows {
+    ($type:ident: $($name:ident $(($($inner:expr),*))? $({ $($fields:tt)* })?
+        => $kind:ident, $($part:literal),*;)*) => {
+        vec![$((stringify!($name), $type::$name $(($($inner),*))? $({ $($fields)* })?,
+            ErrorKind::$kind, &[$($part),*][..])),*]
+    };
+}
+
+/// Checks the text of each error, both forms of `Debug`, the kind, and which have a source.
+fn check<E: std::error::Error>(rows: Vec<Row<E>>, has_source: fn(&E) -> bool)
+where
+    io::Error: From<E>,
+{
+    for (variant, error, kind, parts) in rows {
+        let (text, caused) = (error.to_string(), error.source().is_some());
+        for part in parts {
+            assert!(text.contains(part), "{text:?} does not say {part:?}");
+        }
+        is_shown_as(&error, variant);
+        assert_eq!(caused, has_source(&error), "{text}");
+        let error = io::Error::from(error);
+        assert_eq!(error.kind(), kind, "{variant}");
+        assert!(caused || error.to_string() == text, "{variant}: {error}");
+    }
+}
+
+/// Checks both forms of `Debug` of an error.
+fn is_shown_as<E: Debug + Display>(error: &E, variant: &str) {
+    assert_eq!(format!("{error:?}"), error.to_string());
+    let long = format!("{error:#?}");
+    let rest = long.strip_prefix(variant);
+    let rest = rest.unwrap_or_else(|| panic!("{long:?} does not begin with {variant:?}"));
+    let ends = rest.is_empty() || rest.starts_with('(') || rest.starts_with(" {");
+    assert!(ends, "{long:?} is not {variant:?}");
+    assert_ne!(long, error.to_string());
+}
+
+fn denied() -> io::Error {
+    ErrorKind::PermissionDenied.into()
+}
+
+/// Every cold error.
+fn cold_errors() -> Vec<Row<Error>> {
+    rows! { Error:
+        InvalidName { name: "a/".to_owned(), reason: "it must end in the name of a file" } =>
+            InvalidInput, "\"a/\"", "it must end in the name of a file";
+        InvalidCapacity { capacity: 1000, reason: "a capacity is a power of two" } =>
+            InvalidInput, "1000", "power of two";
+        AlreadyExists { name: name(), in_use: true } =>
+            AlreadyExists, "\"ticks\"", "in use", "open it";
+        AlreadyExists { name: name(), in_use: false } =>
+            AlreadyExists, "\"ticks\"", "no process holds it", "StalePolicy::Replace";
+        NotFound { name: name() } => NotFound, "\"ticks\"", "create it", "open_or_create";
+        InUse { role: Role::Producer, holder: Holder::Known(4711) } =>
+            ResourceBusy, "producer", "process 4711", "stop that process first";
+        InUse { role: Role::Producer, holder: Holder::Unknown(4711) } =>
+            ResourceBusy, "calls itself process 4711", "quoit stat as root";
+        InUse { role: Role::Consumer, holder: Holder::Unknown(0) } =>
+            ResourceBusy, "consumer", "has not said which process", "quoit stat as root";
+        NotARing { name: name(), reason: "it is a directory" } =>
+            InvalidData, "\"ticks\"", "it is a directory", "another name";
+        WrongDescriptor { reason: "it is not a memfd" } =>
+            InvalidData, "it is not a memfd", "create_anonymous";
+        VersionMismatch { found: 2, expected: 1 } =>
+            InvalidData, "version 2", "knows 1", "both programs";
+        ShapeMismatch { name: name(), found: "records", expected: "frames", in_use: true } =>
+            InvalidData, "\"ticks\" holds records, not frames", "the type of the other";
+        SchemaMismatch { name: name(), found: 0xf0, expected: 0xe0, found_size: 40,
+            expected_size: 8, in_use: true } =>
+            InvalidData, "40 bytes, not 8", "a process holds", "stop that process";
+        SchemaMismatch { name: name(), found: 0xf0, expected: 0xe0, found_size: 40,
+            expected_size: 8, in_use: false } => InvalidData, "no process holds",
+            "quoit rm \"ticks\"", "RingOptions::stale(StalePolicy::Replace)";
+        SchemaMismatch { name: name(), found: 0xf0, expected: 0xe0, found_size: 8,
+            expected_size: 8, in_use: true } => InvalidData, "0x00000000000000f0",
+            "0x00000000000000e0", "RingOptions::schema_tag";
+        CapacityMismatch { name: name(), found: 64, expected: 128, in_use: false } =>
+            InvalidData, "capacity 64, not 128", "use open", "quoit rm \"ticks\"";
+        DoorbellMismatch { found: 0xd0 } =>
+            InvalidData, "0xd0", "same C library", "DoorbellKind::Futex";
+        NotEnoughMemory { wanted: 5000, available: 300, hint: "make the ring smaller".into() } =>
+            StorageFull, "5000", "300", "make the ring smaller";
+        FileSizeLimit { wanted: 5000, limit: 300 } => FileTooLarge, "5000", "300", "ulimit -f";
+        Superseded { name: name() } => StaleNetworkFileHandle, "\"ticks\"", "open it again";
+        NameElsewhere { name: name() } => NotFound,
+            "\"ticks\" does not lead to the ring", "renamed", "unlink it by";
+        Corrupt(CORRUPT) => InvalidData, "tail", "0xbad", "replace the ring";
+        Io { doing: "open", name: name(), source: denied() } =>
+            PermissionDenied, "could not open \"ticks\"", "permission denied";
+    }
+}
+
+#[test]
+fn every_error_has_a_text_a_kind_and_its_source() {
+    for (_, error, kind, _) in cold_errors() {
+        let text = error.to_string();
+        let source = std::error::Error::source(&error);
+        match &error {
+            Error::Io { .. } => {
+                let source = source.and_then(|source| source.downcast_ref());
+                assert_eq!(source.map(io::Error::kind), Some(kind));
+            }
+            Error::Corrupt(_) => {
+                let source = source.and_then(|source| source.downcast_ref());
+                assert_eq!(source, Some(&CORRUPT));
+            }
+            _ => assert!(source.is_none(), "{error}"),
+        }
+        assert_eq!(io::Error::from(error).to_string(), text, "the text is kept");
+    }
+    let has_source: fn(&Error) -> bool =
+        |error| matches!(error, Error::Io { .. } | Error::Corrupt(_));
+    check(cold_errors(), has_source);
+    is_shown_as(&CORRUPT, "Corrupt");
+    let hot = rows! { ClaimError:
+        Full => WouldBlock, "full";
+        TimedOut => TimedOut, "in time";
+        Abandoned => BrokenPipe, "consumer has closed or crashed";
+        Superseded => StaleNetworkFileHandle, "open its name again";
+        TooLong { max: 56 } => InvalidInput, "longest claim of this ring is 56";
+        Corrupt => InvalidData, "corrupt", "corruption() says what was found", "StalePolicy::Replace";
+        ReactorDied => Other, "quoit-reactor";
+    };
+    check(hot, |_| false);
+    let hot = rows! { PopError:
+        Empty => WouldBlock, "empty";
+        TimedOut => TimedOut, "in time";
+        Abandoned => UnexpectedEof, "producer has closed or crashed";
+        Superseded => StaleNetworkFileHandle, "open its name again";
+        TooShort { needed: 100 } => InvalidInput, "has 100 bytes";
+        TooMany { max: 64 } => InvalidInput, "has 64 slots";
+        Corrupt => InvalidData, "corrupt", "corruption() says what was found", "StalePolicy::Replace";
+        ReactorDied => Other, "quoit-reactor";
+    };
+    check(hot, |_| false);
+    let of_a_peer = rows! { PeerError:
+        TimedOut => TimedOut, "no peer attached in time";
+        Superseded => StaleNetworkFileHandle, "open its name again";
+        ReactorDied => Other, "quoit-reactor";
+    };
+    for (_, error, ..) in &of_a_peer {
+        let text = error.to_string();
+        assert!(!text.contains("full") && !text.contains("empty"), "{text}");
+    }
+    check(of_a_peer, |_| false);
+    let of_a_select = rows! { SelectError:
+        TimedOut => TimedOut, "in time";
+        NoEnds => InvalidInput, "at least one";
+        TooManyEnds { given: 128 } => InvalidInput, "127 at once";
+        NotAFutex { index: 3 } => InvalidInput, "DoorbellKind::Futex";
+        Unsupported(ErrorKind::Unsupported.into()) => Unsupported, "Linux 5.16";
+    };
+    check(of_a_select, |error| {
+        matches!(error, SelectError::Unsupported(_))
+    });
+    let of_a_call = rows! { CallError:
+        TimedOut => TimedOut, "in time";
+        ServerGone => ConnectionReset, "waits for another one";
+        Superseded => StaleNetworkFileHandle, "open its name again";
+        Refused("too large".to_owned()) => Other, "too large";
+        NotInFlight => InvalidInput, "finished or forgotten";
+        TooLong { max: 56 } => InvalidInput, "longest has 56 bytes";
+        WrongLength { expected: 8, found: 4 } => InvalidData, "4 bytes, not 8";
+        Corrupt => InvalidData, "a ring of the call is corrupt";
+    };
+    check(of_a_call, |_| false);
+    let of_a_handoff = rows! { HandoffError:
+        Named { name: name() } => InvalidInput, "create_anonymous";
+        Closed => UnexpectedEof, "other side of the socket is closed";
+        TimedOut => TimedOut, "try again";
+        OtherMessage => InvalidData, "close the socket";
+        VersionMismatch { found: 0, expected: 1 } => InvalidData,
+            "message version 0, this program 1";
+        NotOneDescriptor { found: 2 } => InvalidData, "2 descriptors instead of one";
+        CutOff => QuotaExceeded, "ulimit -n";
+        Ring(Error::Corrupt(CORRUPT)) => InvalidData, "0xbad";
+        Io(ErrorKind::Interrupted.into()) => Interrupted, "call again";
+        Io(ErrorKind::NotConnected.into()) => NotConnected, "connect again";
+    };
+    let has_source: fn(&HandoffError) -> bool =
+        |error| matches!(error, HandoffError::Ring(_) | HandoffError::Io(_));
+    check(of_a_handoff, has_source);
+    let of_a_loop = rows! { AsyncError:
+        NotAFutex => InvalidInput, "DoorbellKind::Futex";
+        TooManyEnds => QuotaExceeded, "drop one";
+        Unsupported(denied()) => Unsupported, "Linux 5.16";
+        NoThread(denied()) => PermissionDenied, "could not start";
+        NoDescriptor(denied()) => PermissionDenied, "ulimit -n";
+        Forked => Unsupported, "after the fork";
+        ReactorDied => Other, "starts it again";
+    };
+    check(of_a_loop, |error| {
+        use AsyncError::{NoDescriptor, NoThread, Unsupported};
+        matches!(error, Unsupported(_) | NoThread(_) | NoDescriptor(_))
+    });
 }
 
 /// The error of the system, and the text for it.
@@ -129,33 +269,15 @@ fn an_error_of_the_system_says_what_to_do() {
         let source = io::Error::from_raw_os_error(reason);
         let refusal = format!("could not {doing} \"ticks\": {source}; ");
         let name = name();
-        let text = Error::Io {
+        let error = Error::Io {
             doing,
             name,
             source,
-        }
-        .to_string();
+        };
+        let text = error.to_string();
         assert!(text.starts_with(&refusal), "{text:?}");
         assert!(text.contains(advice), "{text:?} does not say {advice:?}");
     }
-}
-
-#[test]
-fn every_cold_error_says_what_is_wrong_and_what_to_do() {
-    for (error, _, parts) in cold_errors() {
-        let text = error.to_string();
-        for part in parts {
-            assert!(text.contains(part), "{text:?} does not say {part:?}");
-        }
-    }
-}
-
-#[test]
-fn the_message_of_unwrap_says_what_to_do() {
-    for (error, _, _) in cold_errors() {
-        assert_eq!(format!("{error:?}"), error.to_string());
-    }
-    assert_eq!(format!("{CORRUPT:?}"), CORRUPT.to_string());
 }
 
 #[test]
@@ -173,85 +295,6 @@ fn the_long_form_of_debug_shows_the_variant_and_its_fields() {
     let expected =
         "Corrupt(\n    Corrupt {\n        field: \"tail\",\n        found: 2989,\n    },\n)";
     assert_eq!(shown, expected);
-}
-
-#[test]
-fn every_cold_error_becomes_an_io_error_of_the_matching_kind() {
-    for (error, kind, _) in cold_errors() {
-        let text = error.to_string();
-        let error = io::Error::from(error);
-        assert_eq!(error.kind(), kind, "{text}");
-        assert_eq!(error.to_string(), text, "the text is kept");
-    }
-}
-
-#[test]
-fn an_error_has_its_cause_as_source() {
-    for (error, kind, _) in cold_errors() {
-        match &error {
-            Error::Io { .. } => {
-                let source = error.source().and_then(|source| source.downcast_ref());
-                assert_eq!(source.map(io::Error::kind), Some(kind));
-            }
-            Error::Corrupt(_) => {
-                let source = error.source().and_then(|source| source.downcast_ref());
-                assert_eq!(source, Some(&CORRUPT));
-            }
-            _ => assert!(error.source().is_none(), "{error}"),
-        }
-    }
-}
-
-/// An error's variant, the error, its kind, and a part of its text.
-type Row<E> = (&'static str, E, ErrorKind, &'static str);
-
-macro_rules! rows {
-    ($type:ident: $($name:ident $(($($inner:expr),*))? $({ $($fields:tt)* })?
-        => $kind:ident, $part:literal;)*) => {
-        [$((stringify!($name), $type::$name $(($($inner),*))? $({ $($fields)* })?,
-            ErrorKind::$kind, $part)),*]
-    };
-}
-
-/// Checks the text of each error, both forms of `Debug`, the kind, and which have a source.
-fn check<E: std::error::Error>(rows: impl IntoIterator<Item = Row<E>>, has_source: fn(&E) -> bool)
-where
-    io::Error: From<E>,
-{
-    for (variant, error, kind, part) in rows {
-        assert!(error.to_string().contains(part), "{error}");
-        is_shown_as(&error, variant);
-        let (text, caused) = (error.to_string(), error.source().is_some());
-        assert_eq!(caused, has_source(&error), "{text}");
-        let error = io::Error::from(error);
-        assert_eq!(error.kind(), kind, "{variant}");
-        assert!(caused || error.to_string() == text, "{variant}: {error}");
-    }
-}
-
-#[test]
-fn every_hot_error_has_a_text_and_a_kind() {
-    let errors = rows! { ClaimError:
-        Full => WouldBlock, "full";
-        TimedOut => TimedOut, "in time";
-        Abandoned => BrokenPipe, "consumer has closed or crashed";
-        Superseded => StaleNetworkFileHandle, "open its name again";
-        TooLong { max: 56 } => InvalidInput, "longest claim of this ring is 56";
-        Corrupt => InvalidData, "corruption() says what was found";
-        ReactorDied => Other, "quoit-reactor";
-    };
-    check(errors, |_| false);
-    let errors = rows! { PopError:
-        Empty => WouldBlock, "empty";
-        TimedOut => TimedOut, "in time";
-        Abandoned => UnexpectedEof, "producer has closed or crashed";
-        Superseded => StaleNetworkFileHandle, "open its name again";
-        TooShort { needed: 100 } => InvalidInput, "has 100 bytes";
-        TooMany { max: 64 } => InvalidInput, "has 64 slots";
-        Corrupt => InvalidData, "corruption() says what was found";
-        ReactorDied => Other, "quoit-reactor";
-    };
-    check(errors, |_| false);
 }
 
 /// Every call of the fast paths returns one of these types.
@@ -276,23 +319,11 @@ fn the_error_of_a_wait_for_a_peer_is_about_the_peer() {
     drop(producer);
     let mut consumer = ring.consumer().expect("the role is free");
     let no_producer = consumer.wait_for_peer_timeout(moment);
-    assert_eq!(no_consumer, Err(PeerError::TimedOut));
-    assert_eq!(no_producer, Err(PeerError::TimedOut));
+    assert_eq!([no_consumer, no_producer], [Err(PeerError::TimedOut); 2]);
 
     let (mut producer, consumer) = RingOptions::new(8).heap::<u32>().expect("a ring");
     drop(consumer);
     assert_eq!(producer.wait_for_peer(), Err(PeerError::Superseded));
-
-    let errors = rows! { PeerError:
-        TimedOut => TimedOut, "no peer attached in time";
-        Superseded => StaleNetworkFileHandle, "open its name again";
-        ReactorDied => Other, "quoit-reactor";
-    };
-    for (_, error, ..) in &errors {
-        let text = error.to_string();
-        assert!(!text.contains("full") && !text.contains("empty"), "{text}");
-    }
-    check(errors, |_| false);
 }
 
 #[test]
@@ -315,112 +346,7 @@ fn a_push_error_returns_the_record_and_has_the_text_of_a_claim_error() {
         let kind = io::Error::from(reason).kind();
         assert_eq!(io::Error::from(error).kind(), kind);
     }
-}
-
-#[test]
-fn an_error_has_the_corruption_as_source_or_names_the_call_that_returns_it() {
-    fn source(error: &dyn std::error::Error) -> Option<&Corrupt> {
-        error.source().and_then(|source| source.downcast_ref())
-    }
-    assert_eq!(source(&Error::Corrupt(CORRUPT)), Some(&CORRUPT));
-    let errors: [&dyn std::error::Error; 3] = [
-        &PushError::Corrupt(7),
-        &ClaimError::Corrupt,
-        &PopError::Corrupt,
-    ];
-    for error in errors {
-        assert!(error.source().is_none());
-        let text = error.to_string();
-        for part in ["corrupt", "corruption()", "StalePolicy::Replace"] {
-            assert!(text.contains(part), "{text:?} does not say {part:?}");
-        }
-    }
-    assert!(CallError::Corrupt.source().is_none());
-    assert!(CallError::Corrupt.to_string().contains("corrupt"));
-}
-
-/// The name of an error's variant. Panics for a variant that is not in the list.
-macro_rules! variant {
-    ($error:expr, $type:ident: $($name:ident),* $(,)?) => {
-        match $error {
-            $($type::$name { .. } => stringify!($name),)*
-            #[allow(unreachable_patterns, reason = "not all are #[non_exhaustive]")]
-            _ => panic!("a variant without a name: {:#?}", $error),
-        }
-    };
-}
-
-/// Checks both forms of `Debug` of an error.
-fn is_shown_as<E: Debug + Display>(error: &E, variant: &str) {
-    assert_eq!(format!("{error:?}"), error.to_string());
-    let long = format!("{error:#?}");
-    let rest = long.strip_prefix(variant);
-    let rest = rest.unwrap_or_else(|| panic!("{long:?} does not begin with {variant:?}"));
-    let ends = rest.is_empty() || rest.starts_with('(') || rest.starts_with(" {");
-    assert!(ends, "{long:?} is not {variant:?}");
-    assert_ne!(long, error.to_string());
-}
-
-#[test]
-fn every_error_shows_its_text_and_in_the_long_form_its_variant() {
-    for (error, ..) in cold_errors() {
-        let variant = variant!(
-            error,
-            Error: InvalidName, InvalidCapacity, AlreadyExists, NotFound, InUse, NotARing,
-            WrongDescriptor, VersionMismatch, ShapeMismatch, SchemaMismatch, CapacityMismatch,
-            DoorbellMismatch, NotEnoughMemory, FileSizeLimit, Superseded, NameElsewhere,
-            Corrupt, Io,
-        );
-        is_shown_as(&error, variant);
-    }
-    is_shown_as(&CORRUPT, "Corrupt");
-}
-
-#[test]
-fn every_error_of_a_select_has_a_text_and_a_kind() {
-    let errors = rows! { SelectError:
-        TimedOut => TimedOut, "in time";
-        NoEnds => InvalidInput, "at least one";
-        TooManyEnds { given: 128 } => InvalidInput, "127 at once";
-        NotAFutex { index: 3 } => InvalidInput, "DoorbellKind::Futex";
-        Unsupported(ErrorKind::Unsupported.into()) => Unsupported, "Linux 5.16";
-    };
-    check(errors, |error| matches!(error, SelectError::Unsupported(_)));
-}
-
-#[test]
-fn every_error_of_a_call_has_a_text_and_a_kind() {
-    let errors = rows! { CallError:
-        TimedOut => TimedOut, "in time";
-        ServerGone => ConnectionReset, "waits for another one";
-        Superseded => StaleNetworkFileHandle, "open its name again";
-        Refused("too large".to_owned()) => Other, "too large";
-        NotInFlight => InvalidInput, "finished or forgotten";
-        TooLong { max: 56 } => InvalidInput, "longest has 56 bytes";
-        WrongLength { expected: 8, found: 4 } => InvalidData, "4 bytes, not 8";
-        Corrupt => InvalidData, "a ring of the call is corrupt";
-    };
-    check(errors, |_| false);
-}
-
-#[test]
-fn every_error_of_a_handoff_has_a_text_and_a_kind() {
-    let errors = rows! { HandoffError:
-        Named { name: name() } => InvalidInput, "create_anonymous";
-        Closed => UnexpectedEof, "other side of the socket is closed";
-        TimedOut => TimedOut, "try again";
-        OtherMessage => InvalidData, "close the socket";
-        VersionMismatch { found: 0, expected: 1 } => InvalidData,
-            "message version 0, this program 1";
-        NotOneDescriptor { found: 2 } => InvalidData, "2 descriptors instead of one";
-        CutOff => QuotaExceeded, "ulimit -n";
-        Ring(Error::Corrupt(CORRUPT)) => InvalidData, "0xbad";
-        Io(ErrorKind::Interrupted.into()) => Interrupted, "call again";
-        Io(ErrorKind::NotConnected.into()) => NotConnected, "connect again";
-    };
-    check(errors, |error| {
-        matches!(error, HandoffError::Ring(_) | HandoffError::Io(_))
-    });
+    assert!(std::error::Error::source(&PushError::Corrupt(7)).is_none());
 }
 
 #[test]
@@ -439,22 +365,9 @@ fn errors_pass_through_boxes_and_threads() {
 
 #[cfg(feature = "futures")]
 #[test]
-fn an_error_of_an_async_endpoint_shows_its_text_and_in_the_long_form_its_variant() {
-    use quoit::{AsyncError, DoorbellKind, IntoAsyncError};
+fn an_error_of_an_async_endpoint_shows_its_text_and_returns_the_endpoint() {
+    use quoit::{DoorbellKind, IntoAsyncError};
 
-    let errors = [
-        AsyncError::NotAFutex,
-        AsyncError::TooManyEnds,
-        AsyncError::Unsupported(ErrorKind::Unsupported.into()),
-        AsyncError::NoThread(ErrorKind::WouldBlock.into()),
-    ];
-    for error in errors {
-        let variant = variant!(
-            error,
-            AsyncError: NotAFutex, TooManyEnds, Unsupported, NoThread
-        );
-        is_shown_as(&error, variant);
-    }
     let options = RingOptions::new(8).doorbell(DoorbellKind::Semaphore);
     let (_producer, consumer) = options.heap::<u64>().expect("a ring");
     let refused: IntoAsyncError<_> = consumer.into_async().expect_err("a semaphore");

@@ -1,6 +1,9 @@
 //! Real forks: a copy of this process, in the middle of a test.
 
+use std::path::Path;
+
 use super::PATIENCE;
+use super::names::shared_memory_directory;
 
 /// Forks; `None` in the child. The child ends with `done` or a panic, or by an alarm if it
 /// hangs.
@@ -29,4 +32,53 @@ pub(crate) fn ending(pid: libc::pid_t) -> libc::c_int {
     let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
     assert_eq!(waited, pid, "the child can be reaped");
     status
+}
+
+/// Starts the work in a child, which dies with its parent.
+pub(crate) fn forked(work: impl FnOnce()) -> libc::pid_t {
+    fork().unwrap_or_else(|| {
+        // SAFETY: the call changes only this process's own death signal.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        work();
+        done()
+    })
+}
+
+/// `kill -9`, and waits for the exit; nothing else may have ended the child.
+pub(crate) fn kill(pid: libc::pid_t) {
+    // SAFETY: the child is not reaped yet, so the pid still belongs to it.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+    assert_eq!(ending(pid), libc::SIGKILL);
+}
+
+/// Waits until the child has exited with success.
+pub(crate) fn succeeds(pid: libc::pid_t) {
+    assert_eq!(ending(pid), 0, "the child succeeds");
+}
+
+/// Waits for the kill.
+pub(crate) fn pause() -> ! {
+    loop {
+        // SAFETY: the call has no pointers.
+        unsafe { libc::pause() };
+    }
+}
+
+/// Runs the work in a child, which must succeed.
+pub(crate) fn in_a_child(work: impl FnOnce()) {
+    succeeds(forked(work));
+}
+
+/// The same for work that needs a private directory, which the parent removes.
+pub(crate) fn in_a_directory(work: impl FnOnce(&Path)) {
+    let directory = shared_memory_directory();
+    in_a_child(|| work(directory.path()));
+}
+
+/// In a child that may work for a long time: it ends with its parent, and by no alarm.
+pub(crate) fn work_as_long_as_the_parent() {
+    // SAFETY: the call has no pointers.
+    unsafe { libc::alarm(0) };
+    // SAFETY: the call changes only this process's own death signal.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }

@@ -26,12 +26,14 @@ pub(crate) mod names;
 pub(crate) mod naps;
 pub(crate) mod positions;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod refused;
 pub(crate) mod rings;
 pub(crate) mod sample;
 pub(crate) mod segment_file;
 pub(crate) mod sleep_state;
 pub(crate) mod suite;
+pub(crate) mod terminal;
 pub(crate) mod threads;
 pub(crate) mod tracer;
 

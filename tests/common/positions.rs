@@ -4,7 +4,9 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use quoit::{Consumer, Deadline, Interest, PopError, Producer, PushError, Ring, RingOptions, Role};
+use quoit::{
+    Consumer, Deadline, Interest, PeerError, PopError, Producer, PushError, Ring, RingOptions, Role,
+};
 
 use super::child::{Child, hear, hold, say};
 use super::names::RingName;
@@ -58,12 +60,25 @@ impl End {
         }
     }
 
+    pub(crate) fn wait_for_peer(&mut self) -> Result<(), PeerError> {
+        match self {
+            Self::Producer(end) => end.wait_for_peer(),
+            Self::Consumer(end) => end.wait_for_peer(),
+        }
+    }
+
     pub(crate) fn interest(&mut self) -> Interest<'_> {
         match self {
             Self::Producer(end) => end.interest(),
             Self::Consumer(end) => end.interest(),
         }
     }
+}
+
+/// The role with this text.
+pub(crate) fn role_of(word: &str) -> Role {
+    let role = ROLES.into_iter().find(|role| role.to_string() == word);
+    role.expect("a role")
 }
 
 pub(crate) fn other(role: Role) -> Role {
@@ -85,8 +100,7 @@ pub(crate) fn start(role: Role, name: &RingName, pace: &str) -> Child {
 pub(crate) fn peer(words: &[String]) {
     let options = RingOptions::default().spin(Duration::ZERO);
     let ring = options.open(&words[0]).expect("the ring");
-    let role = ROLES.into_iter().find(|role| role.to_string() == words[1]);
-    let mut end = End::of(&ring, role.expect("a role"));
+    let mut end = End::of(&ring, role_of(&words[1]));
     if let Ok(few) = words[2].parse() {
         (0..few).for_each(|_: u64| end.moves(Deadline::NEVER).expect("its peer is attached"));
         return hold();

@@ -4,14 +4,35 @@ use quoit::{Ring, RingOptions, Shape};
 
 use super::names::RingName;
 
+/// The producer of a ring that has none.
+pub(crate) fn producer<T: Shape + ?Sized>(ring: &Ring<T>) -> T::Producer {
+    ring.producer().expect("the role is free")
+}
+
+/// The consumer of a ring that has none.
+pub(crate) fn consumer<T: Shape + ?Sized>(ring: &Ring<T>) -> T::Consumer {
+    ring.consumer().expect("the role is free")
+}
+
 /// Both endpoints of a ring that no process holds.
 pub(crate) fn ends<T: Shape + ?Sized>(ring: &Ring<T>) -> (T::Producer, T::Consumer) {
-    let producer = ring.producer().expect("the role is free");
-    (producer, ring.consumer().expect("the role is free"))
+    (producer(ring), consumer(ring))
 }
 
 /// A new ring under a new name. Dropping the name removes the file.
 pub(crate) fn named<T: Shape + ?Sized>(test: &str, options: &RingOptions) -> (Ring<T>, RingName) {
     let name = RingName::new(test);
     (options.create(&name).expect("a ring"), name)
+}
+
+/// Both endpoints of a new ring on the heap.
+pub(crate) fn heap<T: Shape + ?Sized>(capacity: u64) -> (T::Producer, T::Consumer) {
+    RingOptions::new(capacity).heap::<T>().expect("a ring")
+}
+
+/// A new ring without a name.
+pub(crate) fn anonymous<T: Shape + ?Sized>(capacity: u64) -> Ring<T> {
+    RingOptions::new(capacity)
+        .create_anonymous()
+        .expect("a ring")
 }

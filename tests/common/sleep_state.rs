@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use quoit::Role;
+
 use super::names::RingName;
 use super::segment_file::SegmentFile;
 
@@ -39,6 +41,21 @@ impl SleepPage {
         SleepState {
             producer: self.end(PRODUCER),
             consumer: self.end(CONSUMER),
+        }
+    }
+
+    pub(crate) fn of(&self, role: Role) -> EndState {
+        match role {
+            Role::Producer => self.end(PRODUCER),
+            Role::Consumer => self.end(CONSUMER),
+        }
+    }
+
+    /// Whether the endpoint sleeps or is about to.
+    pub(crate) fn is_parked(&self, role: Role) -> bool {
+        match role {
+            Role::Producer => self.producer_is_parked(),
+            Role::Consumer => self.consumer_is_parked(),
         }
     }
 

@@ -87,7 +87,7 @@ pub(crate) fn meddle(pid: u32, call: libc::c_long, mut count: u32, mut meddling:
 
 /// Where a traced child is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Before this system call, with its arguments.
     Before(libc::c_long, [u64; 6]),
     /// After a system call, with its result.
@@ -97,14 +97,14 @@ pub(super) enum Stop {
 }
 
 /// Makes this thread the tracer of a child, and stops the child.
-pub(super) fn attach(pid: u32) {
+pub(crate) fn attach(pid: u32) {
     let options = libc::c_long::from(libc::PTRACE_O_TRACESYSGOOD);
     request(libc::PTRACE_SEIZE, pid, 0, options);
     request(libc::PTRACE_INTERRUPT, pid, 0, 0);
 }
 
 /// A child's next stop; `None` if it has ended, or with WNOHANG still runs.
-pub(super) fn next_stop(pid: u32, options: libc::c_int) -> Option<Stop> {
+pub(crate) fn next_stop(pid: u32, options: libc::c_int) -> Option<Stop> {
     let mut status = 0;
     let options = options | libc::__WALL;
     // SAFETY: the status outlives the call.
@@ -150,7 +150,7 @@ fn system_call(pid: u32) -> Stop {
 }
 
 /// Lets a child continue from this stop to its next one.
-pub(super) fn resume(pid: u32, stop: Stop) {
+pub(crate) fn resume(pid: u32, stop: Stop) {
     let deliver = match stop {
         Stop::Signal(signal) => libc::c_long::from(signal),
         _ => 0,
@@ -159,7 +159,7 @@ pub(super) fn resume(pid: u32, stop: Stop) {
 }
 
 /// Any request without pointers to this process's memory. Only musl has a signed number.
-pub(super) fn request(command: impl Into<i64>, pid: u32, place: u64, data: libc::c_long) {
+pub(crate) fn request(command: impl Into<i64>, pid: u32, place: u64, data: libc::c_long) {
     // SAFETY: the caller passes such a request; `place` is an address in the child.
     let done = unsafe { libc::ptrace(command.into() as _, pid, place, data) };
     // The child may have been killed at the same time; waitpid reports that.

@@ -1,52 +1,31 @@
 //! The example that measures round trips.
 
-use std::path::Path;
-
 use super::common::cores;
-use super::example::Example;
+use super::example::{names_of, run, start};
 
 #[test]
 fn round_trips_are_timed_between_two_cores() {
     let allowed = cores::allowed().expect("the cores of this process");
     let [one, other, ..] = allowed[..] else {
-        let ended = Example::start("latency", &[]).end();
         let needs = "error: two processes that spin need two cores\n";
-        assert_eq!((ended.code, &*ended.errors), (Some(1), needs));
-        return;
+        return run("latency").is(1, "", needs);
     };
-    let pair = format!("{other},{one}");
-    let example = Example::start("latency", &["--trips", "2000", "--cores", &pair]);
-    let rings = ["there", "back"];
-    let rings = rings.map(|way| format!("/dev/shm/quoit-latency-{}-{way}", example.pid()));
-    let ended = example.end();
-    assert_eq!((ended.code, &*ended.errors), (Some(0), ""));
-    let lines: Vec<_> = ended.output.lines().collect();
-    let [p50, p99, p999, p9999, last] = lines[..] else {
-        panic!("{lines:?}");
-    };
-    assert_eq!(
-        last,
-        format!("2000 round trips between cores {other} and {one}")
-    );
-    let nanos = [
-        ("p50: ", p50),
-        ("p99: ", p99),
-        ("p99.9: ", p999),
-        ("p99.99: ", p9999),
-    ];
-    let nanos = nanos.map(|(name, line)| {
+    let example = start(&format!("latency --trips 2000 --cores {other},{one}"));
+    let process = example.pid();
+    let said = example.end().text();
+    let lines: Vec<_> = said.lines().collect();
+    let last = format!("2000 round trips between cores {other} and {one}");
+    assert_eq!((lines.len(), lines[4]), (5, &*last));
+    let starts = ["p50: ", "p99: ", "p99.9: ", "p99.99: "];
+    let nanos = starts.iter().zip(&lines).map(|(start, line)| {
         let number = line
-            .strip_prefix(name)
+            .strip_prefix(start)
             .and_then(|line| line.strip_suffix(" ns"));
-        number
-            .and_then(|number| number.parse::<u64>().ok())
-            .unwrap_or_else(|| panic!("{line}"))
+        number.expect(line).parse().expect(line)
     });
+    let nanos: Vec<u64> = nanos.collect();
     assert!(nanos[0] > 0 && nanos.is_sorted(), "{nanos:?}");
-    for ring in rings {
-        assert!(!Path::new(&ring).exists(), "{ring} is still there");
-    }
-    let ended = Example::start("latency", &["--cores", "0,4096"]).end();
+    assert!(names_of("latency", process).is_empty());
     let refused = "error: this process may not use core 4096\n";
-    assert_eq!((ended.code, &*ended.errors), (Some(1), refused));
+    run("latency --cores 0,4096").is(1, "", refused);
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use quoit::{Observer, Role};
 
 use super::common::names::RingName;
-use super::example::{Example, wait_until};
+use super::example::{Program, until};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -78,7 +78,7 @@ fn build(ring: &RingName) -> PathBuf {
 /// The number of the tick that the reader prints.
 fn at(line: &str) -> u64 {
     let number = line.strip_prefix("Tick { at: ");
-    let number = number.and_then(|rest| rest.strip_suffix(", price: 101.5 }\n"));
+    let number = number.and_then(|rest| rest.strip_suffix(", price: 101.5 }"));
     let number = number.unwrap_or_else(|| panic!("{line:?} is no tick"));
     number.parse().expect("a number")
 }
@@ -88,27 +88,24 @@ fn at(line: &str) -> u64 {
 fn waits_alone(observer: &Observer, role: Role) {
     let parks = || observer.endpoint(role).parks;
     let before = parks();
-    wait_until("it waits without a peer", || parks() >= before + 5);
+    until("it waits without a peer", || parks() >= before + 5);
 }
 
 #[test]
 fn the_programs_of_the_readme_are_killed_and_resume() {
     let ring = RingName::new("readme");
     let program = build(&ring);
-    let start = |what| Example::of_program(&program, &[what]);
+    let start = |what| Program::start(Command::new(&program).arg(what));
 
     fs::write(ring.file(), "no ring").expect("a file");
-    let ended = start("write").end();
-    let says = format!(
-        "\"{ring}\" is not a quoit ring: it is too short; choose another name or remove the file\n"
-    );
-    assert_eq!((ended.code, ended.errors), (Some(1), says));
+    let why = "is not a quoit ring: it is too short; choose another name or remove the file\n";
+    start("write").end().is(1, "", &format!("\"{ring}\" {why}"));
     fs::remove_file(ring.file()).expect("the file is there");
 
     let mut reader = start("read");
-    let writer = start("write");
+    let mut writer = start("write");
     let mut ticks = 0..;
-    let mut reads = |reader: &mut Example, count: usize| {
+    let mut reads = |reader: &mut Program, count: usize| {
         for number in ticks.by_ref().take(count) {
             assert_eq!(at(&reader.line()), number);
         }
@@ -123,9 +120,10 @@ fn the_programs_of_the_readme_are_killed_and_resume() {
     let writer = start("write");
     reads(&mut reader, 20_000); // more than the ring and the pipe hold: the new writer's, too
 
-    let printed = reader.kill_and_read();
+    reader.kill();
+    let printed = reader.end();
     waits_alone(&observer, Role::Producer);
-    let last = at(&format!("{}\n", printed.lines().last().expect("a line")));
+    let last = at(printed.said().lines().last().expect("a line"));
     let mut reader = start("read");
     let first = at(&reader.line());
     // It may have been killed between its pop and its line.
@@ -140,7 +138,6 @@ fn the_programs_of_the_readme_are_killed_and_resume() {
     writer.signal(libc::SIGINT);
     reader.signal(libc::SIGTERM);
     for program in [writer, reader] {
-        let ended = program.end_reading();
-        assert_eq!((ended.code, &*ended.errors), (Some(0), ""));
+        program.end().quietly();
     }
 }

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use super::children_of;
-use super::example::{Example, signal_to, wait_until};
+use super::example::*;
 
 const MEMFD: &str = "/memfd:quoit (deleted)";
 
@@ -13,42 +12,27 @@ fn maps(process: u32, what: &str) -> bool {
     maps.is_ok_and(|maps| maps.contains(what))
 }
 
-/// Whether it has finished its `exec`: before that it has its parent's mappings.
-fn is_worker(process: u32) -> bool {
-    let line = fs::read(format!("/proc/{process}/cmdline"));
-    line.is_ok_and(|line| line.ends_with(b"\0work\0"))
-}
-
-/// So high a limit that the count never ends.
-const ENDLESS: [&str; 4] = ["--below", "1000000000000", "--workers", "2"];
-
 /// Starts it, and waits until its workers are at work.
-fn at_work() -> (Example, Vec<u32>) {
-    let example = Example::start("workers", &ENDLESS);
-    let process = example.pid();
-    wait_until("both workers have their rings", || {
-        let workers = children_of(process);
-        let ready = |&&worker: &&u32| is_worker(worker) && maps(worker, MEMFD);
-        workers.iter().filter(ready).count() == 2
+fn at_work() -> (Program, Vec<u32>) {
+    let example = begun("workers --workers 2 --below", 0, 2);
+    let workers = children(example.pid());
+    // Before its `exec` a worker has its parent's mappings.
+    let is_worker = |worker| {
+        let line = fs::read(format!("/proc/{worker}/cmdline"));
+        line.is_ok_and(|line| line.windows(6).any(|word| word == b"\0work\0"))
+            && maps(worker, MEMFD)
+    };
+    until("both have their rings", || {
+        workers.iter().all(|&worker| is_worker(worker))
     });
-    (example, children_of(process))
-}
-
-#[test]
-fn workers_count_primes() {
-    for (workers, below, primes) in [("1", "0", 0), ("3", "20000", 2262), ("5", "1500", 239)] {
-        let arguments = ["--below", below, "--workers", workers];
-        let line = format!("{primes} primes below {below}, counted by {workers} workers");
-        Example::start("workers", &arguments).says(&line);
-    }
+    (example, workers)
 }
 
 #[test]
 fn the_workers_create_nothing_in_shared_memory() {
     let (example, workers) = at_work();
     for process in workers.into_iter().chain([example.pid()]) {
-        assert!(maps(process, MEMFD));
-        assert!(!maps(process, "/dev/shm"));
+        assert!(maps(process, MEMFD) && !maps(process, "/dev/shm"));
     }
 }
 
@@ -56,32 +40,26 @@ fn the_workers_create_nothing_in_shared_memory() {
 fn interrupted_workers_leave_nothing() {
     for signal in [libc::SIGINT, libc::SIGTERM] {
         let (example, workers) = at_work();
-        signal_to(example.pid(), signal);
-        let ended = example.end();
-        assert_eq!(ended.code, Some(128 + signal), "{ended:?}");
-        assert_eq!(ended.errors, "interrupted\n");
-        for worker in workers {
-            assert!(!maps(worker, MEMFD), "a worker still runs");
-        }
+        example.signal(signal);
+        example.end().is(128 + signal, "", "interrupted\n");
+        let left = workers.iter().any(|&worker| maps(worker, MEMFD));
+        assert!(!left, "a worker still runs");
     }
 }
 
 #[test]
 fn a_worker_that_is_killed_ends_the_count() {
     let (example, workers) = at_work();
-    signal_to(workers[0], libc::SIGKILL);
-    let ended = example.end();
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert_eq!(ended.output, "");
-    let ended_with = "error: work ended with signal: 9 (SIGKILL)\n";
-    assert_eq!(ended.errors, ended_with);
+    signal(workers[0], libc::SIGKILL);
+    let why = "error: work ended with signal: 9 (SIGKILL)\n";
+    example.end().is(1, "", why);
 }
 
 #[test]
 fn workers_end_with_their_killed_parent() {
-    let (example, workers) = at_work();
+    let (mut example, workers) = at_work();
     example.kill();
     for worker in workers {
-        wait_until("the worker has ended", || !maps(worker, MEMFD));
+        until("the worker has ended", || !maps(worker, MEMFD));
     }
 }

@@ -10,13 +10,13 @@ use std::time::Duration;
 use quoit::{DoorbellKind, FrameProducer, RingOptions};
 
 use super::compiler::{compile, directory};
-use super::program::{Ended, Program};
 use super::traffic::{Traffic, frame};
 use super::{push, until};
 use crate::common::child::{Child, is_asleep};
 use crate::common::deep_sleep::DeepSleeper;
 use crate::common::names::RingName;
-use crate::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
+use crate::common::program::Program;
+use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
@@ -25,8 +25,7 @@ crate::common::suite::tests! {
     c_wakes_a_producer_that_waits_for_room,
     c_that_wakes_only_its_own_process_is_detected,
     c_is_killed_and_the_next_holder_continues,
-    c_notices_a_producer_that_was_killed,
-    c_reports_errors;
+    c_notices_a_producer_that_was_killed;
     parts: doomed_producer
 }
 
@@ -74,12 +73,11 @@ fn producer(name: &RingName, capacity: u64, doorbell: DoorbellKind) -> FrameProd
     producer.expect("the role is free")
 }
 
-fn verdict(traffic: &Traffic, end: &str) -> Ended {
-    Ended {
-        code: Some(0),
-        output: format!("{traffic}, producer {end}\n"),
-        errors: String::new(),
-    }
+/// It ends when its producer has closed, and has counted the traffic.
+#[track_caller]
+fn counts(consumer: Program, traffic: &Traffic) {
+    let said = format!("{traffic}, producer closed\n");
+    consumer.end().is(0, &said, "");
 }
 
 fn c_takes_every_frame_and_is_woken_by_either_doorbell() {
@@ -94,7 +92,7 @@ fn c_takes_every_frame_and_is_woken_by_either_doorbell() {
             push(&mut producer, &mut traffic, number);
         }
         drop(producer);
-        assert_eq!(consumer.ends(), verdict(&traffic, "closed"));
+        counts(consumer, &traffic);
         let state = page.read();
         assert_eq!(state.producer.rescues, 0, "{doorbell:?}");
         print!("[{doorbell:?}: {} sleeps in C] ", state.consumer.parks);
@@ -121,7 +119,7 @@ fn c_is_woken_by_each_frame_and_by_the_close() {
         drop(producer);
         assert_eq!(sleeper.woken(), Some(0), "{doorbell:?}: close");
         drop(sleeper);
-        assert_eq!(consumer.ends(), verdict(&traffic, "closed"));
+        counts(consumer, &traffic);
     }
 }
 
@@ -166,7 +164,7 @@ fn c_wakes_a_producer_that_waits_for_room() {
             });
         }
         drop(producer);
-        assert_eq!(consumer.ends(), verdict(&traffic, "closed"));
+        counts(consumer, &traffic);
         assert_eq!(page.read().producer.rescues, 0, "{doorbell:?}");
     }
 }
@@ -192,17 +190,13 @@ fn c_is_killed_and_the_next_holder_continues() {
     let name = RingName::new("c-killed");
     let mut producer = producer(&name, 1 << 16, DoorbellKind::Futex);
     let file = SegmentFile::open(&name.file());
-    let first = program.start(name.as_str());
+    let mut first = program.start(name.as_str());
     let mut ends = Vec::new();
-    for number in 0..FRAMES / 10 {
-        if number == FRAMES / 20 {
-            first.signal(libc::SIGKILL);
-            break;
-        }
+    for number in 0..FRAMES / 20 {
         producer.push(&frame(number)).expect("room");
         ends.push(producer.position());
     }
-    assert_eq!(first.ends().code, None, "killed");
+    first.kill();
     let head = file.read(HEAD);
     let mut traffic = Traffic::new();
     for (number, _) in ends.iter().enumerate().filter(|(_, end)| **end > head) {
@@ -213,7 +207,7 @@ fn c_is_killed_and_the_next_holder_continues() {
         push(&mut producer, &mut traffic, number);
     }
     drop(producer);
-    assert_eq!(second.ends(), verdict(&traffic, "closed"));
+    counts(second, &traffic);
 }
 
 /// Pushes a few frames, reports that, and waits until it is killed.
@@ -239,44 +233,5 @@ fn c_notices_a_producer_that_was_killed() {
     until("all is read", || file.read(HEAD) == file.read(TAIL));
     drop(doomed);
     let output = format!("{said}, producer crashed\n");
-    assert_eq!(consumer.ends().output, output);
-}
-
-fn c_reports_errors() {
-    let program = Consumer::compiled();
-    let refuses = |name: &str, expected: &str| {
-        let ended = program.start(name).ends();
-        let expected = format!("error: {expected}\n");
-        assert_eq!((ended.code, ended.errors), (Some(2), expected));
-    };
-    let name = RingName::new("c-refuses");
-    refuses(name.as_str(), "there is no ring of that name");
-
-    let records = RingOptions::new(64).create::<u64>(&name).expect("a ring");
-    refuses(
-        name.as_str(),
-        "it does not hold frames of the default schema",
-    );
-    drop((records, std::fs::remove_file(name.file())));
-
-    std::fs::write(name.file(), [0; 20_000]).expect("a file");
-    refuses(name.as_str(), "it is no quoit ring");
-    std::fs::remove_file(name.file()).expect("the file");
-
-    let ring = RingOptions::new(1024)
-        .create::<[u8]>(&name)
-        .expect("a ring");
-    let consumer = ring.consumer().expect("the role is free");
-    refuses(name.as_str(), "it already has a consumer");
-    drop(consumer);
-
-    let file = SegmentFile::open(&name.file());
-    file.write(CAPACITY, 1 << 40);
-    refuses(name.as_str(), "it is corrupt");
-    file.write(CAPACITY, 1024);
-    file.write(TAIL, 4096);
-    refuses(name.as_str(), "its positions are corrupt");
-    file.write(TAIL, 16);
-    file.write(crate::common::segment_file::DATA, 1 << 20);
-    refuses(name.as_str(), "the ring is corrupt");
+    assert_eq!(consumer.end().said(), output);
 }

@@ -3,19 +3,21 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{ChildStdin, Command};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use quoit::{ClaimError, DoorbellKind, PopError, PushError, RingOptions};
+use quoit::{ClaimError, DoorbellKind, PopError, RingOptions};
 
 use super::compiler::{compile, directory, supports};
 use super::layout;
-use super::program::Program;
 use super::traffic::frame;
+use crate::common::calls::{Calls, Wait, pop, push};
 use crate::common::child::{Child, hear, say};
+use crate::common::ends::End as _;
 use crate::common::names::RingName;
+use crate::common::program::{Ended, Program};
 
 /// A shape and a doorbell, and the client's names for them.
 #[derive(Debug, Clone, Copy)]
@@ -24,26 +26,16 @@ pub(super) struct Variant {
     pub(super) doorbell: DoorbellKind,
 }
 
-pub(super) const VARIANTS: [Variant; 4] = {
-    [
-        Variant {
-            frames: false,
-            doorbell: DoorbellKind::Futex,
-        },
-        Variant {
-            frames: true,
-            doorbell: DoorbellKind::Futex,
-        },
-        Variant {
-            frames: false,
-            doorbell: DoorbellKind::Semaphore,
-        },
-        Variant {
-            frames: true,
-            doorbell: DoorbellKind::Semaphore,
-        },
-    ]
-};
+const fn variant(frames: bool, doorbell: DoorbellKind) -> Variant {
+    Variant { frames, doorbell }
+}
+
+pub(super) const VARIANTS: [Variant; 4] = [
+    variant(false, DoorbellKind::Futex),
+    variant(true, DoorbellKind::Futex),
+    variant(false, DoorbellKind::Semaphore),
+    variant(true, DoorbellKind::Semaphore),
+];
 
 impl Variant {
     pub(super) fn shape(self) -> &'static str {
@@ -106,27 +98,29 @@ impl Client {
         Self(program)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.0);
-        command.args(arguments);
-        command
-    }
-
     pub(super) fn start(&self, arguments: &[&str]) -> Program {
-        Program::start(&mut self.command(arguments))
+        Program::start(Command::new(&self.0).args(arguments))
     }
 
-    pub(super) fn start_with_input(&self, arguments: &[&str]) -> (Program, ChildStdin) {
-        Program::start_with_input(&mut self.command(arguments))
+    /// An endpoint that has its role.
+    pub(super) fn attached(&self, arguments: &[&str]) -> Program {
+        let mut program = self.start(arguments);
+        assert_eq!(program.line(), "attached");
+        program
+    }
+
+    pub(super) fn run(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).end()
     }
 
     /// Runs a command; returns its output, or its error.
     pub(super) fn does(&self, arguments: &[&str]) -> String {
-        let ended = self.start(arguments).ends();
-        match ended.code {
-            Some(0) => ended.output.trim_end().to_owned(),
-            _ => ended.errors.trim_end().to_owned(),
-        }
+        let ended = self.run(arguments);
+        let said = match ended.code {
+            Some(0) => ended.said(),
+            _ => &ended.errors,
+        };
+        said.trim_end().to_owned()
     }
 }
 
@@ -145,25 +139,18 @@ impl End {
         variant: Variant,
         until: u64,
     ) -> Self {
-        let until = until.to_string();
+        let arguments = [role, name, variant.shape(), &until.to_string()];
         if let Some(client) = client {
-            let mut program = client.start(&[role, name, variant.shape(), &until]);
-            program.says(&["attached"]);
-            return Self::C(program);
+            return Self::C(client.attached(&arguments));
         }
-        let part = if role == "produce" {
-            "rust_produces"
-        } else {
-            "rust_consumes"
-        };
-        let child = Child::start(part, &[name, variant.shape(), &until]);
+        let child = Child::start("rust", &arguments);
         child.expect("attached");
         Self::Rust(child)
     }
 
     pub(super) fn kill(self) {
         match self {
-            Self::C(program) => program.kill(),
+            Self::C(mut program) => program.kill(),
             Self::Rust(mut child) => child.kill(),
         }
     }
@@ -171,12 +158,26 @@ impl End {
     /// Waits until it has reached its position and exited.
     pub(super) fn ends(self) {
         match self {
-            Self::C(program) => {
-                let ended = program.ends();
-                assert_eq!((ended.code, &*ended.errors), (Some(0), ""));
-            }
+            Self::C(program) => drop(program.end().quietly()),
             Self::Rust(child) => child.succeeds(),
         }
+    }
+}
+
+/// A shape whose messages follow from their positions.
+trait Placed: Calls {
+    fn at(position: u64) -> Self::Message;
+}
+
+impl Placed for i64 {
+    fn at(position: u64) -> i64 {
+        record(position)
+    }
+}
+
+impl Placed for [u8] {
+    fn at(position: u64) -> (u32, Vec<u8>) {
+        (position as u32, frame(position))
     }
 }
 
@@ -185,105 +186,52 @@ pub(super) fn record(position: u64) -> i64 {
     position.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) as i64
 }
 
-fn is_before(position: u64, until: u64) -> bool {
-    (until.wrapping_sub(position) as i64) > 0
-}
-
-fn options() -> RingOptions {
-    RingOptions::default().spin(Duration::ZERO)
-}
-
-/// The arguments of a part: the ring, whether it holds frames, the last position, and
-/// whether each message waits for a line.
-struct Orders<'a> {
-    name: &'a str,
-    frames: bool,
-    until: u64,
-    steps: bool,
-}
-
-impl<'a> Orders<'a> {
-    fn read(arguments: &'a [String]) -> Self {
-        Self {
-            name: &arguments[0],
-            frames: arguments[1] == "frames",
-            until: arguments[2].parse().expect("a position"),
-            steps: arguments.len() > 3,
-        }
+/// In a child: the role, the ring, the shape, the last position, and whether each message waits for
+/// a line.
+pub(super) fn rust(arguments: &[String]) {
+    match &*arguments[2] {
+        "frames" => endpoint::<[u8]>(arguments),
+        _ => endpoint::<i64>(arguments),
     }
+}
 
-    /// Waits before each message.
-    fn next(&self, number: &mut u64) {
-        *number += 1;
-        if self.steps {
+/// Continues to the last position, also when peers are killed.
+fn endpoint<T: Placed + ?Sized>(arguments: &[String]) {
+    let until: u64 = arguments[3].parse().expect("a position");
+    let is_before = |position: u64| (until.wrapping_sub(position) as i64) > 0;
+    let mut number = 0;
+    let mut next = || {
+        number += 1;
+        if arguments.len() > 4 {
             hear();
-        } else if *number % 256 == 0 {
-            thread::sleep(Duration::from_micros(*number / 256 % 128)); // lets the peer sleep
+        } else if number % 256 == 0 {
+            thread::sleep(Duration::from_micros(number / 256 % 128)); // lets the peer sleep
         }
-    }
-}
-
-/// Produces, also when consumers are killed.
-pub(super) fn rust_produces(arguments: &[String]) {
-    let orders = Orders::read(arguments);
-    let mut number = 0;
-    if orders.frames {
-        let ring = options().open::<[u8]>(orders.name).expect("a ring");
+    };
+    let pause = || thread::sleep(Duration::from_millis(1));
+    let options = RingOptions::default().spin(Duration::ZERO);
+    let ring = options.open::<T>(&arguments[1]).expect("a ring");
+    if arguments[0] == "produce" {
         let mut producer = ring.producer().expect("the role is free");
         say("attached");
-        while is_before(producer.position(), orders.until) {
-            orders.next(&mut number);
-            let position = producer.position();
-            match producer.push_kind(position as u32, &frame(position)) {
-                Err(ClaimError::Abandoned) => thread::sleep(Duration::from_millis(1)),
-                other => other.expect("a consumer comes"),
+        while is_before(producer.position()) {
+            next();
+            let message = T::at(producer.position());
+            match push::<T>(&mut producer, &message, Wait::Forever) {
+                Err(ClaimError::Abandoned) => pause(),
+                pushed => pushed.expect("a consumer comes"),
             }
         }
-    } else {
-        let ring = options().open::<i64>(orders.name).expect("a ring");
-        let mut producer = ring.producer().expect("the role is free");
-        say("attached");
-        while is_before(producer.position(), orders.until) {
-            orders.next(&mut number);
-            match producer.push(record(producer.position())) {
-                Err(PushError::Abandoned(_)) => thread::sleep(Duration::from_millis(1)),
-                other => other.expect("a consumer comes"),
-            }
-        }
+        return;
     }
-}
-
-/// Consumes, also when producers are killed.
-pub(super) fn rust_consumes(arguments: &[String]) {
-    let orders = Orders::read(arguments);
-    let mut number = 0;
-    if orders.frames {
-        let ring = options().open::<[u8]>(orders.name).expect("a ring");
-        let mut consumer = ring.consumer().expect("the role is free");
-        say("attached");
-        let mut bytes = Vec::new();
-        while is_before(consumer.position(), orders.until) {
-            orders.next(&mut number);
-            let position = consumer.position();
-            match consumer.pop_into(&mut bytes) {
-                Err(PopError::Abandoned) => thread::sleep(Duration::from_millis(1)),
-                popped => {
-                    assert_eq!(popped, Ok(position as u32), "the kind");
-                    assert!(bytes == frame(position), "a wrong frame at {position}");
-                }
-            }
-        }
-    } else {
-        let ring = options().open::<i64>(orders.name).expect("a ring");
-        let mut consumer = ring.consumer().expect("the role is free");
-        say("attached");
-        while is_before(consumer.position(), orders.until) {
-            orders.next(&mut number);
-            let position = consumer.position();
-            match consumer.pop() {
-                Err(PopError::Abandoned) => thread::sleep(Duration::from_millis(1)),
-                popped => assert_eq!(popped, Ok(record(position))),
-            }
+    let mut consumer = ring.consumer().expect("the role is free");
+    say("attached");
+    while is_before(consumer.position()) {
+        next();
+        let expected = T::at(consumer.position());
+        match pop::<T>(&mut consumer, Wait::Forever) {
+            Err(PopError::Abandoned) => pause(),
+            popped => assert_eq!(popped, Ok(expected)),
         }
     }
 }

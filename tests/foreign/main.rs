@@ -7,7 +7,6 @@ mod common;
 mod compiler;
 mod layout;
 mod names;
-mod program;
 mod python;
 mod refusals;
 mod sleepers;
@@ -15,7 +14,7 @@ mod takeovers;
 #[path = "../../examples/common/traffic.rs"]
 mod traffic;
 
-use client::{rust_consumes, rust_produces};
+use client::rust;
 use common::clock::until;
 use quoit::FrameProducer;
 use traffic::{Traffic, frame};
@@ -28,7 +27,7 @@ fn push(producer: &mut FrameProducer, traffic: &mut Traffic, number: u64) {
 }
 
 common::suite::tests! {
-    ; parts: rust_consumes, rust_produces
+    ; parts: rust
 }
 
 common::suite::suite! {

@@ -35,7 +35,7 @@ fn c_and_rust_create_identical_rings() {
         let [theirs, ours] = [RingName::new("made-by-c"), RingName::new("made-by-rust")];
         let capacity = variant.capacity().to_string();
         let (shape, bell) = (variant.shape(), variant.bell());
-        let arguments = ["create", theirs.as_str(), shape, &capacity, bell, "4096"];
+        let arguments = ["create", &theirs, shape, &capacity, bell, "4096"];
         assert_eq!(client.does(&arguments), "");
         let taken = client.does(&arguments);
         assert_eq!(taken, "error: there is a ring of that name");
@@ -58,21 +58,21 @@ fn c_unlinks_a_ring_that_no_process_holds() {
             "producer" => (Some(ring.producer().expect("the role is free")), None),
             _ => (None, Some(ring.consumer().expect("the role is free"))),
         };
-        assert_eq!(client.does(&["unlink", name.as_str()]), "in use");
+        assert_eq!(client.does(&["unlink", &name]), "in use");
         assert!(name.file().exists());
         drop(held);
     }
-    assert_eq!(client.does(&["unlink", name.as_str()]), "done");
+    assert_eq!(client.does(&["unlink", &name]), "done");
     assert!(!name.file().exists());
     assert!(matches!(ring.producer(), Err(Error::Superseded { .. })));
-    let nothing = client.does(&["unlink", name.as_str()]);
+    let nothing = client.does(&["unlink", &name]);
     assert_eq!(nothing, "there is no ring of that name");
 }
 
 fn c_replaces_a_ring_and_is_replaced() {
     let client = Client::compiled();
     let name = RingName::new("c-replaces");
-    let replace = || client.does(&["replace", name.as_str(), "records", "128", "futex", "0"]);
+    let replace = || client.does(&["replace", &name, "records", "128", "futex", "0"]);
     let old = RingOptions::new(64).create::<i64>(&name).expect("a ring");
     let consumer = old.consumer().expect("the role is free");
     assert_eq!(replace(), "in use");
@@ -86,16 +86,14 @@ fn c_replaces_a_ring_and_is_replaced() {
     // The reverse: the client's next endpoint is in the ring that Rust created.
     let options = RingOptions::new(64).stale(StalePolicy::Replace);
     let newest = options.create::<i64>(&name).expect("a ring");
-    let mut waiting = client.start(&["consume", name.as_str(), "records", "9"]);
-    waiting.says(&["attached"]);
+    let waiting = client.attached(&["consume", &name, "records", "9"]);
     let in_use = unlink(&name).expect_err("the client has a role");
-    assert!(
-        matches!(in_use, Error::InUse { holder: Holder::Known(pid), .. } if pid == waiting.pid())
-    );
+    let by_it = Holder::Known(waiting.pid());
+    assert!(matches!(in_use, Error::InUse { holder, .. } if holder == by_it));
     assert!(matches!(newest.consumer(), Err(Error::InUse { .. })));
     // It waits for a producer that can no longer attach.
     fs::remove_file(name.file()).expect("a name");
-    assert_eq!(waiting.ends().errors, "error: superseded\n");
+    assert_eq!(waiting.end().errors, "error: superseded\n");
 }
 
 fn c_finishes_the_unlink_of_a_killed_process() {
@@ -103,7 +101,7 @@ fn c_finishes_the_unlink_of_a_killed_process() {
     let name = RingName::new("c-finishes");
     RingOptions::new(64).create::<i64>(&name).expect("a ring");
     SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
-    let said = client.does(&["consume", name.as_str(), "records", "9"]);
+    let said = client.does(&["consume", &name, "records", "9"]);
     assert_eq!(said, "error: there is no ring of that name");
     assert!(!name.file().exists());
 }
@@ -121,11 +119,11 @@ fn c_continues_with_a_ring_whose_unlink_failed() {
     let locks = locks.expect("a file");
     lock_all(&locks);
     file.write_half(SUPERSEDED, 1);
-    let mut opener = client.start(&["consume", name.as_str(), "records", "9"]);
+    let mut opener = client.start(&["consume", &name, "records", "9"]);
     until("it waits for the name's byte", || is_asleep(opener.pid()));
     file.write_half(SUPERSEDED, 0);
     drop(locks);
-    opener.says(&["attached"]);
+    assert_eq!(opener.line(), "attached");
     let found = fs::metadata(name.file())
         .expect("the ring has its name")
         .ino();
@@ -188,9 +186,9 @@ fn c_clears_the_state_of_the_previous_holder() {
     // A producer that crashed in its publish, and slept before.
     file.write(RIDE_POSITION, 1 << 1 | 1);
     file.write_half(PRODUCER_WORD, 2);
-    let mut producer = client.start(&["produce", name.as_str(), "records", "0"]);
-    producer.says(&["attached"]);
-    assert_eq!(producer.ends().code, Some(0));
+    client
+        .run(&["produce", &name, "records", "0"])
+        .is(0, "attached\n", "");
     assert_eq!(file.read(RIDE_POSITION), 0);
     assert_eq!(file.read(PRODUCER_WORD), 0);
     assert_eq!(
@@ -204,9 +202,10 @@ fn c_holds_no_role_in_a_child() {
     let client = Client::compiled();
     for role in ["produce", "consume"] {
         let (ring, name) = named::<i64>("c-forks", &RingOptions::new(64));
-        let arguments = [role, name.as_str(), "records", "1000000", "forks"];
-        let (mut parent, mut input) = client.start_with_input(&arguments);
-        parent.says(&["attached", "forked"]);
+        let arguments = [role, &name, "records", "1000000", "forks"];
+        let mut parent = client.attached(&arguments);
+        assert_eq!(parent.line(), "forked");
+        let input = parent.child().stdin.take();
         parent.kill();
         // The role is free as soon as the child has run.
         until("the child releases it", || match role {
@@ -214,6 +213,7 @@ fn c_holds_no_role_in_a_child() {
             _ => ring.consumer().is_ok(),
         });
         // The child still reads.
-        input.write_all(b"there?\n").expect("the child runs");
+        let written = input.expect("a pipe").write_all(b"there?\n");
+        written.expect("the child runs");
     }
 }

@@ -4,10 +4,10 @@ use std::process::Command;
 
 use quoit::{RingOptions, WaitStrategy};
 
-use super::program::Program;
 use super::push;
 use super::traffic::Traffic;
 use crate::common::names::RingName;
+use crate::common::program::Program;
 use crate::common::rings::{ends, named};
 use crate::common::segment_file::SegmentFile;
 
@@ -15,7 +15,6 @@ crate::common::suite::tests! {
     python_takes_every_frame,
     python_exits_cleanly_if_no_process_reads_its_answer,
     python_observes_and_changes_nothing,
-    python_reports_errors,
 }
 
 const FRAMES: u64 = 100_000;
@@ -39,9 +38,7 @@ fn python_takes_every_frame() {
         push(&mut producer, &mut traffic, number);
     }
     drop(producer);
-    let ended = consumer.ends();
-    assert_eq!(ended.errors, "");
-    assert_eq!(ended.output, format!("{traffic}\n"));
+    consumer.end().is(0, &format!("{traffic}\n"), "");
 }
 
 /// What it would say is lost; that is no error of the program, and its role is free again.
@@ -51,11 +48,10 @@ fn python_exits_cleanly_if_no_process_reads_its_answer() {
     let ring = options.create::<[u8]>(&name).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = start(&["consume", name.as_str()]);
-    consumer.says(&[]); // and its output has no reader from now on
+    consumer.stop_reading();
     producer.push(b"a frame").expect("room");
     drop(producer);
-    let ended = consumer.ends();
-    assert_eq!((ended.code, &*ended.errors), (Some(0), ""));
+    consumer.end().quietly();
     drop(ring.consumer().expect("the role is free"));
 }
 
@@ -66,8 +62,7 @@ fn python_observes_and_changes_nothing() {
     drop(consumer);
     let file = SegmentFile::open(&name.file());
     let before = file.header();
-    let ended = start(&["observe", name.as_str()]).ends();
-    assert_eq!((ended.code, &*ended.errors), (Some(0), ""));
+    let said = start(&["observe", &name]).end().text();
     let pid = std::process::id();
     for line in [
         "frames, capacity 1024 bytes, slots of 1 bytes".to_owned(),
@@ -75,36 +70,7 @@ fn python_observes_and_changes_nothing() {
         format!("producer: process {pid}, epoch 1, parks 0, wakes 1, rescues 0"),
         "consumer: closed, epoch 1, parks 0, wakes 2, rescues 0".to_owned(),
     ] {
-        let found = ended.output.lines().any(|said| said == line);
-        assert!(found, "no line '{line}' in\n{}", ended.output);
+        assert!(said.lines().any(|said| said == line), "{line} in\n{said}");
     }
     assert!(before == file.header(), "the header has changed");
-}
-
-fn python_reports_errors() {
-    let name = RingName::new("python-refuses");
-    let refuses = |command: &str, expected: &str| {
-        let ended = start(&[command, name.as_str()]).ends();
-        assert_eq!(ended.code, Some(1));
-        let right = ended.errors.starts_with("error: ") && ended.errors.contains(expected);
-        assert!(right, "{}", ended.errors);
-    };
-    refuses("observe", "there is no ring");
-    std::fs::write(name.file(), [0; 20_000]).expect("a file");
-    refuses("observe", "is not a ring of layout version 1");
-    std::fs::remove_file(name.file()).expect("the file");
-
-    let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
-    refuses("consume", "does not hold frames");
-    drop((ring, std::fs::remove_file(name.file())));
-
-    let ring = RingOptions::new(1024)
-        .create::<[u8]>(&name)
-        .expect("a ring");
-    let consumer = ring.consumer().expect("the role is free");
-    refuses("consume", "already has a consumer");
-    drop(consumer);
-    let file = SegmentFile::open(&name.file());
-    file.write(crate::common::segment_file::TAIL, 4096);
-    refuses("consume", "its positions cannot be");
 }

@@ -9,65 +9,50 @@ use quoit::{DoorbellKind, RingOptions};
 use super::c::Consumer;
 use super::client::Client;
 use super::compiler::directory;
-use super::program::Program;
 use super::python::start as python;
+use super::until;
 use crate::common::child::is_asleep;
 use crate::common::names::RingName;
+use crate::common::program::{Ended, Program};
 use crate::common::rings::named;
 use crate::common::segment_file::{
     CAPACITY, DATA, DOORBELL, HEAD, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE,
     SUPERSEDED, SegmentFile, TAIL,
 };
 
-/// The three clients that consume frames.
-struct Clients {
-    example: &'static Consumer,
-    client: &'static Client,
+/// Starts one of the three clients that consume frames.
+fn start(client: &str, name: &str) -> Program {
+    match client {
+        "consume.c" => Consumer::compiled().start(name),
+        "quoit.py" => python(&["consume", name]),
+        _ => Client::compiled().start(&["consume", name, "frames", "1000000"]),
+    }
 }
 
-impl Clients {
-    fn compile() -> Self {
-        let (example, client) = (Consumer::compiled(), Client::compiled());
-        Self { example, client }
-    }
+fn run(client: &str, name: &str) -> Ended {
+    start(client, name).end()
+}
 
-    fn start(&self, client: &str, name: &RingName) -> Program {
-        let name = name.as_str();
-        match client {
-            "consume.c" => self.example.start(name),
-            "quoit.py" => python(&["consume", name]),
-            _ => self.client.start(&["consume", name, "frames", "1000000"]),
-        }
-    }
-
-    /// They refuse a ring with the fault `broken`, and change none of its bytes.
-    fn refuse(&self, name: &RingName, broken: &str) {
-        let segment = || fs::read(name.file()).expect("a segment");
-        for client in ALL {
-            let before = segment();
-            let ended = self.start(client, name).ends();
-            let refused = ended.code.is_some_and(|code| code == 1 || code == 2);
-            assert!(refused, "{client} takes a ring with {broken}: {ended:?}");
-            let said = ended.errors.starts_with("error: ");
-            assert!(said, "{client}, {broken}: {}", ended.errors);
-            assert!(before == segment(), "{client} changed a ring with {broken}");
-        }
+/// All refuse a ring with the fault `broken`, and change none of its bytes.
+fn refuse(name: &RingName, broken: &str) {
+    let segment = || fs::read(name.file()).expect("a segment");
+    for client in ALL {
+        let before = segment();
+        let ended = run(client, name);
+        let refused = ended.code.is_some_and(|code| code == 1 || code == 2);
+        assert!(refused, "{client} takes a ring with {broken}: {ended:?}");
+        let said = ended.errors.starts_with("error: ");
+        assert!(said, "{client}, {broken}: {}", ended.errors);
+        assert!(before == segment(), "{client} changed a ring with {broken}");
     }
 }
 
 const ALL: [&str; 3] = ["consume.c", "quoit.py", "client.c"];
 const EXAMPLES: [&str; 2] = ["consume.c", "quoit.py"];
 
-/// A field of four bytes, or of eight.
-enum Value {
-    Half(u32),
-    Word(u64),
-}
-
-use Value::{Half, Word};
-
 crate::common::suite::tests! {
     every_field_that_a_client_must_check_is_checked,
+    the_examples_say_why_they_refuse,
     a_superseded_ring_is_not_taken,
     a_ring_of_semaphores_is_not_for_python,
     frames_that_break_a_rule_are_refused,
@@ -81,7 +66,6 @@ crate::common::suite::tests! {
 }
 
 fn every_field_that_a_client_must_check_is_checked() {
-    let clients = Clients::compile();
     let name = RingName::new("fields");
     let options = RingOptions::new(1024);
     let ring = options.create::<[u8]>(&name).expect("a ring");
@@ -91,64 +75,94 @@ fn every_field_that_a_client_must_check_is_checked() {
     let file = SegmentFile::open(&name.file());
     let length = file.read(LENGTH);
     let semaphore_of_another_library = 0x0020_0301;
-    for (field, offset, values) in [
-        ("magic", MAGIC, vec![Word(0)]),
-        ("layout", LAYOUT, vec![Half(0), Half(2)]),
-        ("shape", SHAPE, vec![Half(0), Half(1), Half(3)]),
+    let bells = [1, 2, semaphore_of_another_library, 1 << 31];
+    // Of four bytes or of eight.
+    let fields: [(&str, u64, usize, &[u64]); 11] = [
+        ("magic", MAGIC, 8, &[0]),
+        ("layout", LAYOUT, 4, &[0, 2]),
+        ("shape", SHAPE, 4, &[0, 1, 3]),
         (
             "capacity",
             CAPACITY,
-            [0, 32, 1000, 8192, 1 << 62, 1 << 63].map(Word).into(),
+            8,
+            &[0, 32, 1000, 8192, 1 << 62, 1 << 63],
         ),
-        ("slot_size", SLOT_SIZE, [0, 2, 1 << 60].map(Word).into()),
-        ("slot_align", SLOT_ALIGN, [0, 1, 16].map(Half).into()),
-        (
-            "doorbell",
-            DOORBELL,
-            [1, 2, semaphore_of_another_library, 1 << 31]
-                .map(Half)
-                .into(),
-        ),
-        ("schema", SCHEMA, vec![Word(0)]),
-        (
-            "length",
-            LENGTH,
-            [0, DATA + 1023, length + 1, u64::MAX].map(Word).into(),
-        ),
+        ("slot_size", SLOT_SIZE, 8, &[0, 2, 1 << 60]),
+        ("slot_align", SLOT_ALIGN, 4, &[0, 1, 16]),
+        ("doorbell", DOORBELL, 4, &bells),
+        ("schema", SCHEMA, 8, &[0]),
+        ("length", LENGTH, 8, &[0, DATA + 1023, length + 1, u64::MAX]),
         // The upper halves of the two positions.
-        ("tail", TAIL, [1040, u64::MAX].map(Word).into()),
-        ("head", HEAD, [4, 24].map(Word).into()),
-    ] {
+        ("tail", TAIL, 8, &[1040, u64::MAX]),
+        ("head", HEAD, 8, &[4, 24]),
+    ];
+    for (field, offset, size, values) in fields {
         let before = file.read(offset);
         for value in values {
-            let shown = match value {
-                Half(value) => {
-                    file.write_half(offset, value);
-                    u64::from(value)
-                }
-                Word(value) => {
-                    file.write(offset, value);
-                    value
-                }
-            };
-            clients.refuse(&name, &format!("{field} {shown:#x}"));
+            file.write_bytes(offset, &value.to_le_bytes()[..size]);
+            refuse(&name, &format!("{field} {value:#x}"));
             file.write(offset, before);
         }
     }
     // The valid ring is accepted, so each refusal above is due to its fault.
     for client in EXAMPLES {
-        let ended = clients.start(client, &name).ends();
-        assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
+        run(client, &name).quietly();
     }
 }
 
+fn the_examples_say_why_they_refuse() {
+    let name = RingName::new("refused");
+    // What the consumer in C says, and what a command in Python does.
+    let says = |by_c: &str, command: &str, by_python: &str| {
+        let ended = run("consume.c", &name);
+        ended.is(2, "", &format!("error: {by_c}\n"));
+        let ended = python(&[command, &name]).end();
+        assert!(ended.errors.starts_with("error: "), "{ended:?}");
+        ended.with(1, by_python);
+    };
+    says(
+        "there is no ring of that name",
+        "observe",
+        "there is no ring",
+    );
+    fs::write(name.file(), [0; 20_000]).expect("a file");
+    let other = "is not a ring of layout version 1";
+    says("it is no quoit ring", "observe", other);
+    fs::remove_file(name.file()).expect("the file");
+    drop(RingOptions::new(64).create::<u64>(&name).expect("a ring"));
+    let records = "it does not hold frames of the default schema";
+    says(records, "consume", "does not hold frames");
+    fs::remove_file(name.file()).expect("the file");
+    let ring = RingOptions::new(1024).create::<[u8]>(&name);
+    let ring = ring.expect("a ring");
+    let consumer = ring.consumer().expect("the role is free");
+    says(
+        "it already has a consumer",
+        "consume",
+        "already has a consumer",
+    );
+    drop(consumer);
+    let file = SegmentFile::open(&name.file());
+    file.write(CAPACITY, 1 << 40);
+    says("it is corrupt", "consume", "corrupt");
+    file.write(CAPACITY, 1024);
+    file.write(TAIL, 4096);
+    says(
+        "its positions are corrupt",
+        "consume",
+        "its positions cannot be",
+    );
+    file.write(TAIL, 16);
+    file.write(DATA, 1 << 20);
+    says("the ring is corrupt", "consume", "corrupt");
+}
+
 fn a_superseded_ring_is_not_taken() {
-    let clients = Clients::compile();
     for client in ALL {
         let name = RingName::new("superseded");
         drop(RingOptions::new(1024).create::<[u8]>(&name));
         SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
-        let ended = clients.start(client, &name).ends();
+        let ended = run(client, &name);
         assert!(ended.errors.starts_with("error: "), "{client}: {ended:?}");
     }
 }
@@ -157,18 +171,12 @@ fn a_ring_of_semaphores_is_not_for_python() {
     let name = RingName::new("semaphores");
     let options = RingOptions::new(1024).doorbell(DoorbellKind::Semaphore);
     drop(options.create::<[u8]>(&name).expect("a ring"));
-    let ended = python(&["consume", name.as_str()]).ends();
-    assert_eq!(ended.code, Some(1));
-    assert!(
-        ended.errors.contains("sleep on semaphores"),
-        "{}",
-        ended.errors
-    );
+    let ended = python(&["consume", &name]).end();
+    ended.with(1, "sleep on semaphores");
 }
 
 fn frames_that_break_a_rule_are_refused() {
     const PADDING: u64 = 0xffff_ffff;
-    let clients = Clients::compile();
     // The lap ends 16 bytes after the first position.
     let first = 1024 - 16;
     for (broken, published, end_of_lap, begin_of_lap) in [
@@ -176,12 +184,7 @@ fn frames_that_break_a_rule_are_refused() {
         ("padding twice", 32, PADDING, PADDING),
         ("a frame over the end of the lap", 112, 100, 0),
         ("a frame that is not published whole", 16, 16, 0),
-        (
-            "a frame after padding that is not published whole",
-            32,
-            PADDING,
-            16,
-        ),
+        ("a part of a frame after padding", 32, PADDING, 16),
         ("a tail within a header", 4, 0, 0),
         ("a tail within a header after padding", 20, PADDING, 0),
         ("an endless frame", 16, 0xffff_fffe, 0),
@@ -194,18 +197,15 @@ fn frames_that_break_a_rule_are_refused() {
         file.write(DATA, begin_of_lap);
         file.write(TAIL, first + published);
         for client in ALL {
-            let ended = clients.start(client, &name).ends();
-            assert!(
-                ended.errors.contains("is corrupt"),
-                "{client} takes {broken}: {ended:?}"
-            );
+            let ended = run(client, &name);
+            let is_refused = ended.errors.contains("is corrupt");
+            assert!(is_refused, "{client} takes {broken}: {ended:?}");
             assert_eq!(file.read(HEAD), first, "{client} continues after {broken}");
         }
     }
 }
 
 fn positions_wrap() {
-    let clients = Clients::compile();
     for client in EXAMPLES {
         let name = RingName::new("wraps");
         let options = RingOptions::new(1024).first_position(u64::MAX - 31);
@@ -216,23 +216,20 @@ fn positions_wrap() {
         let file = SegmentFile::open(&name.file());
         assert!(file.read(TAIL) < file.read(HEAD), "the tail has wrapped");
         let unread = format!("unread {} ", file.read(TAIL).wrapping_sub(file.read(HEAD)));
-        let seen = python(&["observe", name.as_str()]).ends();
-        assert!(seen.output.contains(&unread), "{}", seen.output);
+        let seen = python(&["observe", &name]).end();
+        assert!(seen.said().contains(&unread), "{seen:?}");
         drop(producer);
-        let ended = clients.start(client, &name).ends();
-        assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
-        assert!(ended.output.starts_with(&traffic.to_string()), "{client}");
+        let said = run(client, &name).text();
+        assert!(said.starts_with(&traffic.to_string()), "{client}");
         assert_eq!(file.read(HEAD), file.read(TAIL), "{client} has read all");
     }
 }
 
 fn the_examples_close() {
-    let clients = Clients::compile();
     for client in EXAMPLES {
         let (ring, name) = named::<[u8]>("close", &RingOptions::new(1024));
         drop(ring.producer().expect("the role is free"));
-        let ended = clients.start(client, &name).ends();
-        assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
+        run(client, &name).quietly();
         let state = SegmentFile::open(&name.file()).read(HEAD + 128);
         assert_eq!(state, 1 << 1 | 1, "{client} has closed in its first epoch");
     }
@@ -240,7 +237,7 @@ fn the_examples_close() {
 
 /// If a ring were opened with the number of a closed stream, it would receive the program's output.
 fn closed_standard_streams_put_nothing_into_a_ring() {
-    Clients::compile();
+    Consumer::compiled();
     let c = directory("consume").join("consume");
     let c = format!("{} \"$0\"", c.display());
     let python = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python/quoit.py");
@@ -257,7 +254,7 @@ fn closed_standard_streams_put_nothing_into_a_ring() {
                 let before = fixed();
                 let mut command = Command::new("sh");
                 let script = format!("exec {client} {closed}");
-                let ended = Program::start(command.args(["-c", &script, name.as_str()])).ends();
+                let ended = Program::start(command.args(["-c", &script, &name])).end();
                 let case = format!("{script}, with a consumer: {is_taken}: {ended:?}");
                 assert!(before == fixed(), "{case} has written into the ring");
                 let is_done = ended.code == Some(0);
@@ -270,36 +267,33 @@ fn closed_standard_streams_put_nothing_into_a_ring() {
 
 /// A program that Ctrl-C ends has closed, and counts as closed, not as crashed.
 fn the_examples_close_after_a_signal() {
-    let clients = Clients::compile();
     for client in EXAMPLES {
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
             let name = RingName::new("interrupted");
             let ring = RingOptions::new(1024).create::<[u8]>(&name);
             drop(ring.expect("a ring"));
-            let program = clients.start(client, &name);
+            let program = start(client, &name);
             let file = SegmentFile::open(&name.file());
-            super::until("it takes the role", || file.read(HEAD + 128) != 0);
+            until("it takes the role", || file.read(HEAD + 128) != 0);
             // Where it waits for a producer.
-            super::until("it sleeps", || is_asleep(program.pid()));
+            until("it sleeps", || is_asleep(program.pid()));
             program.signal(signal);
-            let ended = program.ends();
+            let ended = program.end();
             let case = format!("{client}, signal {signal}: {ended:?}");
-            assert_eq!(ended.code, None, "the signal ends it: {case}");
-            assert_eq!((&*ended.output, &*ended.errors), ("", ""), "{case}");
+            ended.is(128 + signal, "", "");
             assert_eq!(file.read(HEAD + 128), 1 << 1 | 1, "it has closed: {case}");
         }
     }
 }
 
 fn an_example_does_not_wait_for_a_producer_that_cannot_attach() {
-    let clients = Clients::compile();
     for client in EXAMPLES {
         let (ring, name) = named::<[u8]>("cannot-come", &RingOptions::new(1024));
-        let program = clients.start(client, &name);
+        let program = start(client, &name);
         let file = SegmentFile::open(&name.file());
-        super::until("it takes the role", || file.read(HEAD + 128) != 0);
+        until("it takes the role", || file.read(HEAD + 128) != 0);
         drop((fs::remove_file(name.file()), ring));
-        program.ends();
+        program.end();
     }
 }
 
@@ -333,12 +327,13 @@ time.sleep(1000)
     for program in [multiprocessing, fork] {
         let (ring, name) = named::<[u8]>("python-forks", &RingOptions::new(1024));
         let mut command = python_program(&name, program);
-        let (mut parent, input) = Program::start_with_input(&mut command);
-        parent.says(&["forked"]);
+        let mut parent = Program::start(&mut command);
+        assert_eq!(parent.line(), "forked");
+        let input = parent.child().stdin.take();
         assert!(ring.consumer().is_err(), "the parent has the role");
         parent.kill();
         // The role is free as soon as the child has run.
-        super::until("the child releases it", || ring.consumer().is_ok());
+        until("the child releases it", || ring.consumer().is_ok());
         drop(input); // the child ends
     }
 }
@@ -359,6 +354,6 @@ if child == 0:
     os._exit(0)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), list(consumer.frames()))
 ";
-    let ended = Program::start(&mut python_program(&name, program)).ends();
-    assert_eq!((&*ended.output, &*ended.errors), ("7 [b'first']\n", ""));
+    let ended = Program::start(&mut python_program(&name, program)).end();
+    ended.is(0, "7 [b'first']\n", "");
 }

@@ -1,10 +1,8 @@
 //! Wakes between C and Rust, on either doorbell.
 
-use std::io::Write;
-
 use quoit::Ring;
 
-use super::client::{Client, End, VARIANTS, Variant};
+use super::client::{Client, End, VARIANTS, Variant, record};
 use super::until;
 use crate::common::deep_sleep::DeepSleeper;
 use crate::common::names::RingName;
@@ -22,45 +20,30 @@ const NEVER: u64 = 1 << 62;
 
 fn c_is_woken_from_each_sleep() {
     let client = Client::compiled();
-    let records = VARIANTS.into_iter().filter(|variant| !variant.frames);
-    for variant in records {
-        let name = RingName::new("c-sleeps");
-        variant.create(&name, 0);
-        let ring = Ring::<i64>::open(&name).expect("a ring");
-        let never = NEVER.to_string();
-        let arguments = ["consume", name.as_str(), "records", &never, "steps"];
-        let (mut consumer, mut steps) = client.start_with_input(&arguments);
-        consumer.says(&["attached"]);
-        let mut producer = ring.producer().expect("the role is free");
-        let mut sleeper = DeepSleeper::new(consumer.pid());
-        for position in 0..SLEEPS {
-            steps.write_all(b"\n").expect("it reads");
-            sleeper.runs_into_sleep();
-            producer
-                .push(super::client::record(position))
-                .expect("room");
-            assert_eq!(sleeper.woken(), Some(0), "{variant:?}: record {position}");
-        }
-        drop((sleeper, producer, consumer));
-    }
     for variant in VARIANTS.into_iter().filter(|variant| !variant.frames) {
-        let name = RingName::new("c-waits-for-room");
-        variant.create(&name, 0);
-        let ring = Ring::<i64>::open(&name).expect("a ring");
-        let mut full = ring.producer().expect("the role is free");
-        while full.try_push(0).is_ok() {}
-        drop(full);
-        let never = NEVER.to_string();
-        let arguments = ["produce", name.as_str(), "records", &never, "steps"];
-        let (mut producer, mut steps) = client.start_with_input(&arguments);
-        producer.says(&["attached"]);
-        let mut consumer = ring.consumer().expect("the role is free");
-        let mut sleeper = DeepSleeper::new(producer.pid());
-        for number in 0..SLEEPS {
-            steps.write_all(b"\n").expect("it reads");
-            sleeper.runs_into_sleep();
-            consumer.pop().expect("a record");
-            assert_eq!(sleeper.woken(), Some(0), "{variant:?}: room {number}");
+        for role in ["consume", "produce"] {
+            let name = RingName::new("c-sleeps");
+            variant.create(&name, 0);
+            let ring = Ring::<i64>::open(&name).expect("a ring");
+            if role == "produce" {
+                let mut full = ring.producer().expect("the role is free");
+                while full.try_push(0).is_ok() {}
+            }
+            let mut c = client.attached(&[role, &name, "records", &NEVER.to_string(), "steps"]);
+            let mut producer = (role == "consume").then(|| ring.producer().expect("a role"));
+            let mut consumer = (role == "produce").then(|| ring.consumer().expect("a role"));
+            let mut sleeper = DeepSleeper::new(c.pid());
+            for number in 0..SLEEPS {
+                c.feed(b"\n");
+                sleeper.runs_into_sleep();
+                if let Some(producer) = &mut producer {
+                    producer.push(record(number)).expect("room");
+                }
+                if let Some(consumer) = &mut consumer {
+                    consumer.pop().expect("a record");
+                }
+                assert_eq!(sleeper.woken(), Some(0), "{variant:?}: {role} {number}");
+            }
         }
     }
 }
@@ -73,26 +56,23 @@ fn steps(client: &Client, variant: Variant, sleeper: &str, stepper: &str) {
     let file = SegmentFile::open(&name.file());
     let rust = End::start(None, sleeper, name.as_str(), variant, NEVER);
     let never = NEVER.to_string();
-    let arguments = [stepper, name.as_str(), variant.shape(), &never, "steps"];
-    let (mut c, mut input) = client.start_with_input(&arguments);
-    c.says(&["attached"]);
-    let (position, is_parked): (u64, &dyn Fn() -> bool) = match stepper {
-        "produce" => (TAIL, &|| page.consumer_is_parked()),
-        _ => (HEAD, &|| page.producer_is_parked()),
+    let mut c = client.attached(&[stepper, &name, variant.shape(), &never, "steps"]);
+    let is_producer = stepper == "produce";
+    let position = if is_producer { TAIL } else { HEAD };
+    let is_parked = || match is_producer {
+        true => page.consumer_is_parked(),
+        false => page.producer_is_parked(),
     };
     for _ in 0..SLEEPS {
         until("it sleeps", is_parked);
         let before = file.read(position);
-        input.write_all(b"\n").expect("it reads");
+        c.feed(b"\n");
         until("the step is made", || file.read(position) != before);
     }
     until("it sleeps again", is_parked);
     let state = page.read();
-    let end = if stepper == "produce" {
-        state.consumer
-    } else {
-        state.producer
-    };
+    let ends = [state.producer, state.consumer];
+    let end = ends[usize::from(is_producer)];
     assert!(end.parks >= SLEEPS, "{variant:?}: {end:?}");
     assert_eq!(end.rescues, 0, "{variant:?}: each wake arrives");
     rust.kill();

@@ -7,172 +7,114 @@
 use std::fs;
 use std::process::Command;
 
+use pulldown_cmark::Event;
+
 use super::host;
 use super::pages::{Page, names_in, pages, read};
 use super::sources::expect_none;
 use super::words::paths;
 
 /// What a command in a sentence begins with.
-const PROGRAMS: [&str; 7] = [
-    "bash",
-    "cargo",
-    "cc",
-    "pip",
-    "python3",
-    "quoit",
-    "quoit-nats",
-];
+const PROGRAMS: &str = "bash cargo cc pip python3 quoit quoit-nats";
 
 /// The gate runs a command of a page word for word if it has the line `documented 'COMMAND'`.
 const GATE: &str = ".ci/run";
 
-/// A command that is run in another form, and the test or the script that does it: a file, and
-/// a text of that file. Of the tool, the bridge and the examples [`proof_by_rule`] knows the tests.
-const RUN_BY: [(&str, &str, &str); 34] = [
-    // The gate itself, and parts of what it runs.
-    ("bash .ci/run", GATE, "# The gate: bash .ci/run\n"),
+/// Commands that are run in another form, by the test or the script that does it: a file, and for each
+/// command a text of that file. Of the tool, the bridge and the examples [`missing_by_rule`] knows the
+/// tests.
+const RUN_BY: [(&str, &[&str]); 7] = [
+    // The gate itself, and parts of what it runs: each bench by itself is a part of all.
     (
-        "bash bridges/nats/test.sh",
         GATE,
-        "  bash bridges/nats/test.sh | tee",
+        &[
+            "bash .ci/run => # The gate: bash .ci/run\n",
+            "bash bridges/nats/test.sh =>   bash bridges/nats/test.sh | tee",
+            "cargo deny => \nsuite 'cargo deny' deny\n",
+            "cargo test => documented 'cargo test --features loom'\n",
+            "cargo test --test house => documented 'cargo test --features loom'\n",
+            "cargo test --features loom --test loom_cursor => documented 'cargo test --features loom'\n",
+            "cargo doc --open => cargo doc --locked --quiet --no-deps --all-features\n",
+            "cargo install --path . --features cli --locked => \
+             cargo install --path . --features cli --locked --debug",
+            "cargo install gungraun-runner --version 0.20.0 --locked => \
+             --version \"$version\" gungraun-runner\n",
+            "cargo install cargo-fuzz => \
+             cargo install --locked --quiet --root \"$target/fuzz\" cargo-fuzz\n",
+            "cargo bench --bench parked => documented 'cargo bench'\n",
+            "cargo bench --bench parked -- --only periodic => documented 'cargo bench'\n",
+            "cargo bench --bench round_trip => documented 'cargo bench'\n",
+            "cargo bench --bench throughput => documented 'cargo bench'\n",
+            "cargo bench --bench transports => documented 'cargo bench'\n",
+            "cargo bench --bench transports -- --all => \
+             documented 'cargo bench --bench transports -- --all'\n",
+            "cargo bench --bench verdict -- --numbers src/docs/numbers.md => \
+             cargo bench --bench verdict -- --numbers \"$scratch/numbers.md\"\n",
+            "cargo build --lib --examples && cargo test => \
+             cargo build --locked --quiet --lib --examples",
+            "python3 bindings/python/measure.py => \"$interpreter\" bindings/python/measure.py\n",
+            // The bridge, optimised.
+            "cargo build --release => (cd bridges/nats && cargo build --release",
+            "cargo bench --bench figures => \
+             (cd bridges/nats && cargo build --release && cargo bench --bench figures)",
+        ],
     ),
-    ("cargo deny", GATE, "\nsuite 'cargo deny' deny\n"),
     (
-        "cargo test",
-        GATE,
-        "documented 'cargo test --features loom'\n",
-    ),
-    (
-        "cargo test --test house",
-        GATE,
-        "documented 'cargo test --features loom'\n",
-    ),
-    (
-        "cargo test --features loom --test loom_cursor",
-        GATE,
-        "documented 'cargo test --features loom'\n",
-    ),
-    (
-        "LOOM_LOCATION=1 cargo test --features loom --test loom_cursor -- slots_of_one --exact",
         "loom-tests/models/slots.rs",
-        "name: \"slots_of_one\",",
-    ),
-    (
-        "cargo doc --open",
-        GATE,
-        "cargo doc --locked --quiet --no-deps --all-features\n",
-    ),
-    (
-        "cargo install --path . --features cli --locked",
-        GATE,
-        "cargo install --path . --features cli --locked --debug",
-    ),
-    (
-        "cargo install gungraun-runner --version 0.20.0 --locked",
-        GATE,
-        "--version \"$version\" gungraun-runner\n",
-    ),
-    (
-        "cargo install cargo-fuzz",
-        GATE,
-        "cargo install --locked --quiet --root \"$target/fuzz\" cargo-fuzz\n",
-    ),
-    // Each bench by itself is a part of all.
-    (
-        "cargo bench --bench parked",
-        GATE,
-        "documented 'cargo bench'\n",
-    ),
-    (
-        "cargo bench --bench parked -- --only periodic",
-        GATE,
-        "documented 'cargo bench'\n",
-    ),
-    (
-        "cargo bench --bench round_trip",
-        GATE,
-        "documented 'cargo bench'\n",
-    ),
-    (
-        "cargo bench --bench throughput",
-        GATE,
-        "documented 'cargo bench'\n",
-    ),
-    (
-        "cargo bench --bench transports",
-        GATE,
-        "documented 'cargo bench'\n",
-    ),
-    (
-        "cargo bench --bench transports -- --all",
-        GATE,
-        "documented 'cargo bench --bench transports -- --all'\n",
-    ),
-    (
-        "cargo bench --bench verdict -- --numbers src/docs/numbers.md",
-        GATE,
-        "cargo bench --bench verdict -- --numbers \"$scratch/numbers.md\"\n",
+        &[
+            "LOOM_LOCATION=1 cargo test --features loom --test loom_cursor -- slots_of_one --exact => \
+             name: \"slots_of_one\",",
+        ],
     ),
     // README's two programs.
-    ("cargo new ticks", "tests/examples/readme.rs", "\"new\""),
     (
-        "cargo run -- write",
         "tests/examples/readme.rs",
-        "\"write\"",
+        &[
+            "cargo new ticks => \"new\"",
+            "cargo run -- write => \"write\"",
+            "cargo run -- read => \"read\"",
+        ],
     ),
-    ("cargo run -- read", "tests/examples/readme.rs", "\"read\""),
     // Other languages.
     (
-        "cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && target/consume quoit-frames",
         "tests/foreign/c.rs",
-        "/examples/c/consume.c",
+        &[
+            "cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && \
+             target/consume quoit-frames => /examples/c/consume.c",
+        ],
     ),
     (
-        "python3 examples/python/quoit.py consume quoit-frames",
         "tests/foreign/python.rs",
-        "/examples/python/quoit.py",
+        &["python3 examples/python/quoit.py consume quoit-frames => /examples/python/quoit.py"],
     ),
     (
-        "bindings/c/build.sh --prefix /usr/local",
         "bindings/c/tests/bindings/install.rs",
-        "Command::new(root().join(\"build.sh\"))",
+        &[
+            "bindings/c/build.sh --prefix /usr/local => Command::new(root().join(\"build.sh\"))",
+            "cc app.c $(pkg-config --cflags --libs quoit) => pub(crate) fn pkg_config_finds_it()",
+        ],
     ),
     (
-        "cc app.c $(pkg-config --cflags --libs quoit)",
-        "bindings/c/tests/bindings/install.rs",
-        "pub(crate) fn pkg_config_finds_it()",
-    ),
-    (
-        "cargo build --lib --examples && cargo test",
-        GATE,
-        "cargo build --locked --quiet --lib --examples",
-    ),
-    ("pip wheel bindings/python", WHEEL, BUILDS_IT),
-    ("pip wheel --no-deps", WHEEL, BUILDS_IT),
-    ("pip wheel --no-deps bindings/python", WHEEL, BUILDS_IT),
-    ("pip install quoit-*.whl", WHEEL, INSTALLS_IT),
-    ("pip install quoit-*.whl numpy", WHEEL, INSTALLS_IT),
-    (
-        "python3 bindings/python/measure.py",
-        GATE,
-        "\"$interpreter\" bindings/python/measure.py\n",
-    ),
-    // The bridge, optimised.
-    (
-        "cargo build --release",
-        GATE,
-        "(cd bridges/nats && cargo build --release",
-    ),
-    (
-        "cargo bench --bench figures",
-        GATE,
-        "(cd bridges/nats && cargo build --release && cargo bench --bench figures)",
+        "bindings/python/test.sh",
+        &[
+            "pip wheel bindings/python => $pip wheel --no-deps --no-build-isolation --wheel-dir",
+            "pip wheel --no-deps => $pip wheel --no-deps --no-build-isolation --wheel-dir",
+            "pip wheel --no-deps bindings/python => $pip wheel --no-deps --no-build-isolation --wheel-dir",
+            "pip install quoit-*.whl => $pip install --no-index \"$wheels\"/quoit-*.whl\n",
+            "pip install quoit-*.whl numpy => $pip install --no-index \"$wheels\"/quoit-*.whl\n",
+        ],
     ),
 ];
 
-const WHEEL: &str = "bindings/python/test.sh";
-const BUILDS_IT: &str = "$pip wheel --no-deps --no-build-isolation --wheel-dir";
-const INSTALLS_IT: &str = "$pip install --no-index \"$wheels\"/quoit-*.whl\n";
+/// Each of these commands with its proof: the file, and the text.
+fn proofs() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    RUN_BY.iter().flat_map(|&(file, rows)| {
+        rows.iter().map(move |row| {
+            let (command, text) = row.split_once(" => ").expect("a command and a text");
+            (command, file, text)
+        })
+    })
+}
 
 /// The gate runs the commands in the heads of the benches, which begin with this, in short.
 const BENCH: (&str, &str) = ("cargo bench ", "\n  bench_heads\n");
@@ -181,48 +123,41 @@ const BENCH: (&str, &str) = ("cargo bench ", "\n  bench_heads\n");
 const UPLOADS: &str = "RELEASING.md";
 
 /// Programs with subcommands, and the folder of their tests, which name each subcommand and
-/// each option as a string.
-const TESTED_IN: [(&str, &str); 3] = [
+/// each option.
+const TESTED_IN: [(&str, &str); 4] = [
     ("quoit", "tests/tool"),
     ("quoit-nats", "bridges/nats/tests/bridge"),
     ("cargo run --release --example", "tests/examples"),
+    (
+        "cargo run --release --features shared_memory --example",
+        "tests/examples",
+    ),
 ];
 
 /// Commands of a page, each with its place.
 fn commands(page: &Page) -> Vec<(String, String)> {
     let mut commands = Vec::new();
-    let mut add = |text: &str, number: usize| {
+    let mut add = |text: &str, line: usize| {
         let text = text.split(" #").next().unwrap_or(text);
         let words: Vec<_> = text.split_whitespace().collect();
         if !words.is_empty() {
-            commands.push((words.join(" "), format!("{}:{number}", page.path)));
+            commands.push((words.join(" "), format!("{}:{line}", page.path)));
         }
     };
-    // Code in a sentence may continue in the next line.
-    let mut sentences = (String::new(), 0);
-    let mut prose = Vec::new();
-    for line in page.lines() {
-        match line.block {
-            Some("sh" | "bash" | "console") => {
-                add(line.text.trim_start().trim_start_matches("$ "), line.number);
-            }
-            Some(_) => {
-                let shown = line.text.strip_prefix("$ ");
-                shown.into_iter().for_each(|text| add(text, line.number));
-            }
-            None if line.text.is_empty() => prose.push(std::mem::take(&mut sentences)),
-            None => {
-                sentences.0 += line.text;
-                sentences.0.push(' ');
-                sentences.1 = line.number;
+    for block in page.blocks() {
+        let is_shell = ["sh", "bash", "console"].contains(&&*block.language);
+        for (index, text) in block.text.lines().enumerate() {
+            match text.trim_start().strip_prefix("$ ") {
+                Some(text) => add(text, block.line + index),
+                None if is_shell => add(text, block.line + index),
+                None => {}
             }
         }
     }
-    prose.push(sentences);
-    for (text, number) in prose {
-        for code in text.split('`').skip(1).step_by(2) {
-            if begins_with_a_program(code) {
-                add(code, number);
+    for (event, range) in page.events() {
+        if let Event::Code(code) = event {
+            if begins_with_a_program(&code) {
+                add(&code, page.line_at(range.start));
             }
         }
     }
@@ -230,29 +165,24 @@ fn commands(page: &Page) -> Vec<(String, String)> {
 }
 
 fn begins_with_a_program(code: &str) -> bool {
-    let mut programs = PROGRAMS.iter().chain(&host::PROGRAMS);
-    programs.any(|program| {
-        code.strip_prefix(program)
-            .is_some_and(|rest| rest.starts_with(' '))
-    })
+    let first = code.split(' ').next().unwrap_or_default();
+    let is_ours = PROGRAMS.split(' ').any(|program| program == first) && first != code;
+    is_ours || host::begins_with_a_program(code)
 }
 
 /// The comments of examples and benches, as pages: each command is in a sentence.
 fn heads() -> Vec<Page> {
     let mut paths = paths();
     paths.retain(|path| {
-        let mut folders = ["examples/", "benches/", "bindings/", "bridges/"].iter();
+        let mut folders = "examples/ benches/ bindings/ bridges/".split(' ');
         folders.any(|folder| path.starts_with(folder))
             && !path.contains("/tests/")
-            && [".rs", ".c", ".cpp", ".py"]
-                .iter()
+            && ".rs .c .cpp .py"
+                .split(' ')
                 .any(|ending| path.ends_with(ending))
     });
-    let page = |path: String| {
-        let text = head(&read(&path));
-        Page { path, text }
-    };
-    paths.into_iter().map(page).collect()
+    let pages = paths.iter().map(|path| Page::new(path, &head(&read(path))));
+    pages.collect()
 }
 
 fn head(source: &str) -> String {
@@ -276,32 +206,26 @@ fn head(source: &str) -> String {
     source.lines().map(line).collect()
 }
 
-/// All sources in a folder, one after the other.
-fn sources_in(folder: &str) -> String {
+/// What the tests do not have of a command of [`TESTED_IN`]; `None` for any other command.
+fn missing_by_rule(command: &str) -> Option<Vec<&str>> {
+    let tested = TESTED_IN.into_iter().find_map(|(program, folder)| {
+        let words = command.strip_prefix(program)?.strip_prefix(' ')?;
+        Some((words, folder))
+    });
+    let (words, folder) = tested?;
     let names = names_in(folder).into_iter();
     let sources = names.filter(|name| name.ends_with(".rs"));
-    sources
-        .map(|name| read(&format!("{folder}/{name}")))
-        .collect()
-}
-
-/// What the tests do not have of a command of [`TESTED_IN`]; `None` for any other command.
-fn missing_by_rule(command: &str) -> Option<Vec<String>> {
-    let plain = command.replace("--features shared_memory ", "");
-    let (program, folder) = TESTED_IN
-        .into_iter()
-        .find(|(program, _)| plain.starts_with(&format!("{program} ")))?;
-    let words = plain[program.len()..].split(['|', '<']).next()?;
-    let words = words.split(' ').filter(|word| !word.is_empty());
-    let options = words
-        .clone()
-        .filter(|word| word.starts_with("--") && word.len() > 2);
-    let sources = sources_in(folder);
-    let strings = words
-        .take(1)
-        .chain(options)
-        .map(|word| format!("\"{word}\""));
-    Some(strings.filter(|string| !sources.contains(string)).collect())
+    let sources = sources.map(|name| read(&format!("{folder}/{name}")));
+    let sources: String = sources.collect();
+    let known: Vec<_> = sources.split([' ', '"', '\n']).collect();
+    let words = words.split(['|', '<']).next()?.split_whitespace();
+    let needed = words
+        .enumerate()
+        .filter(|(index, word)| *index == 0 || word.starts_with("--") && word.len() > 2);
+    let missing = needed
+        .map(|(_, word)| word)
+        .filter(|word| !known.contains(word));
+    Some(missing.collect())
 }
 
 /// Why nothing runs this command; `None` if something does.
@@ -313,7 +237,7 @@ fn fault_of(command: &str, gate: &str) -> Option<String> {
     {
         return None;
     }
-    if let Some((_, file, text)) = RUN_BY.iter().find(|(run, ..)| *run == command) {
+    if let Some((_, file, text)) = proofs().find(|(run, ..)| *run == command) {
         let is_there = read(file).contains(text);
         return (!is_there).then(|| format!("{file} has no {text:?}"));
     }
@@ -341,7 +265,7 @@ fn every_command_of_a_page_is_run() {
         let fault = fault_of(command, &gate);
         faults.extend(fault.map(|fault| format!("{place}: {command}: {fault}")));
     }
-    for (command, ..) in RUN_BY {
+    for (command, ..) in proofs() {
         if !commands.iter().any(|(shown, _)| shown == command) {
             faults.push(format!("no page shows {command}: take it out of RUN_BY"));
         }
@@ -368,8 +292,7 @@ $ quoit of-none
 quoit: an answer
 ```
 ";
-    let (path, text) = ("a.md".to_owned(), text.to_owned());
-    let found = commands(&Page { path, text });
+    let found = commands(&Page::new("a.md", text));
     let faults = found.iter().filter_map(|(command, place)| {
         let fault = fault_of(command, &read(GATE))?;
         Some(format!("{place}: {command}: {fault}"))
@@ -379,16 +302,15 @@ quoit: an answer
         faults,
         [
             "a.md:7: sudo reboot: nothing runs it",
-            "a.md:11: quoit of-none: no test has \"of-none\"",
-            "a.md:4: cargo bench --bench of-none: nothing runs it",
-            "a.md:4: quoit list --of-none: no test has \"--of-none\"",
+            "a.md:11: quoit of-none: no test has of-none",
+            "a.md:3: cargo bench --bench of-none: nothing runs it",
+            "a.md:4: quoit list --of-none: no test has --of-none",
         ]
     );
     assert_eq!(found.len(), 5);
     let source =
         "//! ```text\n//! cargo bench --bench a   short\n//! ```\n/// Or `lscpu -e`.\nfn f() {}\n";
-    let (path, text) = ("a.rs".to_owned(), head(source));
-    let found = commands(&Page { path, text });
+    let found = commands(&Page::new("a.rs", &head(source)));
     let found: Vec<_> = found.iter().map(|(command, _)| &**command).collect();
     assert_eq!(found, ["cargo bench --bench a", "lscpu -e"]);
 }

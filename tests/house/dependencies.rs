@@ -35,63 +35,36 @@ fn default_tree() -> BTreeSet<String> {
     let scope = ["--edges", "no-dev", "--target", &platform()];
     let lines = String::from_utf8(cargo(&[&format[..], &scope].concat()));
     let lines = lines.expect("text in UTF-8");
-    let words = lines.lines().map(|line| line.split(' ').take(2));
-    let tree: BTreeSet<_> = words
-        .map(|words| words.collect::<Vec<_>>().join(" "))
-        .collect();
+    // A path may follow.
+    let tree = lines.lines().map(|line| line.split(" (").next());
+    let tree: BTreeSet<_> = tree.flatten().map(str::to_owned).collect();
     assert!(tree.len() > 1, "the dependencies were not found");
     tree
 }
 
-/// The output of `cargo metadata`.
-struct Metadata(Value);
-
-impl Metadata {
-    fn read() -> Self {
-        let format = ["metadata", "--all-features", "--format-version", "1"];
-        let scope = ["--filter-platform", &platform()];
-        let json = cargo(&[&format[..], &scope].concat());
-        Self(serde_json::from_slice(&json).expect("cargo writes JSON"))
-    }
-
-    /// The package with this name in the tree, `name v1.2.3`.
-    fn package(&self, wanted: &str) -> &Value {
-        let packages = self.0["packages"].as_array().expect("packages");
-        let text = |value: &Value| value.as_str().map(str::to_owned).unwrap_or_default();
-        let name =
-            |package: &Value| format!("{} v{}", text(&package["name"]), text(&package["version"]));
-        let package = packages.iter().find(|package| name(package) == wanted);
-        package.unwrap_or_else(|| panic!("cargo has no package {wanted}"))
-    }
-
-    /// This package.
-    fn own(&self) -> &Value {
-        self.package(concat!("quoit v", env!("CARGO_PKG_VERSION")))
-    }
-
-    /// This package's targets of a kind.
-    fn targets(&self, kind: &str) -> Vec<&Value> {
-        let targets = self.own()["targets"].as_array();
-        let targets = targets.expect("targets").iter();
-        let of_kind = |target: &&Value| {
-            target["kind"]
-                .as_array()
-                .is_some_and(|kinds| kinds.contains(&kind.into()))
-        };
-        targets.filter(of_kind).collect()
+/// The packages of `cargo metadata`.
+fn packages() -> Vec<Value> {
+    let format = ["metadata", "--all-features", "--format-version", "1"];
+    let scope = ["--filter-platform", &platform()];
+    let json = cargo(&[&format[..], &scope].concat());
+    let mut metadata: Value = serde_json::from_slice(&json).expect("cargo writes JSON");
+    match metadata["packages"].take() {
+        Value::Array(packages) => packages,
+        other => panic!("no packages: {other}"),
     }
 }
 
-/// A version as comparable numbers.
-fn version(package: &Value) -> Vec<u64> {
-    let name = &package["name"];
-    let Some(version) = package["rust_version"].as_str() else {
-        panic!("{name} has no rust-version");
-    };
-    let numbers = version.split('.').map(str::parse);
-    let mut numbers: Vec<u64> = numbers.collect::<Result<_, _>>().expect("numbers");
-    numbers.resize(3, 0);
-    numbers
+/// This package's targets of a kind.
+fn targets(kind: &str) -> Vec<Value> {
+    let packages = packages();
+    let own = packages.iter().find(|package| package["name"] == "quoit");
+    let targets = own.and_then(|own| own["targets"].as_array());
+    let mut targets = targets.expect("targets").clone();
+    targets.retain(|target| {
+        let kinds = target["kind"].as_array();
+        kinds.is_some_and(|kinds| kinds.contains(&kind.into()))
+    });
+    targets
 }
 
 #[test]
@@ -116,37 +89,41 @@ fn is_permissive(expression: &str) -> bool {
 fn every_crate_has_a_permissive_licence() {
     assert!(!is_permissive("GPL-3.0-only"));
     assert!(!is_permissive("(MIT OR Apache-2.0) AND GPL-2.0-only"));
-    let metadata = Metadata::read();
-    let packages = metadata.0["packages"].as_array().expect("packages");
+    let packages = packages();
     assert!(packages.len() > MOST_CRATES, "the crates were not found");
     for package in packages {
-        let (name, licence) = (&package["name"], package["license"].as_str());
-        assert!(
-            licence.is_some_and(is_permissive),
-            "{name} has the licence {licence:?}"
-        );
+        let licence = package["license"].as_str();
+        let is_fine = licence.is_some_and(is_permissive);
+        assert!(is_fine, "{} has the licence {licence:?}", package["name"]);
     }
 }
 
 #[test]
 fn no_crate_of_the_default_tree_needs_a_newer_rust_than_this_one() {
-    let metadata = Metadata::read();
-    let ours = version(metadata.own());
+    let packages = packages();
+    let version_of = |wanted: &str| {
+        let (name, version) = wanted.split_once(" v").expect("a name and a version");
+        let is_it = |package: &&Value| package["name"] == name && package["version"] == version;
+        let package = packages.iter().find(is_it).expect(wanted);
+        let version = package["rust_version"].as_str().expect(wanted);
+        let numbers = version
+            .split('.')
+            .map(|number| number.parse::<u64>().expect(version));
+        let mut numbers: Vec<_> = numbers.collect();
+        numbers.resize(3, 0);
+        numbers
+    };
+    let ours = version_of(concat!("quoit v", env!("CARGO_PKG_VERSION")));
     for name in default_tree() {
-        let package = metadata.package(&name);
-        assert!(
-            version(package) <= ours,
-            "{name} needs Rust {}",
-            package["rust_version"]
-        );
+        let needed = version_of(&name);
+        assert!(needed <= ours, "{name} needs Rust {needed:?}");
     }
 }
 
 #[test]
 fn benches_need_no_extra_setup() {
-    let metadata = Metadata::read();
-    assert_eq!(metadata.targets("custom-build"), [&Value::Null; 0]);
-    let benches = metadata.targets("bench");
+    assert_eq!(targets("custom-build"), [Value::Null; 0]);
+    let benches = targets("bench");
     assert!(!benches.is_empty(), "there are no benches");
     for target in benches {
         let features = &target["required-features"];
@@ -157,10 +134,8 @@ fn benches_need_no_extra_setup() {
 /// The examples, each with the feature that it needs, if any.
 #[test]
 fn the_list_of_examples_has_a_command_for_each() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/README.md");
-    let list = std::fs::read_to_string(path).expect("the list");
-    let metadata = Metadata::read();
-    let examples = metadata.targets("example");
+    let list = read("examples/README.md");
+    let examples = targets("example");
     assert!(!examples.is_empty(), "there are no examples");
     for target in examples {
         let name = target["name"].as_str().expect("a name");
@@ -174,52 +149,47 @@ fn the_list_of_examples_has_a_command_for_each() {
 /// The same tests run with and without the feature `loom`, except for the models.
 #[test]
 fn only_the_models_need_the_feature_loom() {
-    let metadata = Metadata::read();
-    let (mut models, mut others) = (0, 0);
-    for target in metadata.targets("test") {
+    let mut counts = [0; 2];
+    for target in targets("test") {
         let path = target["src_path"].as_str().expect("a path");
         let features = target["required-features"].as_array();
         let needs_loom = features.is_some_and(|features| features.contains(&"loom".into()));
         let is_model = path.contains("/loom-tests/");
         assert_eq!(needs_loom, is_model, "{path}");
-        *if is_model { &mut models } else { &mut others } += 1;
+        counts[usize::from(is_model)] += 1;
     }
-    assert!(models > 0 && others > 10, "the tests were not found");
+    assert!(counts[0] > 10 && counts[1] > 0, "the tests were not found");
 }
 
-/// What registries show of a package, and the file that has it.
-const SHOWN: [(&str, &str); 12] = [
-    ("description", "Cargo.toml"),
-    ("license", "Cargo.toml"),
-    ("readme", "Cargo.toml"),
-    ("documentation", "Cargo.toml"),
-    ("homepage", "Cargo.toml"),
-    ("repository", "Cargo.toml"),
-    ("keywords", "Cargo.toml"),
-    ("categories", "Cargo.toml"),
-    ("description", "bindings/python/pyproject.toml"),
-    ("[project.urls]", "bindings/python/pyproject.toml"),
-    ("description", "bridges/nats/Cargo.toml"),
-    ("repository", "bridges/nats/Cargo.toml"),
+/// What registries show of a package, by the file that has it.
+const SHOWN: [(&str, &str); 3] = [
+    (
+        "Cargo.toml",
+        "description license readme documentation homepage repository keywords categories",
+    ),
+    (
+        "bindings/python/pyproject.toml",
+        "description [project.urls]",
+    ),
+    ("bridges/nats/Cargo.toml", "description repository"),
 ];
 
 #[test]
 fn what_a_registry_shows_is_set_or_the_checklist_of_a_release_lists_it() {
     let list = read("RELEASING.md");
-    for (field, file) in SHOWN {
+    for (file, fields) in SHOWN {
         let text = read(file);
-        let mut lines = text.lines();
-        let is_set = lines.any(|line| {
-            line == field
-                || line
-                    .strip_prefix(field)
-                    .is_some_and(|rest| rest.starts_with(" = "))
-        });
-        let is_listed = list.contains(&format!("   - `{field}` in `{file}`"));
-        assert_ne!(
-            is_set, is_listed,
-            "{field} in {file}: set, listed: {is_set}"
-        );
+        for field in fields.split(' ') {
+            let is_set = text.lines().any(|line| {
+                let rest = line.strip_prefix(field);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" = "))
+            });
+            let is_listed = list.contains(&format!("   - `{field}` in `{file}`"));
+            assert_ne!(
+                is_set, is_listed,
+                "{field} in {file}: set, listed: {is_set}"
+            );
+        }
     }
 }
 

@@ -6,37 +6,16 @@ use std::process::Command;
 
 use quoit::RingOptions;
 
-/// What such a command begins with.
-pub(crate) const PROGRAMS: [&str; 28] = [
-    "awk",
-    "chmod",
-    "chrt",
-    "cp",
-    "cpupower",
-    "df",
-    "docker",
-    "echo",
-    "exec",
-    "gdb",
-    "grep",
-    "head -c",
-    "ls",
-    "lscpu",
-    "mcap",
-    "mkdir",
-    "mount",
-    "nats",
-    "perf",
-    "ps",
-    "rtla",
-    "swapon",
-    "sysctl",
-    "systemd-detect-virt",
-    "taskset",
-    "ulimit",
-    "umount",
-    "vmstat",
-];
+/// Whether a text begins with the program of one of these commands.
+pub(crate) fn begins_with_a_program(text: &str) -> bool {
+    let commands = RUN.iter().chain(&NOT_RUN);
+    let mut programs = commands.filter_map(|(command, _)| command.split(' ').next());
+    // `head += 1` is code of the layout.
+    programs.any(|program| {
+        let rest = text.strip_prefix(program);
+        rest.is_some_and(|rest| rest.starts_with(' ') && !rest.starts_with(" +="))
+    })
+}
 
 /// A command, and a part of its output. `NAME`, `PID` and `TID` are those of the ring, of this
 /// process and of this thread.

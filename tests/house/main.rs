@@ -5,6 +5,7 @@ mod atomics;
 mod commands;
 mod dependencies;
 mod documents;
+mod functions;
 mod host;
 mod imports;
 mod markup;

@@ -1,134 +1,96 @@
 //! Markdown that a reader sees as it was meant: of the pages, and of the comments of rustdoc.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::path::Path;
 
-use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Tag, TagEnd};
 
-use super::pages::{pages, read};
+use super::pages::{Page, pages, read};
 use super::sources::expect_none;
 use super::words::paths;
 
-/// A text that is rendered, and the line of its file in which it begins.
-struct Text {
-    path: String,
-    line: usize,
-    markdown: String,
+/// What the headings of a page are called in links.
+fn anchors(page: &Page) -> BTreeSet<String> {
+    let (mut anchors, mut heading) = (BTreeSet::new(), None);
+    for (event, _) in page.events() {
+        match event {
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::End(TagEnd::Heading(_)) => {
+                anchors.extend(heading.take().as_deref().map(anchor));
+            }
+            Event::Text(text) | Event::Code(text) => {
+                heading.iter_mut().for_each(|heading| *heading += &text);
+            }
+            _ => {}
+        }
+    }
+    anchors
 }
 
-impl Text {
-    fn events(&self) -> impl Iterator<Item = (Event<'_>, Range<usize>)> {
-        let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-        Parser::new_ext(&self.markdown, options).into_offset_iter()
-    }
-
-    fn is_page(&self) -> bool {
-        self.path.ends_with(".md")
-    }
-
-    /// What the headings of the page are called in links.
-    fn anchors(&self) -> BTreeSet<String> {
-        let (mut anchors, mut heading) = (BTreeSet::new(), None);
-        for (event, _) in self.events() {
-            match event {
-                Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
-                Event::End(TagEnd::Heading(_)) => {
-                    anchors.extend(heading.take().as_deref().map(anchor));
-                }
-                Event::Text(text) | Event::Code(text) => {
-                    heading.iter_mut().for_each(|heading| *heading += &text);
-                }
-                _ => {}
-            }
-        }
-        anchors
-    }
+fn is_page(text: &Page) -> bool {
+    text.path.ends_with(".md")
 }
 
 fn anchor(heading: &str) -> String {
     let letters = heading.chars().filter_map(|letter| match letter {
         ' ' => Some('-'),
         '-' | '_' => Some(letter),
-        _ => letter
-            .is_alphanumeric()
-            .then(|| letter.to_ascii_lowercase()),
+        _ if letter.is_alphanumeric() => Some(letter.to_ascii_lowercase()),
+        _ => None,
     });
     letters.collect()
 }
 
-/// The languages of code, where it may be, and what compiles or runs it there.
-const LANGUAGES: [(&str, &[&str], &str); 9] = [
-    ("", &["README.md", "src/", "bridges/nats/src/"], "rustdoc"),
-    ("rust", &["README.md"], "rustdoc, tests/examples/readme.rs"),
-    (
-        "no_run",
-        &["README.md", "src/", "bridges/nats/src/"],
-        "rustdoc",
-    ),
-    ("compile_fail", &["src/"], "rustdoc"),
-    ("toml", &["README.md"], "tests/examples/readme.rs"),
-    (
-        "toml",
-        &["bridges/nats/README.md"],
-        "the bridge's the_file_of_the_page",
-    ),
-    ("c", &["src/layout.md"], "tests/foreign/layout.rs"),
-    ("c cpp cmake", &["bindings/c/README.md"], "bindings/c/tests"),
-    (
-        "python",
-        &["bindings/python/README.md"],
-        "bindings/python/tests",
-    ),
+/// The languages of code, and where it may be: rustdoc, `tests/examples/readme.rs`,
+/// `tests/foreign/layout.rs`, the bindings' and the bridge's tests compile or run it there.
+const LANGUAGES: [(&str, &str); 8] = [
+    ("|no_run", "README.md src/ bridges/nats/src/"),
+    ("rust", "README.md"),
+    ("compile_fail", "src/"),
+    ("toml", "README.md bridges/nats/README.md"),
+    ("c", "src/layout.md"),
+    ("c|cpp|cmake", "bindings/c/README.md"),
+    ("python", "bindings/python/README.md"),
+    // What no compiler reads: `tests/house/commands.rs` reads the commands.
+    ("text|sh", ""),
 ];
-
-/// What no compiler reads: `tests/house/commands.rs` reads the commands.
-const NO_CODE: [&str; 2] = ["text", "sh"];
 
 /// Whether something compiles a block of this language there.
 fn is_compiled(path: &str, language: &str) -> bool {
     let language = language.split(',').next().unwrap_or_default();
-    NO_CODE.contains(&language)
-        || LANGUAGES.iter().any(|(languages, places, _)| {
-            let mut languages = languages.split(' ');
-            languages.any(|one| one == language)
-                && places.iter().any(|place| path.starts_with(place))
-        })
+    LANGUAGES.iter().any(|(languages, places)| {
+        let mut places = places.split(' ');
+        let is_it = languages.split('|').any(|one| one == language);
+        is_it && places.any(|place| path.starts_with(place))
+    })
 }
 
 /// The pages, and each run of lines that rustdoc renders.
-fn texts() -> Vec<Text> {
-    let pages = pages().into_iter().map(|page| Text {
-        path: page.path,
-        line: 1,
-        markdown: page.text,
-    });
+fn texts() -> Vec<Page> {
     // The comments of the tool are texts of its help.
     let mut sources = paths();
     sources.retain(|path| path.ends_with(".rs") && !path.starts_with("src/bin/"));
-    let sources = sources.into_iter();
-    let comments = sources.flat_map(|path| comments(&path, &read(&path)));
-    pages.chain(comments).collect()
+    let comments = sources.iter().flat_map(|path| comments(path, &read(path)));
+    pages().into_iter().chain(comments).collect()
 }
 
-fn comments(path: &str, source: &str) -> Vec<Text> {
-    let (mut comments, mut kind) = (Vec::<Text>::new(), None);
+fn comments(path: &str, source: &str) -> Vec<Page> {
+    let (mut comments, mut kind) = (Vec::<Page>::new(), None);
     for (index, line) in source.lines().enumerate() {
         let line = line.trim_start();
         let mut kinds = ["///", "//!"].into_iter();
         let found = kinds.find(|kind| line.starts_with(kind));
-        if let Some(found) = found {
-            let line = &line[3..];
-            let line = line.strip_prefix(' ').unwrap_or(line);
-            if kind != Some(found) {
-                comments.push(Text {
-                    path: path.to_owned(),
-                    line: index + 1,
-                    markdown: String::new(),
+        if found.is_some() {
+            if kind != found {
+                let line = index + 1;
+                comments.push(Page {
+                    line,
+                    ..Page::new(path, "")
                 });
             }
+            let line = line[3..].strip_prefix(' ').unwrap_or(&line[3..]);
             let comment = comments.last_mut().expect("a comment");
-            comment.markdown += &format!("{line}\n");
+            comment.text += &format!("{line}\n");
         }
         kind = found;
     }
@@ -136,24 +98,25 @@ fn comments(path: &str, source: &str) -> Vec<Text> {
 }
 
 /// What a reader would see of the marks themselves, and links to what is not there.
-fn faults_of(text: &Text, anchors: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+fn faults_of(text: &Page, anchors: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let (mut faults, mut is_code, mut columns) = (Vec::new(), false, 0);
+    for block in text.blocks() {
+        if !is_compiled(&text.path, &block.language) {
+            let place = format!("{}:{}", text.path, block.line);
+            faults.push(format!(
+                "{place}: nothing compiles this {:?}",
+                block.language
+            ));
+        }
+    }
     for (event, range) in text.events() {
-        let raw = &text.markdown[range.clone()];
+        let raw = &text.text[range.clone()];
+        is_code = match event {
+            Event::Start(Tag::CodeBlock(_)) => true,
+            Event::End(TagEnd::CodeBlock) => false,
+            _ => is_code,
+        };
         let fault = match event {
-            Event::Start(Tag::CodeBlock(kind)) => {
-                is_code = true;
-                let language = match kind {
-                    CodeBlockKind::Fenced(language) => language.into_string(),
-                    CodeBlockKind::Indented => String::new(),
-                };
-                let is_compiled = is_compiled(&text.path, &language);
-                (!is_compiled).then(|| format!("nothing compiles this {language:?}"))
-            }
-            Event::End(TagEnd::CodeBlock) => {
-                is_code = false;
-                None
-            }
             Event::Start(Tag::Paragraph) if raw.starts_with('|') => {
                 Some("a table without a heading".to_owned())
             }
@@ -165,7 +128,7 @@ fn faults_of(text: &Text, anchors: &BTreeMap<String, BTreeSet<String>>) -> Vec<S
                 Some(format!("{} cells in {columns} columns", cells(raw)))
             }
             Event::Text(_) if !is_code => {
-                let is_escaped = text.markdown[..range.start].ends_with('\\');
+                let is_escaped = text.text[..range.start].ends_with('\\');
                 let is_a_mark = is_a_mark(&raw[usize::from(is_escaped)..]);
                 is_a_mark.then(|| format!("a mark in {raw:?}"))
             }
@@ -177,7 +140,7 @@ fn faults_of(text: &Text, anchors: &BTreeMap<String, BTreeSet<String>>) -> Vec<S
             }
             _ => None,
         };
-        let line = text.line + text.markdown[..range.start].matches('\n').count();
+        let line = text.line_at(range.start);
         faults.extend(fault.map(|fault| format!("{}:{line}: {fault}", text.path)));
     }
     faults
@@ -196,13 +159,13 @@ fn is_a_mark(raw: &str) -> bool {
 }
 
 /// Rustdoc has no files next to its pages, so `src/lib.rs` includes the pictures.
-fn is_shown(text: &Text, picture: &str) -> bool {
+fn is_shown(text: &Page, picture: &str) -> bool {
     let included = format!("include_str!(\"docs/{picture}\")");
     !text.path.starts_with("src/") || read("src/lib.rs").contains(&included)
 }
 
 fn refers_to_nothing(
-    text: &Text,
+    text: &Page,
     link: &str,
     anchors: &BTreeMap<String, BTreeSet<String>>,
 ) -> Option<String> {
@@ -211,7 +174,7 @@ fn refers_to_nothing(
         Some("layout") => "src/layout.md".to_owned(),
         Some(name) => format!("src/docs/{name}.md"),
         // Rustdoc checks these.
-        None if link.contains("::") || !text.is_page() => return None,
+        None if link.contains("::") || !is_page(text) => return None,
         None if link.contains(":") => return None,
         None if target.is_empty() => text.path.clone(),
         None => {
@@ -228,27 +191,19 @@ fn refers_to_nothing(
 #[test]
 fn the_markdown_renders_as_it_is_meant() {
     let texts = texts();
-    let pages = texts.iter().filter(|text| text.is_page());
-    let anchors: BTreeMap<_, _> = pages
-        .map(|page| (page.path.clone(), page.anchors()))
-        .collect();
+    let pages = texts.iter().filter(|text| is_page(text));
+    let anchors = pages.map(|page| (page.path.clone(), anchors(page)));
+    let anchors: BTreeMap<_, _> = anchors.collect();
     assert!(texts.len() > 1000, "the comments were not found");
-    let faults: Vec<_> = texts
-        .iter()
-        .flat_map(|text| faults_of(text, &anchors))
-        .collect();
-    expect_none(&faults);
+    let faults = texts.iter().flat_map(|text| faults_of(text, &anchors));
+    expect_none(&faults.collect::<Vec<_>>());
 }
 
 #[test]
 fn a_mark_that_is_seen_is_found() {
     let faults = |path: &str, markdown: &str| {
-        let text = Text {
-            path: path.to_owned(),
-            line: 1,
-            markdown: markdown.to_owned(),
-        };
-        let anchors = BTreeMap::from([(text.path.clone(), text.anchors())]);
+        let text = Page::new(path, markdown);
+        let anchors = BTreeMap::from([(text.path.clone(), anchors(&text))]);
         faults_of(&text, &anchors)
     };
     for markdown in [
@@ -280,6 +235,6 @@ fn a_mark_that_is_seen_is_found() {
     let [comment, other] = &comments("a.rs", "//! A.\n//! B.\n\n    /// *C**.\n")[..] else {
         panic!("not two comments");
     };
-    assert_eq!(comment.markdown, "A.\nB.\n");
-    assert_eq!((other.line, &*other.markdown), (4, "*C**.\n"));
+    assert_eq!(comment.text, "A.\nB.\n");
+    assert_eq!((other.line, &*other.text), (4, "*C**.\n"));
 }

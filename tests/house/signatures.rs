@@ -1,44 +1,11 @@
 //! The tables of `src/docs/api.md` have a signature for each row.
 
 use syn::spanned::Spanned;
-use syn::{FnArg, ImplItem, Item, ItemMod, ReturnType, Signature, Type};
+use syn::{FnArg, ReturnType, Signature};
 
+use super::functions::{Function, functions_of};
 use super::pages::read;
 use super::sources::{Source, expect_none, library};
-
-/// A function, and the type that it belongs to, if its file says so: a macro does not.
-struct Declared {
-    of: Option<String>,
-    signature: Signature,
-}
-
-fn declared(item: Item, of_file: &mut Vec<Declared>) {
-    match item {
-        Item::Mod(ItemMod {
-            content: Some((_, items)),
-            ..
-        }) => items.into_iter().for_each(|item| declared(item, of_file)),
-        Item::Fn(function) => of_file.push(Declared {
-            of: None,
-            signature: function.sig,
-        }),
-        Item::Impl(block) => {
-            let Type::Path(of) = &*block.self_ty else {
-                return;
-            };
-            let of = of.path.segments.last().map(|part| part.ident.to_string());
-            of_file.extend(block.items.into_iter().filter_map(|item| {
-                let ImplItem::Fn(function) = item else {
-                    return None;
-                };
-                let of = of.clone();
-                let signature = function.sig;
-                Some(Declared { of, signature })
-            }));
-        }
-        _ => {}
-    }
-}
 
 /// As the source has it, in one line.
 fn text(of: &impl Spanned) -> String {
@@ -60,43 +27,35 @@ fn short(signature: &Signature) -> String {
 }
 
 /// The signatures of the item that a link refers to: `crate::Producer::push`, `crate::unlink`.
-fn signatures_of(link: &str, functions: &[Declared]) -> Vec<String> {
+fn signatures_of(link: &str, functions: &[Function]) -> Vec<String> {
     let mut path: Vec<_> = link.split("::").collect();
     let name = path.pop().unwrap_or_default();
     let of = path.pop();
     let is_a_type = of.is_some_and(|of| of.starts_with(char::is_uppercase));
-    let named = || {
-        functions
-            .iter()
-            .filter(|function| function.signature.ident == name)
+    let of_type = |of: Option<&str>| {
+        let named = functions.iter().filter(|function| function.name == name);
+        let found = named.filter(|function| function.of.as_deref() == of);
+        let found: Vec<_> = found.map(|function| short(&function.signature)).collect();
+        found
     };
-    let own = named().filter(|function| is_a_type && function.of.as_deref() == of);
-    let mut found: Vec<_> = own.map(|function| short(&function.signature)).collect();
-    if found.is_empty() {
-        let free = named().filter(|function| function.of.is_none());
-        found = free.map(|function| short(&function.signature)).collect();
-    }
-    found
+    let own = if is_a_type { of_type(of) } else { Vec::new() };
+    if own.is_empty() { of_type(None) } else { own }
 }
 
 /// What is wrong with the tables of a page that have a column "signature".
-fn faults_of(page: &str, functions: &[Declared]) -> (Vec<String>, usize) {
+fn faults_of(page: &str, functions: &[Function]) -> (Vec<String>, usize) {
     let (mut faults, mut rows, mut has_signatures) = (Vec::new(), 0, false);
     for (index, line) in page.lines().enumerate() {
         let place = format!("src/docs/api.md:{}", index + 1);
-        let Some(row) = line
-            .strip_prefix("| ")
-            .and_then(|row| row.strip_suffix(" |"))
-        else {
+        let row = line.strip_prefix("| ");
+        let Some(row) = row.and_then(|row| row.strip_suffix(" |")) else {
             has_signatures &= line.starts_with("|--");
             continue;
         };
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
         if !has_signatures {
             has_signatures = cells.get(1) == Some(&"signature");
-            let needs_them = ["call", "option"]
-                .iter()
-                .any(|head| cells[0].starts_with(head));
+            let needs_them = cells[0].starts_with("call") || cells[0].starts_with("option");
             let is_of_calls = cells.get(1) == Some(&"purpose") && needs_them;
             faults.extend(is_of_calls.then(|| format!("{place}: no column \"signature\"")));
             continue;
@@ -105,9 +64,8 @@ fn faults_of(page: &str, functions: &[Declared]) -> (Vec<String>, usize) {
         let links = cells[0].split("](crate::").skip(1);
         let links = links.filter_map(|link| link.split(')').next());
         let mut signatures = links.map(|link| signatures_of(link, functions));
-        let first = signatures
-            .find(|found| !found.is_empty())
-            .unwrap_or_default();
+        let first = signatures.find(|found| !found.is_empty());
+        let first = first.unwrap_or_default();
         let cell = cells.get(1).unwrap_or(&"").trim_matches('`');
         // Nothing for a type, a module or a constant.
         let is_right = match first.is_empty() {
@@ -121,18 +79,10 @@ fn faults_of(page: &str, functions: &[Declared]) -> (Vec<String>, usize) {
     (faults, rows)
 }
 
-fn functions() -> Vec<Declared> {
-    let mut functions = Vec::new();
-    let files = library().into_iter().map(|Source { file, .. }| file);
-    for item in files.flat_map(|file| file.items) {
-        declared(item, &mut functions);
-    }
-    functions
-}
-
 #[test]
 fn each_row_of_the_page_of_the_api_has_the_signature_of_its_first_name() {
-    let (faults, rows) = faults_of(&read("src/docs/api.md"), &functions());
+    let functions: Vec<_> = library().iter().flat_map(functions_of).collect();
+    let (faults, rows) = faults_of(&read("src/docs/api.md"), &functions);
     expect_none(&faults);
     assert!(rows > 90, "the rows were not found");
 }
@@ -141,10 +91,7 @@ fn each_row_of_the_page_of_the_api_has_the_signature_of_its_first_name() {
 fn a_wrong_signature_is_found() {
     let source =
         "impl<T> P<T> {\n    pub fn a(&mut self, b: T,\n        c: u8) -> Result<T, E> {}\n}";
-    let mut functions = Vec::new();
-    for item in Source::parse("a.rs", source).file.items {
-        declared(item, &mut functions);
-    }
+    let functions = functions_of(&Source::parse("a.rs", source));
     let head = "| call | signature | purpose |\n|---|---|---|\n";
     for (row, faults) in [
         (

@@ -1,12 +1,13 @@
 //! The sources of the library, parsed.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::spanned::Spanned;
 use syn::{File, Item};
+
+use super::pages::read;
+use super::words::paths;
 
 /// A file of `src`, without its tests.
 pub(crate) struct Source {
@@ -16,22 +17,16 @@ pub(crate) struct Source {
     pub(crate) file: File,
     /// The tokens of the code, with their line numbers.
     pub(crate) tokens: Vec<(String, usize)>,
-    /// The lines that have code, with the last token of each.
-    pub(crate) code: BTreeMap<usize, String>,
+    /// The lines that have code.
+    pub(crate) code: BTreeSet<usize>,
 }
 
 /// Every file of the library and the tool, in the order of the paths.
 pub(crate) fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    collect(&root, &mut paths);
-    paths.sort();
-    let read = |path: &PathBuf| {
-        let text = fs::read_to_string(path).expect("the file can be read");
-        let path = path.strip_prefix(&root).expect("a path below src");
-        Source::parse(path.to_str().expect("a path in UTF-8"), &text)
-    };
-    let sources: Vec<_> = paths.iter().map(read).collect();
+    let paths = paths().into_iter();
+    let paths = paths.filter(|path| path.starts_with("src/") && path.ends_with(".rs"));
+    let sources = paths.map(|path| Source::parse(&path[4..], &read(&path)));
+    let sources: Vec<_> = sources.collect();
     assert!(sources.len() > 10, "the sources were not found");
     sources
 }
@@ -43,41 +38,28 @@ pub(crate) fn library() -> Vec<Source> {
     sources
 }
 
-fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).expect("the directory can be read") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            collect(&path, paths);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            paths.push(path);
-        }
-    }
-}
-
 impl Source {
     pub(crate) fn parse(path: &str, text: &str) -> Self {
         let stream: TokenStream = text.parse().expect("the file is Rust");
         let mut file: File = syn::parse2(stream.clone()).expect("the file is Rust");
         let (tests, items): (Vec<_>, Vec<_>) = file.items.into_iter().partition(is_for_tests);
         file.items = items.into_iter().flat_map(without_macros).collect();
-        let tests: Vec<_> = tests.iter().map(Item::span).collect();
-        let is_shipped = |line| {
-            !tests
-                .iter()
-                .any(|test| (test.start().line..=test.end().line).contains(&line))
-        };
+        let tests = tests.iter().map(|test| test.span());
+        let tests: Vec<_> = tests
+            .map(|span| span.start().line..=span.end().line)
+            .collect();
         let mut tokens = flat(stream);
-        tokens.retain(|(_, span)| is_shipped(span.start().line));
-        let code = tokens.iter().flat_map(|(token, span)| {
-            (span.start().line..=span.end().line).map(|line| (line, token.clone()))
-        });
+        tokens.retain(|(_, span)| !tests.iter().any(|test| test.contains(&span.start().line)));
+        let lines = tokens
+            .iter()
+            .map(|(_, span)| span.start().line..=span.end().line);
         Self {
             path: path.to_owned(),
             text: text.to_owned(),
-            code: code.collect(),
+            code: lines.flatten().collect(),
             tokens: tokens
-                .iter()
-                .map(|(token, span)| (token.clone(), span.start().line))
+                .into_iter()
+                .map(|(token, span)| (token, span.start().line))
                 .collect(),
             file,
         }
@@ -114,13 +96,9 @@ fn is_for_tests(item: &Item) -> bool {
     let Item::Mod(module) = item else {
         return false;
     };
-    let mut cfgs = module
-        .attrs
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("cfg"));
-    cfgs.any(|cfg| {
-        cfg.parse_args::<syn::Ident>()
-            .is_ok_and(|word| word == "test")
+    let is_test = |word: syn::Ident| word == "test";
+    module.attrs.iter().any(|attribute| {
+        attribute.path().is_ident("cfg") && attribute.parse_args().is_ok_and(is_test)
     })
 }
 
@@ -172,7 +150,7 @@ fn without_dollars(stream: TokenStream) -> TokenStream {
 
 /// The tokens as a flat list, without doc comments; a bracket is a token.
 pub(crate) fn flat(stream: TokenStream) -> Vec<(String, Span)> {
-    let mut tokens = Vec::new();
+    let mut tokens = Vec::<(String, Span)>::new();
     for tree in stream {
         let TokenTree::Group(group) = tree else {
             tokens.push((tree.to_string(), tree.span()));
@@ -182,15 +160,9 @@ pub(crate) fn flat(stream: TokenStream) -> Vec<(String, Span)> {
         let start = group.span_open().start();
         let first = group.stream().into_iter().next();
         if first.is_some_and(|first| first.span().start() == start) {
-            let is_of_it = |(_, span): &(_, Span)| span.start() == start;
-            tokens.truncate(
-                tokens.len()
-                    - tokens
-                        .iter()
-                        .rev()
-                        .take_while(|token| is_of_it(token))
-                        .count(),
-            );
+            while tokens.last().is_some_and(|(_, span)| span.start() == start) {
+                tokens.pop();
+            }
             continue;
         }
         let (open, close) = match group.delimiter() {
@@ -220,9 +192,7 @@ mod tests {
 const D: u8 = b'/'; /* unsafe */
 "#;
     let source = Source::parse("a.rs", text);
-    let lines: Vec<_> = source.code.keys().copied().collect();
-    assert_eq!(lines, [2, 4, 5, 10]);
-    assert_eq!(source.code[&2], "}");
+    assert!(source.code.iter().eq(&[2, 4, 5, 10]), "{:?}", source.code);
     let mut tokens = source.tokens.iter();
     assert!(tokens.all(|(token, _)| token != "unsafe" && token != "tests"));
 }
@@ -231,13 +201,8 @@ const D: u8 = b'/'; /* unsafe */
 fn items_of_a_macro_are_read() {
     let text =
         "macro_rules! m { ($($(#[$d:meta])* $n:ident),*) => { $($(#[$d])* pub fn $n() {})* } }";
-    assert!(matches!(
-        Source::parse("a.rs", text).file.items[..],
-        [Item::Fn(_)]
-    ));
+    let items = |text| Source::parse("a.rs", text).file.items;
+    assert!(matches!(items(text)[..], [Item::Fn(_)]));
     let text = "macro_rules! m { ($n:ident) => { $n + 1 } }";
-    assert!(matches!(
-        Source::parse("a.rs", text).file.items[..],
-        [Item::Macro(_)]
-    ));
+    assert!(matches!(items(text)[..], [Item::Macro(_)]));
 }

@@ -1,5 +1,10 @@
 //! Rules for the text of the sources.
 
+use std::mem::replace;
+
+use syn::visit::{self, Visit};
+use syn::{Arm, ExprUnsafe, Stmt};
+
 use super::sources::{Source, expect_none, library, sources};
 
 /// Names that only these files may use.
@@ -80,108 +85,87 @@ fn no_file_has_more_than_400_lines_of_code() {
     }
 }
 
-/// The faults of the SAFETY comments of a file, and the number of its unsafe blocks and
-/// impls.
-fn unsafe_without_a_comment(source: &Source) -> (Vec<String>, usize) {
-    let (mut faults, mut comments) = (Vec::new(), Vec::new());
-    for pair in source.tokens.windows(2) {
-        let (word, line) = (pair[0].0.as_str(), pair[0].1);
-        if word != "unsafe" || !["{", "impl"].contains(&pair[1].0.as_str()) {
-            continue;
-        }
-        let comment = safety_comment(source, line);
-        if comment.is_none() {
-            faults.push(format!("{} has no SAFETY comment", source.place(line)));
-        } else if comments.contains(&comment) {
-            faults.push(format!("{} shares its SAFETY comment", source.place(line)));
-        }
-        comments.push(comment);
-    }
-    (faults, comments.len())
+/// Unsafe blocks that share a statement or the arm of a match, and so its SAFETY comment, with one before them. That each
+/// has a comment is a lint of clippy, `undocumented_unsafe_blocks`.
+#[derive(Default)]
+struct Shared {
+    in_this_statement: usize,
+    blocks: usize,
+    lines: Vec<usize>,
 }
 
-/// The line of the SAFETY comment above the statement that `line` belongs to.
-fn safety_comment(source: &Source, line: usize) -> Option<usize> {
-    let lines: Vec<_> = source.text.lines().collect();
-    // The statement may have begun some lines before.
-    let continues = |line: &usize| {
-        let last = source.code.get(line);
-        last.is_some_and(|last| !["{", "}", ";", ",", "("].contains(&last.as_str()))
-    };
-    let above = |line: &usize| Some(line - 1).filter(|&line| line > 0);
-    let mut line = above(&line)?;
-    while continues(&line) {
-        line = above(&line)?;
+impl<'ast> Visit<'ast> for Shared {
+    fn visit_stmt(&mut self, statement: &'ast Stmt) {
+        let outer = replace(&mut self.in_this_statement, 0);
+        visit::visit_stmt(self, statement);
+        self.in_this_statement = outer;
     }
-    loop {
-        let comment = lines[line - 1].trim();
-        if source.code.contains_key(&line) || !comment.starts_with("//") {
-            return None;
-        }
-        if comment.starts_with("// SAFETY: ") {
-            return Some(line);
-        }
-        line = above(&line)?;
+
+    fn visit_arm(&mut self, arm: &'ast Arm) {
+        let outer = replace(&mut self.in_this_statement, 0);
+        visit::visit_arm(self, arm);
+        self.in_this_statement = outer;
     }
+
+    fn visit_expr_unsafe(&mut self, block: &'ast ExprUnsafe) {
+        self.in_this_statement += 1;
+        self.blocks += 1;
+        if self.in_this_statement > 1 {
+            self.lines.push(block.unsafe_token.span.start().line);
+        }
+        visit::visit_expr_unsafe(self, block);
+    }
+}
+
+fn shared_comments(source: &Source) -> Shared {
+    let mut shared = Shared::default();
+    shared.visit_file(&source.file);
+    shared
 }
 
 #[test]
 fn every_unsafe_has_its_own_safety_comment() {
     let (mut faults, mut count) = (Vec::new(), 0);
     for source in sources() {
-        let (found, blocks) = unsafe_without_a_comment(&source);
-        faults.extend(found);
-        count += blocks;
+        let shared = shared_comments(&source);
+        faults.extend(shared.lines.iter().map(|&line| source.place(line)));
+        count += shared.blocks;
     }
     expect_none(&faults);
     assert!(count > 20, "the unsafe blocks were not found");
-}
-
-#[test]
-fn an_unsafe_without_a_safety_comment_is_found() {
-    let faults = |code: &str| {
-        unsafe_without_a_comment(&Source::parse("a.rs", code))
-            .0
-            .len()
-    };
-    let good = "fn f() {\n// SAFETY: so.\n// And so.\nlet a =\n    unsafe { f() };\nnext();\n}\n";
-    assert_eq!(faults(good), 0);
-    for (old, new) in [
-        ("next()", "unsafe { f() }"),
-        ("f() }", "f() } + unsafe { g() }"),
-        ("SAFETY: ", ""),
-        ("// And so.", ""),
-        ("let a =", "g();"),
-        ("let a =", "let a = 1 +\n"),
+    let lints = include_str!("../../Cargo.toml");
+    assert!(lints.contains("\nundocumented_unsafe_blocks = \"deny\"\n"));
+    for (code, faults) in [
+        ("fn f() { let a = unsafe { f() }; unsafe { g() } }", 0),
+        ("fn f() { let a = unsafe { f() } + unsafe { g() }; }", 1),
+        ("fn f() { g(|| { unsafe { f() }; unsafe { g() } }) }", 0),
+        (
+            "fn f() { let a = S { a: unsafe { f() }, b: unsafe { g() } }; }",
+            1,
+        ),
     ] {
-        assert_eq!(faults(&good.replace(old, new)), 1, "{new:?} for {old:?}");
+        let found = shared_comments(&Source::parse("a.rs", code)).lines;
+        assert_eq!(found.len(), faults, "{code}");
     }
-    assert_eq!(faults("unsafe impl Send for S {}"), 1);
-    assert_eq!(faults("// SAFETY: so.\nunsafe impl Send for S {}"), 0);
 }
 
 /// SAFETY comments that rely on the behaviour of another process.
 fn trusting_comments(source: &Source) -> Vec<String> {
     let lines: Vec<_> = source.text.lines().map(str::trim).collect();
-    let mut places = Vec::new();
-    for (index, _) in lines
-        .iter()
-        .enumerate()
-        .filter(|(_, line)| line.starts_with("// SAFETY:"))
-    {
-        let comment = lines[index..]
+    let begins = |index: &usize| {
+        let comment = lines[*index].strip_prefix("// ");
+        comment.is_some_and(|comment| comment.starts_with("SAFETY:"))
+    };
+    let trusts = |index: &usize| {
+        let comment = lines[*index..]
             .iter()
             .map_while(|line| line.strip_prefix("//"));
-        let comment = comment
-            .flat_map(str::split_whitespace)
-            .collect::<Vec<_>>()
-            .join(" ");
-        let comment = comment.to_lowercase().replace('-', " ");
-        if comment.contains("well behaved") || comment.contains("breaks the rules") {
-            places.push(source.place(index + 1));
-        }
-    }
-    places
+        let words: Vec<_> = comment.flat_map(str::split_whitespace).collect();
+        let text = words.join(" ").to_lowercase().replace('-', " ");
+        text.contains("well behaved") || text.contains("breaks the rules")
+    };
+    let places = (0..lines.len()).filter(begins).filter(trusts);
+    places.map(|index| source.place(index + 1)).collect()
 }
 
 #[test]

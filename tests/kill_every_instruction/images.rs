@@ -5,353 +5,218 @@
 //! instruction. Equal copies are checked once.
 
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use memmap2::Mmap;
-use quoit::{ClaimError, PopError, Ring, Role};
+use quoit::{ClaimError, DoorbellKind, PopError, Ring, RingOptions, Role};
 
 use super::messages::Messages;
 use super::stages::{Operation, Stage};
 use super::stepper::Stepper;
+use crate::common::calls::{Wait, pop, push};
 use crate::common::child::Child;
 use crate::common::names::RingName;
 
-/// The results of one operation.
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    /// The number of instructions, each a point of death.
-    pub(crate) points: u64,
-    /// The number of different memories.
-    pub(crate) images: u64,
-    /// The faults.
-    pub(crate) faults: Vec<String>,
-}
-
-/// Steps a child through `operation`, and checks the memory after each instruction.
-pub(crate) fn judge<M: Messages>(
-    shape: &str,
-    ring: impl FnOnce(&RingName),
+/// Steps a child through `operation`, and checks the memory after each instruction. Returns the number
+/// of instructions, each a point of death, and of different memories.
+pub(crate) fn judge<M: Messages + ?Sized>(
+    doorbell: DoorbellKind,
     operation: Operation,
     stage: Stage,
-) -> Outcome {
+) -> [u64; 2] {
     let name = RingName::new("stepped");
-    ring(&name);
-    let Stage { passed, unread, .. } = stage;
-    let words = [
-        passed,
-        unread,
-        stage.inline.into(),
-        stage.peer_sleeps.into(),
-    ]
-    .map(|word| word.to_string());
-    let [passed, unread, inline, peer_sleeps] = words.each_ref().map(String::as_str);
-    let path = name.file();
-    let words = [
-        path.to_str().expect("a path in UTF-8"),
-        shape,
-        operation.name,
-        passed,
-        unread,
-        inline,
-        peer_sleeps,
+    let options = RingOptions::new(M::CAPACITY).doorbell(doorbell);
+    options.create::<M>(&name).expect("a ring");
+    let flags = [stage.inline, stage.peer_sleeps].map(u64::from);
+    let numbers = [
+        operation.moves,
+        stage.passed,
+        stage.unread,
+        flags[0],
+        flags[1],
     ];
+    let numbers = numbers.map(|number| number.to_string());
+    let path = name.file();
+    let path = path.to_str().expect("a path in UTF-8");
+    let words = [path, M::NAME, operation.name].into_iter();
+    let words: Vec<_> = words
+        .chain(numbers.iter().map(|number| &**number))
+        .collect();
     let mut stepper = Stepper::attach(Child::start("player", &words));
     stepper.begin();
     let file = File::open(name.file()).expect("the segment");
     // SAFETY: it is read while the child is stopped, and no other process writes to it.
     let image = unsafe { Mmap::map(&file) }.expect("the segment");
-    let mut copy = Copy::<M>::new(operation, stage);
-    let mut outcome = Outcome::default();
+    let copy = Copy::<M>::new(operation, stage);
+    let [mut points, mut images] = [0; 2];
     let mut before = Vec::new();
     let mut moved = false;
     loop {
         if image[..] != before {
-            outcome.images += 1;
-            match copy.judge(&image) {
-                Ok(now) if moved && !now => {
-                    outcome.faults.push("a position decreased".to_owned());
-                }
-                Ok(now) => moved = now,
-                Err(fault) => outcome.faults.push(fault),
-            }
+            images += 1;
+            let judged = catch_unwind(AssertUnwindSafe(|| copy.judge(&image)));
+            let now = judged.unwrap_or_else(|fault| {
+                eprintln!("{}, {operation:?}, {stage:?}, point {points}", M::NAME);
+                resume_unwind(fault);
+            });
+            assert!(
+                now || !moved,
+                "a position decreased: {operation:?}, {stage:?}"
+            );
+            moved = now;
             before = image.to_vec();
         }
         if stepper.is_at_end() {
             break;
         }
         stepper.step();
-        outcome.points += 1;
+        points += 1;
     }
-    if outcome.faults.is_empty() && moved != (operation.moves > 0) {
-        outcome
-            .faults
-            .push("the operation was not completed".to_owned());
-    }
+    assert_eq!(
+        moved,
+        operation.moves > 0,
+        "it was completed: {operation:?}"
+    );
     stepper.kill();
-    outcome
+    [points, images]
 }
 
-/// A file for one copy after the other.
-struct Copy<M: Messages> {
+/// A name for one copy after the other.
+struct Copy<M: Messages + ?Sized> {
     name: RingName,
     operation: Operation,
-    stage: Stage,
-    image: Vec<u8>,
+    /// The first number that may be unread, and the number after the last.
+    numbers: [u64; 2],
     messages: std::marker::PhantomData<M>,
 }
 
-type Judged<R> = Result<R, String>;
-/// An order of the peer's and the restarted endpoint's steps; returns whether the operation has moved its position.
-type Order<M> = fn(&Copy<M>) -> Judged<bool>;
-
-impl<M: Messages> Copy<M> {
+impl<M: Messages + ?Sized> Copy<M> {
     fn new(operation: Operation, stage: Stage) -> Self {
         Self {
             name: RingName::new("copy"),
             operation,
-            stage,
-            image: Vec::new(),
+            numbers: [stage.passed, stage.passed + stage.unread],
             messages: std::marker::PhantomData,
         }
     }
 
-    /// Whether the operation has moved its position, or the fault.
-    fn judge(&mut self, image: &[u8]) -> Judged<bool> {
-        self.image = image.to_vec();
-        let role = self.operation.role;
-        let orders: [(&str, Order<M>); 3] = match role {
-            Role::Producer => [
-                ("the peer reads first", Self::reads_then_next_holder),
-                (
-                    "the next holder attaches first",
-                    Self::next_holder_then_reads,
-                ),
-                ("the peer has polled before", Self::polls_then_next_holder),
-            ],
-            Role::Consumer => [
-                ("the peer writes first", Self::writes_then_next_holder),
-                (
-                    "the next holder attaches first",
-                    Self::next_holder_then_writes,
-                ),
-                ("the peer has polled before", Self::full_then_next_holder),
-            ],
+    /// Whether the operation has moved its position. Then each order of the peer's and the restarted
+    /// endpoint's steps finds the same messages.
+    fn judge(&self, image: &[u8]) -> bool {
+        let ring = || {
+            let _ = fs::remove_file(self.name.file());
+            fs::write(self.name.file(), image).expect("a copy");
+            Ring::<M>::open(&self.name).expect("a ring")
         };
-        let mut verdicts = Vec::new();
-        for (order, judge) in orders {
-            let verdict = judge(self).map_err(|fault| format!("{order}: {fault}"))?;
-            verdicts.push(verdict);
+        let [first, end] = self.unread(&ring());
+        let moved = [first, end] != self.numbers;
+        let mut expected = self.numbers;
+        if moved {
+            expected[usize::from(self.operation.role == Role::Producer)] += self.operation.moves;
         }
-        if verdicts.iter().all(|&moved| moved == verdicts[0]) {
-            Ok(verdicts[0])
-        } else {
-            Err("the orders disagree".to_owned())
-        }
-    }
+        assert_eq!([first, end], expected, "the messages");
 
-    /// A new ring with these bytes.
-    fn ring(&self) -> Judged<Ring<M::T>> {
-        let file = self.name.file();
-        let _ = fs::remove_file(&file);
-        let copy = File::create_new(&file).and_then(|file| file.write_all_at(&self.image, 0));
-        copy.map_err(|error| error.to_string())?;
-        Ring::open(Path::new(self.name.as_str())).map_err(|error| error.to_string())
-    }
+        // One endpoint takes over all, and then the other attaches.
+        let copy = ring();
+        let mut consumer = copy.consumer().expect("the role is free");
+        read::<M>(&mut consumer, first, end);
+        let mut producer = copy.producer().expect("the role is free");
+        laps::<M>(&mut producer, &mut consumer, end);
 
-    fn producer(&self, ring: &Ring<M::T>) -> Judged<M::Producer> {
-        ring.producer().map_err(|error| error.to_string())
-    }
+        let copy = ring();
+        let mut producer = copy.producer().expect("the role is free");
+        let full = fill::<M>(&mut producer, end);
+        let mut consumer = copy.consumer().expect("the role is free");
+        read::<M>(&mut consumer, first, full);
+        laps::<M>(&mut producer, &mut consumer, full);
 
-    fn consumer(&self, ring: &Ring<M::T>) -> Judged<M::Consumer> {
-        ring.consumer().map_err(|error| error.to_string())
-    }
-
-    /// The first number that may be unread, and the number after the last.
-    fn numbers(&self) -> (u64, u64) {
-        let first = self.stage.passed;
-        (first, first + self.stage.unread)
-    }
-
-    /// Reads the numbers in the ring, from `first` on; returns the number after the last.
-    fn read(&self, consumer: &mut M::Consumer, first: u64) -> Judged<u64> {
-        let mut next = first;
-        loop {
-            match M::pop(consumer) {
-                Ok(number) if number == next => next += 1,
-                Ok(number) => return Err(format!("{number:#x} arrived as {next}")),
-                Err(PopError::Empty | PopError::Abandoned) => return Ok(next),
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-    }
-
-    /// Pushes numbers from `next` on, until the ring is full; returns the next one.
-    fn fill(&self, producer: &mut M::Producer, next: u64) -> Judged<u64> {
-        let mut next = next;
-        loop {
-            match M::push(producer, next) {
-                Ok(()) => next += 1,
-                Err(ClaimError::Full | ClaimError::Abandoned) => return Ok(next),
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-    }
-
-    /// Whether the producer has published, if the messages end at `end`.
-    fn published(&self, end: u64) -> Judged<bool> {
-        let (_, old) = self.numbers();
-        let new = old + self.operation.moves;
-        if end == old {
-            Ok(false)
-        } else if end == new {
-            Ok(true)
-        } else {
-            Err(format!("messages up to {end}, not {old} or {new}"))
-        }
-    }
-
-    /// Both endpoints exchange messages for several laps.
-    fn laps(
-        &self,
-        producer: &mut M::Producer,
-        consumer: &mut M::Consumer,
-        next: u64,
-    ) -> Judged<()> {
-        let mut next = next;
-        for _ in 0..3 {
-            let full = self.fill(producer, next)?;
-            if full == next {
-                return Err(format!("no room for {next} in an empty ring"));
-            }
-            let read = self.read(consumer, next)?;
-            if read != full {
-                return Err(format!("messages up to {read}, not {full}"));
-            }
-            next = full;
-        }
-        // One at a time: these have inline copies.
-        for _ in 0..8 {
-            M::push(producer, next).map_err(|error| error.to_string())?;
-            let read = self.read(consumer, next)?;
-            if read != next + 1 {
-                return Err(format!("message {next} did not arrive"));
-            }
-            next = read;
-        }
-        Ok(())
-    }
-
-    fn reads_then_next_holder(&self) -> Judged<bool> {
-        let ring = self.ring()?;
-        let mut consumer = self.consumer(&ring)?;
-        let end = self.read(&mut consumer, self.numbers().0)?;
-        let mut producer = self.producer(&ring)?;
-        self.laps(&mut producer, &mut consumer, end)?;
-        self.published(end)
-    }
-
-    fn next_holder_then_reads(&self) -> Judged<bool> {
-        let end = self.end()?;
-        let ring = self.ring()?;
-        let mut producer = self.producer(&ring)?;
-        let full = self.fill(&mut producer, end)?;
-        let mut consumer = self.consumer(&ring)?;
-        let read = self.read(&mut consumer, self.numbers().0)?;
-        if read != full {
-            return Err(format!("messages up to {read}, not {full}"));
-        }
-        self.laps(&mut producer, &mut consumer, full)?;
-        self.published(end)
-    }
-
-    /// The end of the messages, determined on a separate copy.
-    fn end(&self) -> Judged<u64> {
-        let ring = self.ring()?;
-        self.read(&mut self.consumer(&ring)?, self.numbers().0)
-    }
-
-    /// The peer has seen the tail, and would take an inline copy that the restarted
-    /// producer has not written.
-    fn polls_then_next_holder(&self) -> Judged<bool> {
-        let ring = self.ring()?;
-        let mut consumer = self.consumer(&ring)?;
-        let end = self.read(&mut consumer, self.numbers().0)?;
-        let mut producer = self.producer(&ring)?;
-        // Numbers that the dead endpoint did not use, so that its inline copy would be detected.
+        // The peer has polled before: it would take an inline copy that the restarted producer has
+        // not written. The dead endpoint did not use these numbers.
+        let copy = ring();
+        let mut consumer = copy.consumer().expect("the role is free");
+        read::<M>(&mut consumer, first, end);
+        let mut producer = copy.producer().expect("the role is free");
         let next = end + 1000;
-        M::push(&mut producer, next).map_err(|error| error.to_string())?;
-        let read = self.read(&mut consumer, next)?;
-        if read != next + 1 {
-            return Err(format!("message {next} did not arrive"));
-        }
-        self.laps(&mut producer, &mut consumer, read)?;
-        self.published(end)
+        push::<M>(&mut producer, &M::of(next), Wait::Never).expect("there is room");
+        read::<M>(&mut consumer, next, next + 1);
+        laps::<M>(&mut producer, &mut consumer, next + 1);
+
+        // The peer has found the ring full; the next holder makes room.
+        let copy = ring();
+        let mut producer = copy.producer().expect("the role is free");
+        let full = fill::<M>(&mut producer, end);
+        let mut consumer = copy.consumer().expect("the role is free");
+        let popped = pop::<M>(&mut consumer, Wait::Never);
+        assert_eq!(popped, Ok(M::of(first)));
+        let more = fill::<M>(&mut producer, full);
+        read::<M>(&mut consumer, first + 1, more);
+        moved
     }
 
-    /// Whether the consumer has released, if the next holder begins at `first`.
-    fn released(&self, first: u64) -> Judged<bool> {
-        let (old, _) = self.numbers();
-        let new = old + self.operation.moves;
-        if first == old {
-            Ok(false)
-        } else if first == new {
-            Ok(true)
-        } else {
-            Err(format!("messages from {first}, not {old} or {new}"))
-        }
-    }
-
-    /// Reads the next message and all up to `end`; returns the number of the first.
-    fn read_to(&self, consumer: &mut M::Consumer, end: u64) -> Judged<u64> {
-        let first = match M::pop(consumer) {
-            Ok(first) => first,
-            Err(PopError::Empty | PopError::Abandoned) => end,
-            Err(error) => return Err(error.to_string()),
-        };
-        if first < end {
-            let read = self.read(consumer, first + 1)?;
-            if read != end {
-                return Err(format!("messages up to {read}, not {end}"));
+    /// The first message, and the number after the last.
+    fn unread(&self, ring: &Ring<M>) -> [u64; 2] {
+        let mut consumer = ring.consumer().expect("the role is free");
+        let mut numbers = None;
+        loop {
+            match pop::<M>(&mut consumer, Wait::Never) {
+                Ok(message) => {
+                    let [first, next] = numbers.unwrap_or_else(|| {
+                        let mut all = self.numbers[0]..=self.numbers[1] + self.operation.moves;
+                        let first = all.find(|&number| M::of(number) == message);
+                        [first.unwrap_or_else(|| panic!("not a whole message: {message:?}")); 2]
+                    });
+                    assert_eq!(message, M::of(next), "it is whole, and the next one");
+                    numbers = Some([first, next + 1]);
+                }
+                Err(PopError::Empty | PopError::Abandoned) => break,
+                Err(error) => panic!("{error}"),
             }
         }
-        Ok(first)
+        let [old, end] = self.numbers;
+        let none = match self.operation.role {
+            Role::Producer => old,
+            Role::Consumer => end,
+        };
+        numbers.unwrap_or([none; 2])
     }
+}
 
-    fn next_holder_then_writes(&self) -> Judged<bool> {
-        let ring = self.ring()?;
-        let (_, end) = self.numbers();
-        let mut consumer = self.consumer(&ring)?;
-        let first = self.read_to(&mut consumer, end)?;
-        let mut producer = self.producer(&ring)?;
-        self.laps(&mut producer, &mut consumer, end)?;
-        self.released(first)
+/// Reads these messages, after which there is none.
+fn read<M: Messages + ?Sized>(consumer: &mut M::Consumer, first: u64, end: u64) {
+    for number in first..end {
+        assert_eq!(pop::<M>(consumer, Wait::Never), Ok(M::of(number)));
     }
+    let none = pop::<M>(consumer, Wait::Never);
+    let is_none = matches!(none, Err(PopError::Empty | PopError::Abandoned));
+    assert!(is_none, "{none:?} after {end}");
+}
 
-    fn writes_then_next_holder(&self) -> Judged<bool> {
-        let ring = self.ring()?;
-        let (_, end) = self.numbers();
-        let mut producer = self.producer(&ring)?;
-        let full = self.fill(&mut producer, end)?;
-        let mut consumer = self.consumer(&ring)?;
-        let first = self.read_to(&mut consumer, full)?;
-        self.laps(&mut producer, &mut consumer, full)?;
-        self.released(first)
-    }
-
-    /// The peer has found the ring full; the next holder makes room.
-    fn full_then_next_holder(&self) -> Judged<bool> {
-        let ring = self.ring()?;
-        let (_, end) = self.numbers();
-        let mut producer = self.producer(&ring)?;
-        let full = self.fill(&mut producer, end)?;
-        let mut consumer = self.consumer(&ring)?;
-        let first = M::pop(&mut consumer).map_err(|error| error.to_string())?;
-        let more = self.fill(&mut producer, full)?;
-        let read = self.read(&mut consumer, first + 1)?;
-        if read != more {
-            return Err(format!("messages up to {read}, not {more}"));
+/// Pushes numbers from `next` on, until the ring is full; returns the next one.
+pub(crate) fn fill<M: Messages + ?Sized>(producer: &mut M::Producer, mut next: u64) -> u64 {
+    loop {
+        match push::<M>(producer, &M::of(next), Wait::Never) {
+            Ok(()) => next += 1,
+            Err(ClaimError::Full | ClaimError::Abandoned) => return next,
+            Err(error) => panic!("{error}"),
         }
-        self.released(first)
+    }
+}
+
+/// Both endpoints exchange messages for several laps.
+fn laps<M: Messages + ?Sized>(
+    producer: &mut M::Producer,
+    consumer: &mut M::Consumer,
+    mut next: u64,
+) {
+    for _ in 0..3 {
+        let full = fill::<M>(producer, next);
+        assert!(full > next, "no room for {next} in an empty ring");
+        read::<M>(consumer, next, full);
+        next = full;
+    }
+    // One at a time: these have inline copies.
+    for next in next..next + 8 {
+        push::<M>(producer, &M::of(next), Wait::Never).expect("there is room");
+        read::<M>(consumer, next, next + 1);
     }
 }

@@ -4,6 +4,7 @@
 //! changes only private state. So a child is killed after each call, after each change, and
 //! in its sleep; or, with `QUOIT_EVERY_INSTRUCTION`, at every instruction.
 
+use std::any::Any;
 use std::env;
 use std::fs::File;
 use std::path::Path;
@@ -12,8 +13,7 @@ use std::time::Duration;
 
 use memmap2::Mmap;
 use quoit::{
-    Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Role, StalePolicy,
-    WaitStrategy, unlink,
+    Consumer, Error, PopError, Producer, Ring, RingOptions, Role, StalePolicy, WaitStrategy, unlink,
 };
 
 use super::stepper::{Next, Stepper, traced};
@@ -21,12 +21,13 @@ use crate::common::PATIENCE;
 use crate::common::child::{Child, hold, say};
 use crate::common::clock::until;
 use crate::common::names::{RingName, files_in, shared_memory_directory};
+use crate::common::positions::{End, ROLES, other};
 use crate::common::rings::named;
 use crate::common::sleep_state::SleepPage;
 
-/// The capacity: two records of a number.
+/// The capacity: two records, each of which is its position.
 const CAPACITY: u64 = 2;
-/// The last number, at which the peer stops.
+/// The last position, at which the peer stops.
 const LAST: u64 = 2;
 /// The timeout of a park.
 const NAP: Duration = Duration::from_millis(250);
@@ -36,105 +37,71 @@ fn options() -> RingOptions {
     options.spin(Duration::ZERO)
 }
 
-/// In a child: takes the roles that the operation needs, and performs it between two marks.
+fn role_of(word: &str) -> Role {
+    let is_it = |role: &Role| word.ends_with(&role.to_string());
+    ROLES.into_iter().find(is_it).expect("a role")
+}
+
+/// In a child: takes the role that the operation needs, and performs it between two marks.
 pub(crate) fn mortal(words: &[String]) {
     let (path, operation) = (Path::new(&words[0]), words[1].as_str());
     let ring = || options().open::<u64>(path).expect("the ring");
-    let producer = || ring().producer().expect("the role is free");
-    let consumer = || ring().consumer().expect("the role is free");
-    match operation {
-        "push" => {
-            let mut producer = producer();
-            traced(|| producer.try_push(0)).expect("there is room");
-            hold();
-        }
-        "pop" => {
-            let mut consumer = consumer();
-            traced(|| consumer.try_pop()).expect("there is a record");
-            hold();
-        }
-        "park of the producer" => {
-            let mut producer = producer();
-            let _ = traced(|| producer.push_timeout(9, NAP));
-            hold();
-        }
-        "park of the consumer" => {
-            let mut consumer = consumer();
-            let _ = traced(|| consumer.pop_timeout(NAP));
-            hold();
-        }
-        "take the producer" => {
+    let end = |role| End::of(&ring(), role);
+    let moves = |role, timeout| -> Box<dyn Any> {
+        let mut end = end(role);
+        let moved = traced(|| end.moves(timeout));
+        assert_eq!(moved.is_ok(), timeout == Duration::ZERO);
+        Box::new(end)
+    };
+    let verb = operation.split(' ').next().expect("a verb");
+    let _kept = match verb {
+        "push" => moves(Role::Producer, Duration::ZERO),
+        "pop" => moves(Role::Consumer, Duration::ZERO),
+        "park" => moves(role_of(operation), NAP),
+        "take" => {
             let ring = ring();
-            let _producer = traced(|| ring.producer()).expect("the role is free");
-            hold();
+            Box::new(traced(|| End::of(&ring, role_of(operation))))
         }
-        "take the consumer" => {
-            let ring = ring();
-            let _consumer = traced(|| ring.consumer()).expect("the role is free");
-            hold();
+        "drop" => {
+            let end = end(role_of(operation));
+            traced(|| drop(end));
+            Box::new(())
         }
-        "drop the producer" => {
-            let producer = producer();
-            traced(|| drop(producer));
-        }
-        "drop the consumer" => {
-            let consumer = consumer();
-            traced(|| drop(consumer));
-        }
-        "create" => drop(traced(|| options().create::<u64>(path)).expect("a ring")),
-        "open" => drop(traced(|| options().open::<u64>(path)).expect("a ring")),
+        "create" => Box::new(traced(|| options().create::<u64>(path)).expect("a ring")),
+        "open" => Box::new(traced(|| options().open::<u64>(path)).expect("a ring")),
         "replace" => {
             let options = options().stale(StalePolicy::Replace);
-            drop(traced(|| options.create::<u64>(path)).expect("a ring"));
+            Box::new(traced(|| options.create::<u64>(path)).expect("a ring"))
         }
-        "unlink" => traced(|| unlink(path)).expect("no process holds the ring"),
+        "unlink" => {
+            traced(|| unlink(path)).expect("no process holds the ring");
+            Box::new(())
+        }
         other => panic!("there is no operation {other}"),
-    }
+    };
     hold();
 }
 
-/// In a child: pops until the last number, from any producer.
-pub(crate) fn reader(words: &[String]) {
+/// In a child: fills the ring if it is the producer, and then moves up to the last record, with any peer.
+pub(crate) fn peer(words: &[String]) {
     let ring = options().open::<u64>(&words[0]).expect("the ring");
-    let mut consumer = ring.consumer().expect("the role is free");
+    let role = role_of(&words[1]);
+    let mut end = End::of(&ring, role);
+    while role == Role::Producer && end.position() < CAPACITY {
+        end.moves(Duration::ZERO).expect("there is room");
+    }
     say("ready");
-    loop {
-        match consumer.pop_timeout(PATIENCE) {
-            Ok(number) => {
-                say(number);
-                if number == LAST {
-                    break;
-                }
+    while end.position() <= LAST {
+        match end.moves(PATIENCE) {
+            Ok(()) => say(end.position() - 1),
+            Err(PopError::Abandoned) => {
+                say("abandoned");
+                sleep(Duration::from_millis(1));
             }
-            Err(PopError::Abandoned) => alone(),
             Err(error) => panic!("{error}"),
         }
     }
     hold();
-}
-
-/// In a child: pushes the last number when any consumer has made room.
-pub(crate) fn writer(words: &[String]) {
-    let ring = options().open::<u64>(&words[0]).expect("the ring");
-    let mut producer = ring.producer().expect("the role is free");
-    for number in 0..LAST {
-        producer.try_push(number).expect("there is room");
-    }
-    say("ready");
-    loop {
-        match producer.push_timeout(LAST, PATIENCE) {
-            Ok(()) => break,
-            Err(PushError::Abandoned(_)) => alone(),
-            Err(error) => panic!("{error}"),
-        }
-    }
-    say(LAST);
-    hold();
-}
-
-fn alone() {
-    say("abandoned");
-    sleep(Duration::from_millis(1));
 }
 
 /// A point of death.
@@ -290,45 +257,28 @@ fn peer_sleeps(operation: &str, role: Role) -> usize {
     at_every_moment(operation, |kill, moment| {
         let name = RingName::new("killed");
         options().create::<u64>(&name).expect("a ring");
-        let path = name.file();
-        let words = [path.to_str().expect("a path in UTF-8")];
-        let page = SleepPage::open(&path);
-        let (part, sleeper_role): (_, fn(&SleepPage) -> bool) = match role {
-            Role::Producer => ("reader", SleepPage::consumer_is_parked),
-            Role::Consumer => ("writer", SleepPage::producer_is_parked),
+        let page = SleepPage::open(&name.file());
+        let is_parked = || match role {
+            Role::Producer => page.consumer_is_parked(),
+            Role::Consumer => page.producer_is_parked(),
         };
-        let survivor = Child::start(part, &words);
+        let survivor = Child::start("peer", &[&name, &other(role).to_string()]);
         survivor.expect("ready");
-        until("it sleeps", || sleeper_role(&page));
-        kill(&path, &|| until("it sleeps", || sleeper_role(&page)));
+        until("it sleeps", is_parked);
+        kill(&name.file(), &|| until("it sleeps", is_parked));
         let mut heard = Vec::new();
         if moment % 2 == 1 && !operation.starts_with("take") {
             hear_from(&survivor, &mut heard); // alone: by a liveness check, or by the dead endpoint's wake
         }
-        let ring = options().open::<u64>(&name).expect("the ring");
-        match role {
-            Role::Producer => {
-                let mut successor = ring.producer().expect("the role is free immediately");
-                let first = successor.position();
-                if first > 0 && heard.is_empty() {
-                    hear_from(&survivor, &mut heard); // the next holder wakes it
-                }
-                for number in first..=LAST {
-                    let pushed = successor.push_timeout(number, PATIENCE);
-                    pushed.expect("the peer reads");
-                }
-            }
-            Role::Consumer => {
-                let mut successor = ring.consumer().expect("the role is free immediately");
-                let first = successor.position();
-                assert!(first <= u64::from(operation == "pop"));
-                if first > 0 && heard.is_empty() {
-                    hear_from(&survivor, &mut heard); // the next holder wakes it
-                }
-                for number in first..=LAST {
-                    assert_eq!(successor.pop_timeout(PATIENCE), Ok(number));
-                }
-            }
+        // The role is free immediately.
+        let mut successor = End::of(&options().open(&name).expect("the ring"), role);
+        let first = successor.position();
+        assert!(role == Role::Producer || first <= u64::from(operation == "pop"));
+        if first > 0 && heard.is_empty() {
+            hear_from(&survivor, &mut heard); // the next holder wakes it
+        }
+        while successor.position() <= LAST {
+            successor.moves(PATIENCE).expect("the peer moves");
         }
         while heard.last() != Some(&LAST) {
             hear_from(&survivor, &mut heard);
@@ -344,35 +294,34 @@ fn sleeper_dies(operation: &str, role: Role) -> usize {
     at_every_moment(operation, |kill, moment| {
         let (ring, name) = named::<u64>("sleeper", &options());
         let page = SleepPage::open(&name.file());
-        let (mut producer, mut consumer);
-        match role {
-            Role::Consumer => {
-                producer = ring.producer().expect("the role is free");
-                kill(&name.file(), &|| ());
-                let before = page.read().producer.wakes;
-                producer.try_push(0).expect("there is room");
-                producer.try_push(1).expect("there is room");
-                assert!(page.read().producer.wakes - before <= 1, "moment {moment}");
-                consumer = ring.consumer().expect("the role is free immediately");
+        let fill = |producer: &mut End| {
+            for _ in 0..CAPACITY {
+                producer.moves(Duration::ZERO).expect("there is room");
             }
-            Role::Producer => {
-                producer = ring.producer().expect("the role is free");
-                for number in 0..CAPACITY {
-                    producer.try_push(number).expect("there is room");
-                }
-                drop(producer);
-                consumer = ring.consumer().expect("the role is free");
-                kill(&name.file(), &|| ());
-                producer = ring.producer().expect("the role is free immediately");
-            }
+        };
+        if role == Role::Producer {
+            fill(&mut End::of(&ring, role));
         }
-        for number in 0..CAPACITY {
-            assert_eq!(consumer.pop_timeout(PATIENCE), Ok(number));
+        let mut peer = End::of(&ring, other(role));
+        kill(&name.file(), &|| ());
+        if role == Role::Consumer {
+            let before = page.read().producer.wakes;
+            fill(&mut peer);
+            assert!(page.read().producer.wakes - before <= 1, "moment {moment}");
         }
-        let sleeper = thread::spawn(move || consumer.pop_timeout(PATIENCE));
+        // The role is free immediately.
+        let successor = End::of(&ring, role);
+        let (mut producer, mut consumer) = match role {
+            Role::Producer => (successor, peer),
+            Role::Consumer => (peer, successor),
+        };
+        for _ in 0..CAPACITY {
+            consumer.moves(PATIENCE).expect("a record");
+        }
+        let sleeper = thread::spawn(move || consumer.moves(PATIENCE));
         until("it sleeps", || page.consumer_is_parked());
-        producer.try_push(CAPACITY).expect("there is room");
-        assert_eq!(sleeper.join().expect("no panic"), Ok(CAPACITY));
+        producer.moves(Duration::ZERO).expect("there is room");
+        assert_eq!(sleeper.join().expect("no panic"), Ok(()));
         let state = page.read();
         assert_eq!(state.producer.rescues + state.consumer.rescues, 0);
     })
@@ -407,22 +356,20 @@ fn operation_on_a_name(operation: &str, exists: bool) -> usize {
 
 /// All operations; returns the number of kills.
 pub(crate) fn all() -> usize {
-    let mut deaths = 0;
-    for operation in ["take the producer", "push", "drop the producer"] {
-        deaths += peer_sleeps(operation, Role::Producer);
-    }
-    for operation in ["take the consumer", "pop", "drop the consumer"] {
-        deaths += peer_sleeps(operation, Role::Consumer);
-    }
-    deaths += sleeper_dies("park of the producer", Role::Producer);
-    deaths += sleeper_dies("park of the consumer", Role::Consumer);
-    for (operation, exists) in [
-        ("create", false),
-        ("open", true),
-        ("replace", true),
-        ("unlink", true),
-    ] {
-        deaths += operation_on_a_name(operation, exists);
-    }
-    deaths
+    let [producer, consumer] = ROLES;
+    let deaths = [
+        peer_sleeps("take the producer", producer),
+        peer_sleeps("push", producer),
+        peer_sleeps("drop the producer", producer),
+        peer_sleeps("take the consumer", consumer),
+        peer_sleeps("pop", consumer),
+        peer_sleeps("drop the consumer", consumer),
+        sleeper_dies("park of the producer", producer),
+        sleeper_dies("park of the consumer", consumer),
+        operation_on_a_name("create", false),
+        operation_on_a_name("open", true),
+        operation_on_a_name("replace", true),
+        operation_on_a_name("unlink", true),
+    ];
+    deaths.iter().sum()
 }

@@ -16,16 +16,17 @@ mod messages;
 mod stages;
 mod stepper;
 
-use std::path::Path;
+use std::panic::catch_unwind;
 use std::thread;
 
+use common::calls::{Wait, pop, push};
 use common::cores;
-use common::names::RingName;
-use images::{Outcome, judge};
-use kills::{mortal, reader, writer};
-use messages::{Frames, Messages, Records};
+use images::judge;
+use kills::{mortal, peer};
+use messages::{Messages, Record};
+use quoit::Role::{Consumer, Producer};
 use quoit::{DoorbellKind, RingOptions};
-use stages::*;
+use stages::{Operation, Stage, by, player};
 
 common::suite::suite! {
     tests: [
@@ -33,82 +34,46 @@ common::suite::suite! {
         a_publish_before_the_message_is_detected,
         a_ring_continues_after_a_kill_at_any_system_call,
     ],
-    parts: [player, mortal, reader, writer],
-}
-
-/// See [`play`].
-fn player(words: &[String]) {
-    let number = |index: usize| words[index].parse().expect("a number");
-    let stage = Stage {
-        passed: number(3),
-        unread: number(4),
-        inline: number(5) != 0,
-        peer_sleeps: number(6) != 0,
-    };
-    play(Path::new(&words[0]), &words[1], &words[2], stage);
-}
-
-const EMPTY: Stage = Stage {
-    passed: 0,
-    unread: 0,
-    inline: false,
-    peer_sleeps: false,
-};
-
-fn create<M: Messages>(doorbell: DoorbellKind) -> impl FnOnce(&RingName) {
-    move |name| {
-        let options = RingOptions::new(M::CAPACITY).doorbell(doorbell);
-        options.create::<M::T>(name).expect("a ring");
-    }
+    parts: [player, mortal, peer],
 }
 
 /// One line of the table.
-fn line<M: Messages>(shape: &str, operation: Operation, stages: &[Stage]) -> u64 {
-    let mut sum = Outcome::default();
+fn line<M: Messages + ?Sized>(operation: Operation, stages: &[Stage]) -> u64 {
+    let mut sum = [0; 2];
     for &stage in stages {
-        for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
-            if doorbell == DoorbellKind::Semaphore && !stage.peer_sleeps {
-                continue;
-            }
-            let outcome = judge::<M>(shape, create::<M>(doorbell), operation, stage);
-            for fault in &outcome.faults {
-                println!("{shape}, {}, {stage:?}: {fault}", operation.name);
-            }
-            sum.points += outcome.points;
-            sum.images += outcome.images;
-            sum.faults.extend(outcome.faults);
+        let doorbells = [DoorbellKind::Futex, DoorbellKind::Semaphore];
+        for &doorbell in &doorbells[..1 + usize::from(stage.peer_sleeps)] {
+            let found = judge::<M>(doorbell, operation, stage);
+            sum = [sum[0] + found[0], sum[1] + found[1]];
         }
     }
+    let [points, images] = sum;
     println!(
-        "  {shape:8} {:22} {:2} stages {:7} points {:5} memories",
+        "  {:8} {:22} {:2} stages {points:7} points {images:5} memories",
+        M::NAME,
         operation.name,
         stages.len(),
-        sum.points,
-        sum.images
     );
-    assert!(sum.faults.is_empty(), "{} faults", sum.faults.len());
-    sum.points
+    points
 }
 
 /// How many messages fill a ring after this many have passed.
-fn capacity<M: Messages>(passed: u64) -> u64 {
-    let (mut producer, mut consumer) = RingOptions::new(M::CAPACITY)
-        .heap::<M::T>()
-        .expect("a ring");
+fn capacity<M: Messages + ?Sized>(passed: u64) -> u64 {
+    let ring = RingOptions::new(M::CAPACITY).heap::<M>();
+    let (mut producer, mut consumer) = ring.expect("a ring");
     for number in 0..passed {
-        M::push(&mut producer, number).expect("there is room");
-        assert_eq!(M::pop(&mut consumer), Ok(number));
+        push::<M>(&mut producer, &M::of(number), Wait::Never).expect("there is room");
+        assert_eq!(pop::<M>(&mut consumer, Wait::Never), Ok(M::of(number)));
     }
-    let full = (passed..).take_while(|&number| M::push(&mut producer, number).is_ok());
-    full.count() as u64
+    images::fill::<M>(&mut producer, passed) - passed
 }
 
-fn lines<M: Messages>(shape: &str) -> u64 {
+fn lines<M: Messages + ?Sized>() -> u64 {
     let full = capacity::<M>;
     let at = |passed, unread| Stage {
         passed,
         unread,
-        ..EMPTY
+        ..Stage::default()
     };
     let inline = |passed| Stage {
         inline: true,
@@ -118,9 +83,8 @@ fn lines<M: Messages>(shape: &str) -> u64 {
         peer_sleeps: true,
         ..stage
     };
-    let mut points = 0;
     // Empty, one, nearly full, wrapping; with a sleeper; with an inline copy.
-    let before_push = [
+    let before_push = &[
         at(0, 0),
         at(0, 1),
         at(0, full(0) - 2),
@@ -132,11 +96,8 @@ fn lines<M: Messages>(shape: &str) -> u64 {
         inline(3),
         inline(4),
         peer_sleeps(inline(5)),
-    ];
-    for operation in PUSHING {
-        points += line::<M>(shape, operation, &before_push);
-    }
-    let before_pop = [
+    ][..];
+    let before_pop = &[
         at(0, 1),
         at(0, 2),
         at(0, full(0)),
@@ -144,29 +105,43 @@ fn lines<M: Messages>(shape: &str) -> u64 {
         at(5, full(5)),
         peer_sleeps(at(0, full(0))),
         peer_sleeps(at(3, 1)),
-    ];
-    for operation in POPPING {
-        points += line::<M>(shape, operation, &before_pop);
-    }
-    for unread in [1, 2, 3] {
-        let drain = Operation {
-            moves: unread,
-            ..DRAIN
-        };
+    ][..];
+    let before_drain = [1, 2, 3].map(|unread| {
         let stages = [at(0, unread), at(3, unread), peer_sleeps(at(1, unread))];
-        points += line::<M>(shape, drain, &stages);
-    }
+        (unread, stages)
+    });
     let fulls = [at(0, full(0)), at(3, full(3))];
     let empties = [at(0, 0), at(3, 0), inline(2)];
-    points += line::<M>(shape, PUSH_INTO_FULL, &fulls);
-    points += line::<M>(shape, POP_FROM_EMPTY, &empties);
-    points += line::<M>(shape, PARK[0], &fulls[..1]);
-    points += line::<M>(shape, PARK[1], &empties[..1]);
-    let any = [at(0, 0), at(3, 1), peer_sleeps(at(1, full(1))), inline(2)];
-    for operation in TAKE.into_iter().chain(CLOSE) {
-        points += line::<M>(shape, operation, &any);
+    let any = &[at(0, 0), at(3, 1), peer_sleeps(at(1, full(1))), inline(2)][..];
+    let mut table = vec![
+        (by(Producer, "try_push", 1), before_push),
+        (by(Producer, "try_claim", 1), before_push),
+        (by(Producer, "try_FrameBatch::claim", 0), before_push),
+        (by(Producer, "try_push_slice", 2), before_push),
+        (by(Consumer, "try_pop", 1), before_pop),
+        (by(Consumer, "try_peek", 1), before_pop),
+        (by(Consumer, "try_peek_many", 1), before_pop),
+        (by(Consumer, "skip", 1), before_pop),
+        (by(Producer, "try_push", 0), &fulls),
+        (by(Consumer, "try_pop", 0), &empties),
+        (by(Producer, "push_timeout", 0), &fulls[..1]),
+        (by(Consumer, "pop_timeout", 0), &empties[..1]),
+        (by(Producer, "take the producer", 0), any),
+        (by(Consumer, "take the consumer", 0), any),
+        (by(Producer, "drop the producer", 0), any),
+        (by(Consumer, "drop the consumer", 0), any),
+        (by(Producer, "close the producer", 0), any),
+        (by(Consumer, "close the consumer", 0), any),
+    ];
+    for (unread, stages) in &before_drain {
+        let drains = ["try_drain", "try_iter"];
+        table.extend(drains.map(|drain| (by(Consumer, drain, *unread), &stages[..])));
     }
-    points
+    table.retain(|(operation, _)| !M::LACKS.contains(&operation.name));
+    let points = table
+        .iter()
+        .map(|(operation, stages)| line::<M>(*operation, stages));
+    points.sum()
 }
 
 /// Runs this process and its children on one core: a step is two switches between the
@@ -180,8 +155,8 @@ fn on_one_core<R>(index: usize, run: impl FnOnce() -> R) -> R {
 fn a_ring_continues_after_a_death_at_any_instruction() {
     println!();
     let points: u64 = thread::scope(|threads| {
-        let records = threads.spawn(|| on_one_core(0, || lines::<Records>("records")));
-        let frames = threads.spawn(|| on_one_core(1, || lines::<Frames>("frames")));
+        let records = threads.spawn(|| on_one_core(0, lines::<Record>));
+        let frames = threads.spawn(|| on_one_core(1, lines::<[u8]>));
         [records, frames]
             .map(|lines| lines.join().expect("no faults"))
             .iter()
@@ -191,11 +166,11 @@ fn a_ring_continues_after_a_death_at_any_instruction() {
 }
 
 fn a_publish_before_the_message_is_detected() {
-    let stage = EMPTY;
-    let create = create::<Records>(DoorbellKind::Futex);
-    let outcome = judge::<Records>("records", create, PUBLISH_FIRST, stage);
-    print!("[{} points, found: {:?}] ", outcome.points, outcome.faults);
-    assert!(!outcome.faults.is_empty());
+    let operation = by(Producer, "publish first", 1);
+    let judged = catch_unwind(|| judge::<Record>(DoorbellKind::Futex, operation, Stage::default()));
+    let fault = judged.expect_err("it is detected");
+    let fault = fault.downcast_ref::<String>().expect("a message");
+    assert!(fault.contains("a whole message"), "{fault}");
 }
 
 fn a_ring_continues_after_a_kill_at_any_system_call() {

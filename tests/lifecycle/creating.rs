@@ -15,10 +15,8 @@ use quoit::{
 };
 
 crate::common::suite::tests! {
-    a_capacity_is_a_power_of_two,
+    only_some_capacities_are_possible,
     without_a_capacity_a_ring_is_opened_and_not_created,
-    frames_need_at_least_64_bytes,
-    a_ring_beyond_any_address_space_is_refused,
     frames_begin_at_a_multiple_of_eight,
     records_begin_anywhere,
     a_second_create_says_whether_the_ring_is_in_use,
@@ -28,8 +26,7 @@ crate::common::suite::tests! {
     a_refused_create_leaves_no_file_behind,
     open_does_not_find_a_ring_that_was_not_created,
     a_ring_on_a_disk_or_in_shared_memory_is_reserved_completely,
-    prefault_maps_every_page_immediately,
-    lock_memory_keeps_every_page_in_memory,
+    prefault_maps_every_page_and_lock_memory_keeps_them,
     a_new_ring_may_be_prefaulted_and_locked_as_well,
     a_heap_ring_that_is_too_large_is_an_error,
 }
@@ -51,28 +48,29 @@ fn is_no_capacity<T: Shape + ?Sized>(options: &RingOptions, number: u64) {
     assert_eq!(files_in(directory.path()), [""; 0]);
 }
 
-fn a_capacity_is_a_power_of_two() {
-    for capacity in [0, 3, 5, 63, 65, 1000, u64::MAX] {
+/// Powers of two, within the address space, of at least 64 bytes for frames.
+fn only_some_capacities_are_possible() {
+    for capacity in [0, 3, 5, 63, 65, 1000, 1 << 60, 1 << 61, u64::MAX] {
         is_no_capacity::<u64>(&RingOptions::new(capacity), capacity);
+    }
+    for capacity in [0, 1, 2, 3, 5, 32, 63, 65, 1000, 1 << 63, u64::MAX] {
         is_no_capacity::<[u8]>(&RingOptions::new(capacity), capacity);
     }
     for capacity in [1, 2, 4, 64, 4096] {
-        let (ring, _name) = named::<u64>("power", &RingOptions::new(capacity));
+        let (ring, _name) = named::<u64>("records", &RingOptions::new(capacity));
         assert_eq!(ring.capacity(), capacity);
     }
+    let (ring, _name) = named::<[u8]>("frames", &RingOptions::new(64));
+    assert_eq!(ring.capacity(), 64);
 }
 
 fn without_a_capacity_a_ring_is_opened_and_not_created() {
     is_no_capacity::<u64>(&RingOptions::default(), 0);
     let name = RingName::new("any-capacity");
-    let refusal = RingOptions::default()
-        .create::<u64>(&name)
-        .expect_err("no capacity");
-    let text = refusal.to_string();
-    assert_eq!(
-        text,
-        "a new ring needs a capacity; set it with RingOptions::capacity"
-    );
+    let refusal = RingOptions::default().create::<u64>(&name);
+    let text = refusal.expect_err("no capacity").to_string();
+    let expected = "a new ring needs a capacity; set it with RingOptions::capacity";
+    assert_eq!(text, expected);
     let created = RingOptions::default().capacity(128).create::<u64>(&name);
     assert_eq!(created.expect("a ring").capacity(), 128);
     let opened = RingOptions::default().open_or_create::<u64>(&name);
@@ -81,30 +79,12 @@ fn without_a_capacity_a_ring_is_opened_and_not_created() {
     is!(refusal => Some(Error::CapacityMismatch { .. }));
 }
 
-fn frames_need_at_least_64_bytes() {
-    for capacity in [1, 2, 32] {
-        is_no_capacity::<[u8]>(&RingOptions::new(capacity), capacity);
-    }
-    let name = RingName::new("small-frames");
-    RingOptions::new(64)
-        .create::<[u8]>(&name)
-        .expect("64 bytes suffice");
-}
-
-fn a_ring_beyond_any_address_space_is_refused() {
-    is_no_capacity::<u64>(&RingOptions::new(1 << 60), 1 << 60);
-    is_no_capacity::<u64>(&RingOptions::new(1 << 61), 1 << 61);
-    is_no_capacity::<[u8]>(&RingOptions::new(1 << 63), 1 << 63);
-}
-
 fn frames_begin_at_a_multiple_of_eight() {
+    let begins = |position| RingOptions::new(64).first_position(position);
     for position in [1, 4, 9, u64::MAX] {
-        is_no_capacity::<[u8]>(&RingOptions::new(64).first_position(position), position);
+        is_no_capacity::<[u8]>(&begins(position), position);
     }
-    let (producer, consumer) = RingOptions::new(64)
-        .first_position(48)
-        .heap::<[u8]>()
-        .expect("a multiple of eight suffices");
+    let (producer, consumer) = begins(48).heap::<[u8]>().expect("48 is possible");
     assert_eq!((producer.position(), consumer.position()), (48, 48));
 }
 
@@ -114,10 +94,7 @@ fn records_begin_anywhere() {
         let options = RingOptions::new(2).first_position(position);
         let ring = options.create::<u8>(&name).expect("a ring");
         let (mut producer, mut consumer) = ends(&ring);
-        assert_eq!(
-            (producer.position(), consumer.position()),
-            (position, position)
-        );
+        assert_eq!([producer.position(), consumer.position()], [position; 2]);
         producer.try_push(7).expect("there is room");
         assert_eq!(consumer.try_pop(), Ok(7));
         assert_eq!(producer.position(), position.wrapping_add(1));
@@ -127,26 +104,22 @@ fn records_begin_anywhere() {
 fn a_second_create_says_whether_the_ring_is_in_use() {
     let name = RingName::new("exists");
     let options = RingOptions::new(4);
-    let second_create = || match options.create::<u64>(&name) {
-        Err(Error::AlreadyExists {
-            name: shown,
-            in_use,
-        }) => {
-            assert_eq!(shown, name.as_str());
-            in_use
-        }
-        other => panic!("the wrong error: {other:?}"),
+    let exists = |is_used| {
+        let refusal = options.create::<u64>(&name).err();
+        refused!(refusal => Error::AlreadyExists { name: shown, in_use });
+        assert_eq!((&*shown, in_use), (name.as_str(), is_used));
     };
     let ring = options.create::<u64>(&name).expect("a ring");
-    assert!(!second_create(), "a ring without roles is not in use");
-    let producer = ring.producer().expect("the role is free");
-    assert!(second_create());
-    let consumer = ring.consumer().expect("the role is free");
-    assert!(second_create());
+    exists(false);
+    let (producer, consumer) = ends(&ring);
+    exists(true);
     drop(producer);
-    assert!(second_create());
+    exists(true);
     drop(consumer);
-    assert!(!second_create());
+    exists(false);
+    let producer = ring.producer();
+    exists(true);
+    drop(producer);
     // Producer and Consumer create rings in the same way.
     let refusals = [
         Producer::<u64>::create(&name, 4).err(),
@@ -177,20 +150,17 @@ fn open_or_create_does_not_change_an_existing_ring() {
     let mut producer = Producer::<u64>::create(&name, 4).expect("a ring");
     producer.try_push(7).expect("there is room");
     drop(producer);
-    let file = SegmentFile::open(&name.file());
-    let incarnation = file.read(INCARNATION);
+    let incarnation = || SegmentFile::open(&name.file()).read(INCARNATION);
+    let before = incarnation();
     let opened = RingOptions::new(4).open_or_create::<u64>(&name);
     opened.expect("it opens");
-    assert_eq!(
-        SegmentFile::open(&name.file()).read(INCARNATION),
-        incarnation
-    );
+    assert_eq!(incarnation(), before);
     let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
     assert_eq!(consumer.try_pop(), Ok(7));
 }
 
 fn open_or_create_checks_the_capacity_and_open_takes_any() {
-    let (ring, name) = named::<u64>("capacity", &RingOptions::new(64));
+    let (_ring, name) = named::<u64>("capacity", &RingOptions::new(64));
     for wanted in [32, 128] {
         let refusals = [
             RingOptions::new(wanted).open_or_create::<u64>(&name).err(),
@@ -201,28 +171,18 @@ fn open_or_create_checks_the_capacity_and_open_takes_any() {
             refused!(refusal => Error::CapacityMismatch { found, expected, .. });
             assert_eq!((found, expected), (64, wanted));
         }
-        let opened = RingOptions::new(wanted)
-            .open::<u64>(&name)
-            .expect("it opens");
-        assert_eq!(opened.capacity(), 64);
+        let opened = RingOptions::new(wanted).open::<u64>(&name);
+        assert_eq!(opened.expect("it opens").capacity(), 64);
     }
-    assert_eq!(
-        Ring::<u64>::open(&name).expect("it opens").capacity(),
-        ring.capacity()
-    );
 }
 
 fn a_refused_create_leaves_no_file_behind() {
     for directory in [shared_memory_directory(), file_directory()] {
         let path = directory.path().join("ring");
         let _producer = Producer::<u64>::create(&path, 4).expect("a ring");
-        for options in [
-            RingOptions::new(4),
-            RingOptions::new(4).stale(StalePolicy::Replace),
-        ] {
-            options
-                .create::<u64>(&path)
-                .expect_err("the ring is in use");
+        for stale in [StalePolicy::TakeOver, StalePolicy::Replace] {
+            let created = RingOptions::new(4).stale(stale).create::<u64>(&path);
+            created.expect_err("the ring is in use");
             assert_eq!(files_in(directory.path()), ["ring"]);
         }
     }
@@ -250,10 +210,8 @@ fn a_ring_on_a_disk_or_in_shared_memory_is_reserved_completely() {
         let metadata = fs::metadata(&path).expect("the file exists");
         assert!(metadata.is_file());
         assert!(metadata.len() >= 16384 + (8 << 16));
-        assert!(
-            metadata.blocks() * 512 >= metadata.len(),
-            "the file is sparse"
-        );
+        let is_sparse = metadata.blocks() * 512 < metadata.len();
+        assert!(!is_sparse, "the file is sparse");
         producer.try_push(7).expect("there is room");
         drop(producer);
         let mut consumer = Consumer::<u64>::open(&path).expect("the ring still exists");
@@ -262,50 +220,31 @@ fn a_ring_on_a_disk_or_in_shared_memory_is_reserved_completely() {
     }
 }
 
-/// A ring of this many bytes, created and not mapped: the creator's own mapping has no name
-/// in `smaps`.
-fn unmapped(test: &str, capacity: u64) -> (RingName, RingOptions) {
-    let name = RingName::new(test);
-    let options = RingOptions::new(capacity);
-    options.create::<u8>(&name).expect("a ring");
-    (name, options)
-}
-
-fn prefault_maps_every_page_immediately() {
-    let (name, options) = unmapped("prefault", 8 << 20);
-    let plain = options.open::<u8>(&name).expect("it opens");
-    let size = mapped(&name.file(), "Size:");
-    assert!(size > 8 << 10, "the ring takes eight megabytes");
-    assert!(
-        mapped(&name.file(), "Rss:") < size,
-        "there is nothing to prefault"
-    );
-    drop(plain);
-    let _ring = options.prefault(true).open::<u8>(&name).expect("it opens");
-    assert_eq!(mapped(&name.file(), "Rss:"), size);
-}
-
-fn lock_memory_keeps_every_page_in_memory() {
-    let (name, options) = unmapped("lock-memory", 1 << 20);
-    let plain = options.open::<u8>(&name).expect("it opens");
-    let size = mapped(&name.file(), "Size:");
-    assert!(size > 1 << 10, "the ring takes a megabyte");
-    assert_eq!(mapped(&name.file(), "Locked:"), 0);
-    drop(plain);
-    let _ring = options
-        .lock_memory(true)
-        .open::<u8>(&name)
-        .expect("it opens");
-    assert_eq!(mapped(&name.file(), "Locked:"), size);
+/// The creator's own mapping has no name in `smaps`, so the ring is opened.
+fn prefault_maps_every_page_and_lock_memory_keeps_them() {
+    let prefault: fn(RingOptions) -> RingOptions = |options| options.prefault(true);
+    let lock: fn(RingOptions) -> RingOptions = |options| options.lock_memory(true);
+    for (all, field, capacity) in [(prefault, "Rss:", 8 << 20), (lock, "Locked:", 1 << 20)] {
+        let (_, name) = named::<u8>("memory", &RingOptions::new(capacity));
+        let plain = RingOptions::new(capacity)
+            .open::<u8>(&name)
+            .expect("it opens");
+        let size = mapped(&name.file(), "Size:");
+        assert!(size > capacity >> 10, "{size} kilobytes");
+        assert!(mapped(&name.file(), field) < size, "there is nothing to do");
+        drop(plain);
+        let _ring = all(RingOptions::new(capacity))
+            .open::<u8>(&name)
+            .expect("it opens");
+        assert_eq!(mapped(&name.file(), field), size);
+    }
 }
 
 fn a_new_ring_may_be_prefaulted_and_locked_as_well() {
     let name = RingName::new("prefault-and-lock");
     let options = RingOptions::new(64).prefault(true).lock_memory(true);
-    let mut producer = options
-        .create::<u64>(&name)
-        .and_then(|ring| ring.producer());
-    let producer = producer.as_mut().expect("a ring and its role");
+    let ring = options.create::<u64>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
     producer.try_push(7).expect("there is room");
 }
 

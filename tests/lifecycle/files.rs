@@ -4,11 +4,13 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::child::{Child, hear, say};
+use crate::common::child::{Child, say};
 use crate::common::forbid::forbid;
+use crate::common::fork::in_a_child;
 use crate::common::mappings::mapped;
 use crate::common::names::{RingName, file_directory, shared_memory_directory};
-use crate::common::rings::ends;
+use crate::common::refused::refused;
+use crate::common::rings::{ends, heap};
 use crate::common::sample::{bytes, mix};
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 use quoit::{Consumer, Error, FrameConsumer, FrameProducer, PopError, Producer, Ring, RingOptions};
@@ -20,12 +22,7 @@ crate::common::suite::tests! {
     a_flush_without_a_disk_is_a_success,
     a_flush_that_fails_is_an_error,
     the_name_is_flushed_once;
-    parts: endless_writer, run, flusher_without_msync, flusher_without_fsync
-}
-
-/// A path as an argument for a child.
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a path in UTF-8")
+    parts: endless_writer
 }
 
 /// The ring's tail and head, from its file.
@@ -42,7 +39,7 @@ fn frame(position: u64) -> Vec<u8> {
 fn what_a_killed_writer_has_published_is_drained_later() {
     let directory = file_directory();
     let path = directory.path().join("journal");
-    let mut child = Child::start("endless_writer", &[text(&path)]);
+    let mut child = Child::start("endless_writer", &[&path.to_string_lossy()]);
     child.expect("some");
     child.kill();
     let (tail, head) = positions(&path);
@@ -78,50 +75,32 @@ fn endless_writer(arguments: &[String]) {
     }
 }
 
+/// Each run is a process, which exits without closing.
 fn positions_continue_over_many_runs() {
     let directory = file_directory();
     let path = directory.path().join("ring");
     let (mut tail, mut head) = (0, 0);
-    let run = |role: &str, count: u64| {
-        let count = count.to_string();
-        let mut child = Child::start("run", &[text(&path), role, &count]);
-        let position = child.says().parse::<u64>().expect("a number");
-        child.expect("done");
-        child.kill();
-        position
-    };
     // More than one lap of the ring's 64 slots.
     for (pushed, popped) in [(40, 10), (30, 60), (1, 0), (50, 40), (13, 20)] {
-        assert_eq!(run("producer", pushed), tail);
+        in_a_child(|| {
+            let mut producer = Producer::<u64>::open_or_create(&path, 64).expect("a ring");
+            for position in tail..tail + pushed {
+                assert_eq!(producer.position(), position);
+                producer.try_push(mix(position)).expect("there is room");
+            }
+            std::mem::forget(producer);
+        });
         tail += pushed;
-        assert_eq!(run("consumer", popped), head);
+        in_a_child(|| {
+            let mut consumer = Consumer::<u64>::open(&path).expect("a ring");
+            for position in head..head + popped {
+                assert_eq!(consumer.position(), position);
+                assert_eq!(consumer.try_pop(), Ok(mix(position)));
+            }
+            std::mem::forget(consumer);
+        });
         head += popped;
         assert_eq!(positions(&path), (tail, head));
-    }
-}
-
-/// One run of one endpoint: reports its first position, pushes or pops this many, and waits
-/// until it is killed.
-fn run(arguments: &[String]) {
-    let count: u64 = arguments[2].parse().expect("a number");
-    if arguments[1] == "producer" {
-        let mut producer = Producer::<u64>::open_or_create(&arguments[0], 64).expect("a ring");
-        say(producer.position());
-        for _ in 0..count {
-            let position = producer.position();
-            producer.try_push(mix(position)).expect("there is room");
-        }
-        say("done");
-        hear();
-    } else {
-        let mut consumer = Consumer::<u64>::open(&arguments[0]).expect("a ring");
-        say(consumer.position());
-        for _ in 0..count {
-            let position = consumer.position();
-            assert_eq!(consumer.try_pop(), Ok(mix(position)));
-        }
-        say("done");
-        hear();
     }
 }
 
@@ -173,13 +152,11 @@ fn a_flush_leaves_nothing_to_write() {
 fn a_flush_without_a_disk_is_a_success() {
     let name = RingName::new("flush");
     let directory = shared_memory_directory();
-    let (producer, consumer) = RingOptions::new(64).heap::<u64>().expect("a ring");
-    let mut pairs = vec![(producer, consumer)];
+    let mut pairs = vec![heap::<u64>(64)];
     for path in [name.as_ref(), &directory.path().join("ring")] {
         let ring = RingOptions::new(64).create::<u64>(path).expect("a ring");
         ring.sync_all().expect("nothing to do");
-        let producer = ring.producer().expect("the role is free");
-        pairs.push((producer, ring.consumer().expect("the role is free")));
+        pairs.push(ends(&ring));
     }
     for (producer, consumer) in &mut pairs {
         producer.try_push(7).expect("there is room");
@@ -189,46 +166,25 @@ fn a_flush_without_a_disk_is_a_success() {
     }
 }
 
+/// The three ways to flush a ring, without this system call.
 fn a_flush_that_fails_is_an_error() {
-    let directory = file_directory();
-    let path = directory.path().join("ring");
-    for part in ["flusher_without_msync", "flusher_without_fsync"] {
-        Child::start(part, &[text(&path)]).succeeds();
-        fs::remove_file(&path).expect("the ring's file");
+    for (call, doing) in [
+        (libc::SYS_msync, "flush"),
+        (libc::SYS_fsync, "flush the directory of"),
+    ] {
+        let directory = file_directory();
+        let path = directory.path().join("ring");
+        in_a_child(|| {
+            forbid(call);
+            let ring = RingOptions::new(64).create::<u64>(&path).expect("a ring");
+            let (producer, consumer) = ends(&ring);
+            for flushed in [ring.sync_all(), producer.sync_all(), consumer.sync_all()] {
+                refused!(flushed is Err(Error::Io { doing: found, name, source }));
+                assert_eq!((found, Path::new(&name)), (doing, &*path));
+                assert_eq!(source.raw_os_error(), Some(libc::ENOSYS));
+            }
+        });
     }
-}
-
-/// The errors of the three ways to flush this ring.
-fn refused_flushes(path: &str) -> [&'static str; 3] {
-    let ring = RingOptions::new(64).create::<u64>(path).expect("a ring");
-    let (producer, consumer) = ends(&ring);
-    [ring.sync_all(), producer.sync_all(), consumer.sync_all()].map(|flushed| match flushed {
-        Err(Error::Io {
-            doing,
-            name,
-            source,
-        }) => {
-            assert_eq!(
-                (name.as_str(), source.raw_os_error()),
-                (path, Some(libc::ENOSYS))
-            );
-            doing
-        }
-        other => panic!("the wrong error: {other:?}"),
-    })
-}
-
-fn flusher_without_msync(arguments: &[String]) {
-    forbid(libc::SYS_msync);
-    assert_eq!(refused_flushes(&arguments[0]), ["flush"; 3]);
-}
-
-fn flusher_without_fsync(arguments: &[String]) {
-    forbid(libc::SYS_fsync);
-    assert_eq!(
-        refused_flushes(&arguments[0]),
-        ["flush the directory of"; 3]
-    );
 }
 
 /// Flushing it each time would double the time of a flush.

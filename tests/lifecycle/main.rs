@@ -4,7 +4,6 @@
 mod common;
 mod creating;
 mod files;
-mod killed_creator;
 mod living;
 mod names;
 mod racing;
@@ -15,7 +14,6 @@ mod stale;
 common::suite::suite! {
     creating,
     files,
-    killed_creator,
     living::foreign,
     living::marks,
     living::places,

@@ -1,4 +1,4 @@
-//! Many threads and processes at the same time: `open_or_create` returns the same ring to
+//! Many threads of many processes at the same time: `open_or_create` returns the same ring to
 //! all of them, and one gets the role. Exactly one of many `create` calls succeeds.
 
 use std::sync::Barrier;
@@ -9,9 +9,7 @@ use crate::common::names::RingName;
 use quoit::{Error, Producer, Ring, RingOptions};
 
 crate::common::suite::tests! {
-    threads_that_open_or_create_get_one_ring,
     processes_that_open_or_create_get_one_ring,
-    of_many_threads_that_create_exactly_one_wins,
     of_many_processes_that_create_exactly_one_wins;
     parts: opener, creator
 }
@@ -20,6 +18,15 @@ const ROUNDS: usize = 50;
 const PROCESSES: usize = 4;
 const THREADS: usize = 4;
 
+/// Runs each task on a thread; returns their results.
+fn on_threads<R: Send>(tasks: impl Iterator<Item = impl FnOnce() -> R + Send>) -> Vec<R> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = tasks.map(|task| scope.spawn(task)).collect();
+        let results = threads.into_iter().map(|thread| thread.join());
+        results.map(|result| result.expect("no panic")).collect()
+    })
+}
+
 /// Runs `act` on several threads at once; returns their results.
 fn together<R: Send>(act: impl Fn() -> R + Sync) -> Vec<R> {
     let barrier = Barrier::new(THREADS);
@@ -27,13 +34,7 @@ fn together<R: Send>(act: impl Fn() -> R + Sync) -> Vec<R> {
         barrier.wait();
         act()
     };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(begin)).collect();
-        let results = threads.into_iter().map(|thread| thread.join());
-        results
-            .map(|result| result.expect("no thread panics"))
-            .collect()
-    })
+    on_threads((0..THREADS).map(|_| begin))
 }
 
 fn open_or_create(name: &str) -> Vec<Ring<u64>> {
@@ -51,16 +52,8 @@ fn take_roles(rings: &[Ring<u64>]) -> Vec<Producer<u64>> {
         Err(Error::InUse { .. }) => None,
         Err(other) => panic!("neither taken nor in use: {other:?}"),
     };
-    thread::scope(|scope| {
-        let threads: Vec<_> = rings
-            .iter()
-            .map(|ring| scope.spawn(|| take(ring)))
-            .collect();
-        let taken = threads.into_iter().map(|thread| thread.join());
-        taken
-            .filter_map(|taken| taken.expect("no thread panics"))
-            .collect()
-    })
+    let taken = on_threads(rings.iter().map(|ring| || take(ring)));
+    taken.into_iter().flatten().collect()
 }
 
 /// How many of the simultaneous `create` calls succeed.
@@ -71,14 +64,6 @@ fn create(name: &str) -> usize {
         Err(other) => panic!("neither created nor existing: {other:?}"),
     });
     created.into_iter().sum()
-}
-
-fn threads_that_open_or_create_get_one_ring() {
-    for _ in 0..ROUNDS {
-        let name = RingName::new("open-threads");
-        let rings = open_or_create(name.as_str());
-        assert_eq!(take_roles(&rings).len(), 1);
-    }
 }
 
 fn processes_that_open_or_create_get_one_ring() {
@@ -102,14 +87,6 @@ fn opener(_: &[String]) {
         let producers = take_roles(&rings);
         say(producers.len());
         assert_eq!(hear(), "done"); // every process has asked for the role
-    }
-}
-
-fn of_many_threads_that_create_exactly_one_wins() {
-    for _ in 0..ROUNDS {
-        let name = RingName::new("create-threads");
-        assert_eq!(create(name.as_str()), 1);
-        Ring::<u64>::open(&name).expect("the created ring exists");
     }
 }
 

@@ -8,29 +8,25 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::names::RingName;
-use crate::common::refused::{in_use, superseded};
-use crate::common::rings::{ends, named};
+use crate::common::refused::{in_use, is, superseded};
+use crate::common::rings::{consumer, ends, named, producer};
 use crate::common::segment_file::{SUPERSEDED, SegmentFile};
-use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Role, StalePolicy};
+use quoit::{
+    Consumer, Error, FrameProducer, PopError, Producer, Ring, RingOptions, Role, StalePolicy,
+};
 
 crate::common::suite::tests! {
-    replace_replaces_a_ring_that_no_process_holds,
-    a_replacement_may_be_of_any_shape_and_capacity,
-    replace_creates_where_there_is_nothing,
-    replace_refuses_a_ring_in_use,
-    unlink_refuses_a_ring_in_use,
-    an_unlinked_ring_grants_no_role,
-    unlinking_an_old_ring_keeps_the_new_one_of_its_name,
+    a_ring_that_no_process_holds_is_replaced,
+    a_ring_in_use_is_neither_replaced_nor_unlinked,
+    an_unlinked_ring_grants_no_role_and_keeps_the_new_one_of_its_name,
     attached_endpoints_continue_after_an_rm,
     an_rm_is_noticed_when_the_next_role_is_taken,
     the_name_of_a_superseded_ring_is_free,
-    the_last_endpoint_removes_the_name_in_either_order,
+    the_last_endpoint_removes_the_name,
     two_endpoints_that_close_at_once_remove_the_name,
     an_endpoint_can_remove_the_name_when_its_peer_has_closed,
-    a_single_endpoint_removes_the_name,
     an_endpoint_without_the_option_removes_nothing,
     the_last_endpoint_keeps_a_new_ring_of_the_name,
-    dropping_without_the_option_keeps_the_ring_and_its_messages,
 }
 
 fn options() -> RingOptions {
@@ -49,114 +45,81 @@ fn is_unlinked(name: &RingName) -> bool {
     matches!(Ring::<u64>::open(name), Err(Error::NotFound { .. }))
 }
 
-fn replace_replaces_a_ring_that_no_process_holds() {
+/// By a ring of any shape and capacity. Where there is nothing, it is created.
+fn a_ring_that_no_process_holds_is_replaced() {
+    let replacing = RingOptions::new(256).stale(StalePolicy::Replace);
     let name = RingName::new("replace");
-    let old = with_a_record(&name);
-    let new = options()
-        .stale(StalePolicy::Replace)
-        .create::<u64>(&name)
-        .expect("a new ring");
-    let mut consumer = new.consumer().expect("the role is free");
-    assert_eq!(
-        consumer.try_pop(),
-        Err(PopError::Empty),
-        "the new ring is empty"
-    );
-    superseded(&name, old.producer());
-    superseded(&name, old.consumer());
-    superseded(&name, old.unlink());
-    drop(Producer::<u64>::open(&name).expect("the name refers to the new ring"));
+    for replace in [RingOptions::create, RingOptions::open_or_create] {
+        replace(&replacing, &name).expect("a ring");
+        quoit::unlink(&name).expect("no process holds the ring");
+        let old = with_a_record(&name);
+        let new: Ring<[u8]> = replace(&replacing, &name).expect("a new ring");
+        assert_eq!(new.capacity(), 256);
+        assert_eq!(consumer(&new).try_pop(&mut []), Err(PopError::Empty));
+        superseded(&name, old.producer());
+        superseded(&name, old.consumer());
+        superseded(&name, old.unlink());
+        drop(FrameProducer::open(&name).expect("the name refers to the new ring"));
+    }
 }
 
-fn a_replacement_may_be_of_any_shape_and_capacity() {
-    let name = RingName::new("replace-by-other");
-    with_a_record(&name);
-    let frames = RingOptions::new(256)
-        .stale(StalePolicy::Replace)
-        .create::<[u8]>(&name);
-    assert_eq!(frames.expect("a new ring").capacity(), 256);
-    let bytes = RingOptions::new(1)
-        .stale(StalePolicy::Replace)
-        .create::<u8>(&name);
-    assert_eq!(bytes.expect("a new ring").capacity(), 1);
-}
-
-fn replace_creates_where_there_is_nothing() {
-    let name = RingName::new("replace-nothing");
-    options()
-        .stale(StalePolicy::Replace)
-        .create::<u64>(&name)
-        .expect("a ring");
-}
-
-fn replace_refuses_a_ring_in_use() {
-    let name = RingName::new("replace-in-use");
+fn a_ring_in_use_is_neither_replaced_nor_unlinked() {
+    let name = RingName::new("in-use");
     let ring = with_a_record(&name);
-    let replace = || options().stale(StalePolicy::Replace).create::<u64>(&name);
-    let producer = ring.producer().expect("the role is free");
-    in_use(replace(), Role::Producer);
+    let refused = |role| {
+        in_use(
+            options().stale(StalePolicy::Replace).create::<u64>(&name),
+            role,
+        );
+        in_use(ring.unlink(), role);
+        in_use(quoit::unlink(&name), role);
+    };
+    let producer = producer(&ring);
+    refused(Role::Producer);
     drop(producer);
-    let mut consumer = ring.consumer().expect("the role is free");
-    in_use(replace(), Role::Consumer);
-    assert_eq!(consumer.try_pop(), Ok(7), "the ring is unchanged");
-    drop(consumer);
-    replace().expect("no process holds the ring any more");
-}
-
-fn unlink_refuses_a_ring_in_use() {
-    let name = RingName::new("unlink-in-use");
-    let ring = with_a_record(&name);
-    let producer = ring.producer().expect("the role is free");
-    in_use(ring.unlink(), Role::Producer);
-    in_use(quoit::unlink(&name), Role::Producer);
-    drop(producer);
-    let mut consumer = ring.consumer().expect("the role is free");
-    in_use(ring.unlink(), Role::Consumer);
-    in_use(quoit::unlink(&name), Role::Consumer);
+    let mut consumer = consumer(&ring);
+    refused(Role::Consumer);
     assert_eq!(consumer.try_pop(), Ok(7), "the ring is unchanged");
     drop(consumer);
     ring.unlink().expect("no process holds the ring any more");
     assert!(is_unlinked(&name));
 }
 
-fn an_unlinked_ring_grants_no_role() {
+fn an_unlinked_ring_grants_no_role_and_keeps_the_new_one_of_its_name() {
     let name = RingName::new("unlinked");
     let ring = with_a_record(&name);
     let other = Ring::<u64>::open(&name).expect("it opens");
     ring.unlink().expect("no process holds the ring");
-    for old in [&ring, &other] {
-        superseded(&name, old.producer());
-        superseded(&name, old.consumer());
-        superseded(&name, old.unlink());
-    }
-    let unlinked_again = quoit::unlink(&name);
-    assert!(matches!(unlinked_again, Err(Error::NotFound { .. })));
-}
-
-fn unlinking_an_old_ring_keeps_the_new_one_of_its_name() {
-    let name = RingName::new("unlink-successor");
-    let old = with_a_record(&name);
-    old.unlink().expect("no process holds the ring");
+    let are_refused = || {
+        for old in [&ring, &other] {
+            superseded(&name, old.producer());
+            superseded(&name, old.consumer());
+            superseded(&name, old.unlink());
+        }
+    };
+    are_refused();
+    is!(quoit::unlink(&name) => Err(Error::NotFound { .. }));
     let new = with_a_record(&name);
-    superseded(&name, old.unlink());
-    let mut consumer = new.consumer().expect("the new ring exists");
-    assert_eq!(consumer.try_pop(), Ok(7));
+    are_refused();
+    assert_eq!(consumer(&new).try_pop(), Ok(7));
 }
 
 fn attached_endpoints_continue_after_an_rm() {
     let (ring, name) = named::<u64>("rm-attached", &options());
     let (mut producer, mut consumer) = ends(&ring);
     fs::remove_file(name.file()).expect("the file exists");
-    for value in 0..100 {
-        producer.try_push(value).expect("there is room");
-        assert_eq!(consumer.try_pop(), Ok(value));
-    }
     // A new ring of the name is another one, and does not disturb them.
     let mut stranger = Producer::<u64>::create(&name, 4).expect("the name is free");
     stranger.try_push(1000).expect("there is room");
-    assert_eq!(consumer.try_pop(), Err(PopError::Empty));
-    producer.try_push(7).expect("there is room");
-    assert_eq!(consumer.try_pop(), Ok(7));
+    // Longer than two liveness checks.
+    let popped = consumer.pop_timeout(Duration::from_millis(250));
+    assert_eq!(popped, Err(PopError::TimedOut));
+    for value in 0..100 {
+        producer.push(value).expect("there is room");
+        assert_eq!(consumer.pop(), Ok(value));
+    }
+    drop(producer);
+    assert_eq!(consumer.pop(), Err(PopError::Superseded));
 }
 
 fn an_rm_is_noticed_when_the_next_role_is_taken() {
@@ -191,12 +154,16 @@ fn the_name_of_a_superseded_ring_is_free() {
     assert_eq!(consumer.try_pop(), Err(PopError::Empty));
 }
 
-fn the_last_endpoint_removes_the_name_in_either_order() {
-    for producer_first in [true, false] {
+/// In either order, or alone.
+fn the_last_endpoint_removes_the_name() {
+    for (rotated, count) in [(0, 2), (1, 2), (0, 1), (1, 1)] {
         let (ring, name) = named::<u64>("last-out", &options().unlink_on_drop(true));
-        let (producer, consumer) = ends(&ring);
-        let mut ends: [Box<dyn Any>; 2] = [Box::new(producer), Box::new(consumer)];
-        ends.rotate_left(usize::from(!producer_first));
+        let mut takes: [fn(&Ring<u64>) -> Box<dyn Any>; 2] = [
+            |ring| Box::new(producer(ring)),
+            |ring| Box::new(consumer(ring)),
+        ];
+        takes.rotate_left(rotated);
+        let ends: Vec<_> = takes[..count].iter().map(|take| take(&ring)).collect();
         for end in ends {
             assert!(!is_unlinked(&name), "an endpoint is still attached");
             drop(end);
@@ -241,14 +208,6 @@ fn an_endpoint_can_remove_the_name_when_its_peer_has_closed() {
     }
 }
 
-fn a_single_endpoint_removes_the_name() {
-    let name = RingName::new("only-end");
-    let options = options().unlink_on_drop(true);
-    let ring = options.open_or_create::<u64>(&name).expect("a ring");
-    drop(ring.producer().expect("the role is free"));
-    assert!(is_unlinked(&name));
-}
-
 fn an_endpoint_without_the_option_removes_nothing() {
     let (ring, name) = named::<u64>("other-end", &options().unlink_on_drop(true));
     let producer = ring.producer().expect("the role is free");
@@ -268,12 +227,5 @@ fn the_last_endpoint_keeps_a_new_ring_of_the_name() {
     let new = with_a_record(&name);
     drop(producer);
     let mut consumer = new.consumer().expect("the new ring exists");
-    assert_eq!(consumer.try_pop(), Ok(7));
-}
-
-fn dropping_without_the_option_keeps_the_ring_and_its_messages() {
-    let name = RingName::new("kept");
-    drop(with_a_record(&name));
-    let mut consumer = Consumer::<u64>::open(&name).expect("the ring exists");
     assert_eq!(consumer.try_pop(), Ok(7));
 }

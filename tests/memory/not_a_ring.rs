@@ -108,7 +108,7 @@ type Field = (u64, usize, &'static [u64], fn(&str, u64) -> Error);
 const FIELDS: [Field; 10] = [
     (LAYOUT, 4, &[0, 2, 0xffff_ffff],
         |_, found| Error::VersionMismatch { found: found as u32, expected: 1 }),
-    (DOORBELL, 4, &[2, 0x100, 0xffff_ffff],
+    (DOORBELL, 4, &[2, 7, 0x100, 0x20_0401, 0x21_0101, 0xffff_ffff],
         |_, found| Error::DoorbellMismatch { found: found as u32 }),
     (SHAPE, 4, &[2], |name, _| shape_mismatch(name, "frames", "records")),
     (SHAPE, 4, &[3], |name, _| shape_mismatch(name, "an unknown shape", "records")),

@@ -3,18 +3,17 @@
 //! The model computes from `layout.md` how much room each frame takes, with padding, and so
 //! when a ring is full.
 
-mod call;
-
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use proptest::prelude::BoxedStrategy;
-use quoit::{ClaimError, FrameConsumer, FrameProducer, FrameView, PopError, Popped, RingOptions};
+use proptest::collection::vec;
+use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
+use quoit::{ClaimError, FrameConsumer, FrameProducer, Popped, RingOptions};
 
+use crate::common::rings::heap;
 use crate::common::sample::bytes;
-use crate::world::{Modelled, World, behaves_like_a_queue, late, late_read, settings};
-use call::{Call, Commit, Length, Release, Wish, calls, wishes_of_one_kind};
+use crate::world::{Modelled, World, behaves_like_a_queue, settings};
 
 /// The number of sequences for each of the four capacities.
 const SEQUENCES: u32 = 9_000;
@@ -87,9 +86,7 @@ fn every_length_passes_from_every_place() {
 
 #[test]
 fn frames_stay_if_their_visitor_panics() {
-    let (mut producer, mut consumer) = RingOptions::new(256)
-        .heap::<[u8]>()
-        .expect("there is memory");
+    let (mut producer, mut consumer) = heap::<[u8]>(256);
     let words = ["one", "two", "three"];
     assert_eq!(producer.try_push_slice(0, &words), Ok(words.len()));
     let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -108,6 +105,41 @@ fn frames_stay_if_their_visitor_panics() {
     assert_eq!(seen, words.map(|word| word.as_bytes()));
 }
 
+/// No consumer makes room for more than the ring holds.
+#[test]
+fn a_batch_does_not_wait_for_room_that_it_occupies_itself() {
+    let (mut producer, _consumer) = heap::<[u8]>(64);
+    let mut batch = producer.batch();
+    for _ in 0..2 {
+        batch.try_push(7, &[0; 24]).expect("there is room");
+    }
+    let too_long = Err(ClaimError::TooLong { max: 24 });
+    assert_eq!(
+        batch.claim_timeout(7, 0, Duration::ZERO).map(drop),
+        too_long
+    );
+    assert_eq!(batch.claim(7, 0).map(drop), too_long);
+    assert_eq!(batch.commit(), 2);
+}
+
+/// The length of a frame, relative to the ring's size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Length {
+    Bytes(usize),
+    Longest,
+    /// This much more than the longest.
+    TooLong(usize),
+}
+
+fn length() -> impl Strategy<Value = Length> {
+    prop_oneof![
+        8 => (0..=48usize).prop_map(Length::Bytes),
+        4 => (0..=2048usize).prop_map(Length::Bytes),
+        2 => Just(Length::Longest),
+        1 => (1..100usize).prop_map(Length::TooLong),
+    ]
+}
+
 /// A kind and a payload.
 type Frame = (u32, Vec<u8>);
 
@@ -117,19 +149,20 @@ fn frame_size(len: usize) -> u64 {
 }
 
 impl Modelled for [u8] {
-    type Wish = Wish;
-    type Call = Call;
+    type Wish = (u32, Length);
 
-    fn wishes() -> BoxedStrategy<Vec<Wish>> {
-        wishes_of_one_kind()
+    fn wishes() -> BoxedStrategy<Vec<Self::Wish>> {
+        // As the calls want that give all frames the same kind.
+        let kind = prop_oneof![Just(0), Just(u32::MAX), any::<u32>()];
+        let wishes = (kind, vec(length(), 1..5)).prop_map(|(kind, lengths)| {
+            let wishes = lengths.into_iter().map(|length| (kind, length));
+            wishes.collect()
+        });
+        wishes.boxed()
     }
 
-    fn calls() -> BoxedStrategy<Call> {
-        calls()
-    }
-
-    fn fresh(world: &mut World<'_, [u8]>, wish: &Wish) -> Frame {
-        (wish.kind, world.payload(wish.length))
+    fn fresh(world: &mut World<'_, [u8]>, &(kind, length): &Self::Wish) -> Frame {
+        (kind, world.payload(length))
     }
 
     fn size((_, payload): &Frame) -> u64 {
@@ -140,23 +173,9 @@ impl Modelled for [u8] {
         world.place(ahead, payload.len())
     }
 
-    fn call(world: &mut World<'_, [u8]>, call: &Call) {
-        match call {
-            Call::Claim { wish, commit } => world.claim(*wish, *commit),
-            Call::Batch {
-                wishes,
-                commit,
-                in_time,
-            } => world.batch(wishes, *commit, *in_time),
-            Call::PopTooShort => world.pop_too_short(),
-            Call::Peek { release } => world.peek(*release),
-            Call::PeekMany {
-                visit,
-                release,
-                in_time,
-            } => world.peek_many(*visit, *release, *in_time),
-            Call::Drain(stop) => world.drain(*stop),
-        }
+    /// More than the message needs, of which a part is committed.
+    fn claimed((kind, payload): &Frame, manner: usize) -> Frame {
+        (*kind, vec![0; payload.len() + manner % 2 * (manner % 17)])
     }
 
     fn compare(
@@ -175,176 +194,6 @@ impl Modelled for [u8] {
 }
 
 impl World<'_, [u8]> {
-    fn claim(&mut self, Wish { kind, length }: Wish, commit: Option<Commit>) {
-        let mut payload = self.payload(length);
-        let expected = self.place(0, payload.len());
-        match self.producer().try_claim(payload.len()) {
-            Ok(mut claim) => {
-                let units = expected.expect("room only where the model has room");
-                assert_eq!(claim.len(), payload.len());
-                if kind % 2 == 0 {
-                    claim.copy_from_slice(&payload);
-                } else {
-                    // SAFETY: this is the only thread, and it accesses nothing else.
-                    let bytes = unsafe { claim.as_mut_bytes() };
-                    bytes.copy_from_slice(&payload);
-                }
-                claim.set_kind(kind);
-                match commit {
-                    None => return,
-                    Some(Commit::All) => claim.commit(),
-                    Some(Commit::First(len)) => {
-                        let claimed = frame_size(payload.len());
-                        payload.truncate(len);
-                        claim.commit_first(payload.len());
-                        let units = units - claimed + frame_size(payload.len());
-                        return self.publish((kind, payload), units, true);
-                    }
-                }
-                self.publish((kind, payload), units, true);
-            }
-            Err(error) => assert_eq!(Err(error), expected),
-        }
-    }
-
-    fn batch(&mut self, wishes: &[Wish], commit: bool, in_time: bool) {
-        let payloads: Vec<_> = wishes
-            .iter()
-            .map(|wish| self.payload(wish.length))
-            .collect();
-        let mut ahead = 0;
-        let mut expected = Vec::new();
-        for payload in &payloads {
-            let place = self.place(ahead, payload.len());
-            let place = match place {
-                Err(error) if in_time => Err(self.timed_out_in_batch(ahead, payload.len(), error)),
-                place => place,
-            };
-            ahead += place.unwrap_or(0);
-            expected.push(place);
-        }
-        let mut frames = Vec::new();
-        let mut batch = self.producer().batch();
-        for ((payload, place), &Wish { kind, .. }) in payloads.into_iter().zip(expected).zip(wishes)
-        {
-            let room = if in_time {
-                batch.claim_timeout(kind, payload.len(), Duration::ZERO)
-            } else {
-                batch.try_claim(kind, payload.len())
-            };
-            match room {
-                Ok(mut room) => {
-                    room.copy_from_slice(&payload);
-                    let units = place.expect("room only where the model has room");
-                    frames.push(((kind, payload), units));
-                }
-                Err(error) => assert_eq!(Err(error), place),
-            }
-            assert_eq!(batch.len(), frames.len());
-            assert_eq!(batch.is_empty(), frames.is_empty());
-        }
-        if commit {
-            assert_eq!(batch.commit(), frames.len());
-            for (frame, units) in frames {
-                self.publish(frame, units, false);
-            }
-        }
-    }
-
-    fn pop_too_short(&mut self) {
-        let expected = match self.next().map(|(_, payload)| payload.len()) {
-            Ok(0) => return, // an empty frame fits into every buffer
-            Ok(needed) => PopError::TooShort { needed },
-            Err(error) => error,
-        };
-        let short = match expected {
-            PopError::TooShort { needed } => needed - 1,
-            _ => 0,
-        };
-        let mut buffer = vec![0; short];
-        assert_eq!(self.consumer().try_pop(&mut buffer), Err(expected));
-        assert!(
-            buffer.iter().all(|&byte| byte == 0),
-            "a refused pop writes nothing"
-        );
-    }
-
-    fn peek(&mut self, release: bool) {
-        let expected = self.next().cloned();
-        match self.consumer().try_peek() {
-            Ok(frame) => {
-                assert_eq!(Ok(copies(frame.view())), expected);
-                if release {
-                    frame.release();
-                    self.queue.release(1);
-                }
-            }
-            Err(error) => assert_eq!(Err(error), expected),
-        }
-    }
-
-    fn peek_many(&mut self, visit: usize, release: Release, in_time: bool) {
-        let next = self.next().map(drop);
-        let next = if in_time {
-            next.map_err(late_read)
-        } else {
-            next
-        };
-        let expected: Vec<Frame> = self.queue.iter().take(visit).cloned().collect();
-        let visited = expected.len();
-        let mut expected = expected.into_iter();
-        let consumer = self.consumer();
-        let found = if in_time {
-            consumer.peek_many_timeout(Duration::ZERO)
-        } else {
-            consumer.try_peek_many()
-        };
-        match found {
-            Ok(mut frames) => {
-                assert_eq!(next, Ok(()));
-                for _ in 0..visit {
-                    let frame = frames.next_frame().expect("a sound ring");
-                    assert_eq!(frame.map(copies), expected.next());
-                }
-                let released = match release {
-                    Release::Nothing => {
-                        drop(frames);
-                        0
-                    }
-                    Release::All => {
-                        frames.release();
-                        visited
-                    }
-                    Release::First(count) => {
-                        let count = count.min(visited);
-                        frames.release_first(count);
-                        count
-                    }
-                };
-                self.queue.release(released);
-            }
-            Err(error) => assert_eq!(Err(error), next),
-        }
-    }
-
-    fn drain(&mut self, stop: Option<usize>) {
-        let released = self.queue.len().min(stop.unwrap_or(usize::MAX));
-        // The frame at which it breaks is visited, and not released.
-        let shown = self.queue.len().min(released + 1);
-        let expected = self.next().map(|_| released);
-        let mut drained = Vec::new();
-        let count = self.consumer().drain_with(|frame| {
-            drained.push(copies(frame));
-            if Some(drained.len() - 1) == stop {
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        });
-        assert_eq!(count, expected);
-        assert!(self.queue.iter().take(shown).eq(&drained));
-        self.queue.release(released);
-    }
-
     fn payload(&mut self, length: Length) -> Vec<u8> {
         self.number += 1;
         let len = match length {
@@ -359,26 +208,18 @@ impl World<'_, [u8]> {
         self.queue.capacity() as usize / 2 - 8
     }
 
-    /// The bytes of a frame that begins `ahead` bytes after the tail, with or without room;
-    /// `None` if it is too long.
-    fn units(&self, ahead: u64, len: usize) -> Option<u64> {
-        let capacity = self.queue.capacity();
+    /// The bytes of a frame that begins `ahead` bytes after the tail, or the error if there is
+    /// no room for it.
+    fn room_for(&self, ahead: u64, len: usize) -> Result<u64, ClaimError> {
+        let (max, capacity) = (self.longest(), self.queue.capacity());
+        if len > max {
+            return Err(ClaimError::TooLong { max });
+        }
         let rest = capacity - self.queue.tail.wrapping_add(ahead) % capacity;
         let size = frame_size(len);
         let units = if size > rest { rest + size } else { size };
-        (len <= self.longest()).then_some(units)
-    }
-
-    /// The same, or the error if there is no room for it.
-    fn room_for(&self, ahead: u64, len: usize) -> Result<u64, ClaimError> {
-        let max = self.longest();
-        let units = self.units(ahead, len).ok_or(ClaimError::TooLong { max })?;
-        let fits = self.queue.unread() + ahead + units <= self.queue.capacity();
-        if fits {
-            Ok(units)
-        } else {
-            Err(ClaimError::Full)
-        }
+        let fits = self.queue.unread() + ahead + units <= capacity;
+        fits.then_some(units).ok_or(ClaimError::Full)
     }
 
     /// The same for a producer that may be closed or alone.
@@ -389,38 +230,4 @@ impl World<'_, [u8]> {
             other => other,
         }
     }
-
-    /// The error of a frame of a batch that finds no room in time. No consumer makes room
-    /// for more than the ring holds.
-    fn timed_out_in_batch(&self, ahead: u64, len: usize, error: ClaimError) -> ClaimError {
-        let capacity = self.queue.capacity();
-        match self.units(ahead, len) {
-            Some(units) if ahead + units > capacity => ClaimError::TooLong {
-                max: self.longest(),
-            },
-            _ => late(error),
-        }
-    }
-}
-
-/// A frame's kind and payload, copied in every way.
-fn copies(frame: FrameView<'_>) -> (u32, Vec<u8>) {
-    let payload = frame.to_vec();
-    let len = payload.len();
-    assert_eq!((frame.len(), frame.is_empty()), (len, len == 0));
-    let mut buffer = vec![0xaa; len + 1];
-    assert_eq!(frame.copy_to(&mut buffer), len);
-    assert_eq!(buffer[..len], payload);
-    assert_eq!(buffer[len], 0xaa, "no byte behind the payload is written");
-    for (offset, end) in [(0, len), (len / 3, len / 2), (len, len)] {
-        let mut part = vec![0; end - offset];
-        frame.read_at(offset, &mut part);
-        assert_eq!(part, payload[offset..end]);
-    }
-    let mut appended = vec![7];
-    frame.append_to(&mut appended);
-    assert_eq!((appended[0], &appended[1..]), (7, &payload[..]));
-    // SAFETY: this is the only thread, and it does not write at the same time.
-    assert_eq!(unsafe { frame.as_bytes() }, payload);
-    (frame.kind(), payload)
 }

@@ -52,7 +52,7 @@ pub(crate) fn settings(
 
 /// One step of a sequence.
 #[derive(Debug, Clone)]
-enum Step<W, S> {
+enum Step<W> {
     /// A call of the table, which is one of this many, for these messages.
     Write {
         way: Index,
@@ -65,8 +65,6 @@ enum Step<W, S> {
         wanted: usize,
         manner: usize,
     },
-    /// A call that only one shape has.
-    Call(S),
     /// Pushes one and pops one, this many times.
     PingPong(usize, W),
     Skip(usize),
@@ -79,22 +77,16 @@ enum Step<W, S> {
     Close(Role),
 }
 
-fn steps<T: Modelled + ?Sized>() -> impl Strategy<Value = Vec<Step<T::Wish, T::Call>>> {
+fn steps<T: Modelled + ?Sized>() -> impl Strategy<Value = Vec<Step<T::Wish>>> {
     let role = || prop_oneof![Just(Role::Producer), Just(Role::Consumer)];
     let count = prop_oneof![0..5usize, 0..80usize, Just(usize::MAX)];
     let (few, way) = (1..5usize, any::<Index>);
-    let wanted = prop_oneof![1..5usize, 1..80usize];
-    // An even number: a write commits all that it claims.
-    let write = (
-        way(),
-        T::wishes(),
-        (0..50usize).prop_map(|manner| 2 * manner),
-    );
+    let wanted = prop_oneof![0..5usize, 1..80usize];
+    let write = (way(), T::wishes(), 0..100usize);
     let read = (way(), wanted, 0..100usize);
     let step = prop_oneof![
-        14 => write.prop_map(|(way, wishes, manner)| Step::Write { way, wishes, manner }),
-        13 => read.prop_map(|(way, wanted, manner)| Step::Read { way, wanted, manner }),
-        12 => T::calls().prop_map(Step::Call),
+        20 => write.prop_map(|(way, wishes, manner)| Step::Write { way, wishes, manner }),
+        19 => read.prop_map(|(way, wanted, manner)| Step::Read { way, wanted, manner }),
         1 => (few, T::wishes()).prop_map(|(few, mut wishes)| {
             Step::PingPong(3 * few, wishes.swap_remove(0))
         }),
@@ -111,11 +103,9 @@ fn steps<T: Modelled + ?Sized>() -> impl Strategy<Value = Vec<Step<T::Wish, T::C
 pub(crate) trait Modelled: Calls<Consumer: Skips> {
     /// What the next message is like.
     type Wish: Debug + Clone + 'static;
-    type Call: Debug + Clone + 'static;
 
     /// A few messages, at least one.
     fn wishes() -> BoxedStrategy<Vec<Self::Wish>>;
-    fn calls() -> BoxedStrategy<Self::Call>;
 
     /// The next message.
     fn fresh(world: &mut World<'_, Self>, wish: &Self::Wish) -> Self::Message;
@@ -131,8 +121,8 @@ pub(crate) trait Modelled: Calls<Consumer: Skips> {
         message: &Self::Message,
     ) -> Result<u64, ClaimError>;
 
-    /// Makes a call and compares its result with the queue.
-    fn call(world: &mut World<'_, Self>, call: &Self::Call);
+    /// What `claim` claims for this message.
+    fn claimed(message: &Self::Message, manner: usize) -> Self::Message;
 
     /// Compares what only endpoints of this shape say.
     fn compare(
@@ -142,26 +132,22 @@ pub(crate) trait Modelled: Calls<Consumer: Skips> {
     );
 }
 
-/// What all endpoints say.
-#[derive(Debug, PartialEq, Eq)]
-struct State {
-    position: u64,
-    len: u64,
-    is_empty: bool,
-    capacity: u64,
-    is_abandoned: bool,
-    corruption: Option<Corrupt>,
-}
+/// What all endpoints say: position, units, whether there are none, capacity, whether the
+/// peer has left, corruption.
+type State = (u64, u64, bool, u64, bool, Option<Corrupt>);
 
 fn state(end: &impl End) -> State {
-    State {
-        position: end.position(),
-        len: end.len(),
-        is_empty: end.is_empty(),
-        capacity: end.capacity(),
-        is_abandoned: end.is_abandoned(),
-        corruption: end.corruption(),
-    }
+    let (position, len, capacity) = (end.position(), end.len(), end.capacity());
+    let is_empty = end.is_empty();
+    let is_abandoned = end.is_abandoned();
+    (
+        position,
+        len,
+        is_empty,
+        capacity,
+        is_abandoned,
+        end.corruption(),
+    )
 }
 
 pub(crate) trait Skips {
@@ -270,7 +256,7 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
     }
 
     /// Performs one step on the ring and on the queue, and compares.
-    fn take(&mut self, step: &Step<T::Wish, T::Call>) {
+    fn take(&mut self, step: &Step<T::Wish>) {
         match step {
             Step::Write {
                 way,
@@ -289,7 +275,6 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
                 let ways = ways(T::READS, &forms());
                 self.read(&ways[way.index(ways.len())], *wanted, *manner);
             }
-            Step::Call(call) => T::call(self, call),
             Step::PingPong(rounds, wish) => {
                 for _ in 0..*rounds {
                     let message = T::fresh(self, wish);
@@ -341,10 +326,17 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
         if way.amount == Amount::One {
             messages.truncate(1);
         }
+        let name = way.name();
+        let is_batch = name.contains("FrameBatch");
         let (mut ahead, mut fitting, mut refusal) = (0, Vec::new(), None);
         for message in &messages {
-            match T::place(self, ahead, message) {
+            let claimed = match way.amount == Amount::One && name.contains("claim") {
+                true => T::claimed(message, manner),
+                false => message.clone(),
+            };
+            match T::place(self, ahead, &claimed) {
                 Ok(units) => {
+                    let units = units - T::size(&claimed) + T::size(message);
                     ahead += units;
                     fitting.push(units);
                 }
@@ -364,9 +356,7 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
             // A batch waits for room for each of its frames.
             (Some(ClaimError::Full), _)
                 if way.wait == Wait::Forever
-                    && (fitting.is_empty()
-                        || way.amount != Amount::UpTo
-                        || way.name().starts_with("FrameBatch")) =>
+                    && (fitting.is_empty() || way.amount != Amount::UpTo || is_batch) =>
             {
                 return;
             }
@@ -376,9 +366,14 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
             (None, _) => Ok(fitting.len()),
         };
         let written = (way.call)(self.producer(), &messages, way.wait, manner);
-        assert_eq!(written, expected, "{}", way.name());
+        let may_be_less = manner % 2 == 1 && (is_batch || name.contains("claim_many"));
+        if !may_be_less || expected.is_err() {
+            assert_eq!(written, expected, "{name}");
+        }
+        let published = written.unwrap_or(fitting.len());
+        assert!(published <= fitting.len(), "{name}");
         let is_alone = way.amount == Amount::One;
-        for (message, units) in messages.into_iter().zip(fitting) {
+        for (message, units) in messages.into_iter().zip(fitting).take(published) {
             self.publish(message, units, is_alone);
         }
     }
@@ -386,11 +381,16 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
     /// Makes a call of the table, and releases in the queue what it must have taken. A call
     /// that would wait forever is not made.
     fn read(&mut self, way: &Way<Read<T>>, wanted: usize, manner: usize) {
-        let wanted = if way.amount == Amount::One { 1 } else { wanted };
+        let wanted = match way.amount {
+            Amount::One => 1,
+            Amount::AtOnce => wanted,
+            _ => wanted.max(1),
+        };
         let mut there = wanted.min(self.queue.len());
         let max = self.queue.capacity() as usize;
         let is_enough = match way.amount {
-            Amount::All | Amount::AtOnce => there == wanted,
+            // A peek of zero records finds nothing.
+            Amount::All | Amount::AtOnce => there == wanted && self.queue.len() > 0,
             // An iterator ends at the last record.
             _ => there > 0,
         } || way.name() == "iter" && there > 0 && self.no_message_comes();
@@ -480,14 +480,10 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
 
     /// Compares the state of the endpoints with that of the queue.
     fn compare(&self) {
-        let expected = |position, is_abandoned| State {
-            position,
-            len: self.queue.unread(),
-            is_empty: self.queue.len() == 0,
-            capacity: self.queue.capacity(),
-            is_abandoned,
-            corruption: None,
-        };
+        let (unread, is_empty) = (self.queue.unread(), self.queue.len() == 0);
+        let capacity = self.queue.capacity();
+        let expected =
+            |position, is_abandoned| (position, unread, is_empty, capacity, is_abandoned, None);
         if let Some(producer) = &self.producer {
             let is_abandoned = self.consumer.is_none() || self.consumer_closed;
             assert_eq!(state(producer), expected(self.queue.tail, is_abandoned));
@@ -497,21 +493,5 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
             assert_eq!(state(consumer), expected(self.queue.head, is_abandoned));
         }
         T::compare(self, self.producer.as_ref(), self.consumer.as_ref());
-    }
-}
-
-/// The error of the same call if it may wait and its time has passed.
-pub(crate) fn late(error: ClaimError) -> ClaimError {
-    match error {
-        ClaimError::Full => ClaimError::TimedOut,
-        other => other,
-    }
-}
-
-/// The same for a call that reads.
-pub(crate) fn late_read(error: PopError) -> PopError {
-    match error {
-        PopError::Empty => PopError::TimedOut,
-        other => other,
     }
 }

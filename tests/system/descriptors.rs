@@ -10,9 +10,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::common::child::Child;
-use crate::common::names::{file_directory, shared_memory_directory};
+use crate::common::fork::in_a_child;
+use crate::common::names::{RingName, file_directory, files_in, shared_memory_directory};
 use crate::common::refused::is;
+use crate::common::rings::{anonymous, consumer, ends, producer};
 use crate::handoff::wire;
 use quoit::{Error, Observer, Producer, RingOptions, Role, Select, StalePolicy, handoff};
 
@@ -21,23 +22,16 @@ crate::common::suite::tests! {
     no_call_on_a_ring_without_a_name_keeps_a_descriptor,
     additional_descriptors_of_a_handoff_are_closed,
     closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec,
-    a_terminal_that_is_opened_becomes_no_controlling_terminal;
-    parts: without_standard_streams, leader_of_a_session
+    a_terminal_that_is_opened_becomes_no_controlling_terminal,
 }
 
 /// The numbers of the open descriptors.
 fn open() -> Vec<RawFd> {
-    let entries = fs::read_dir("/proc/self/fd").expect("the descriptors");
-    let numbers = entries.map(|entry| {
-        let name = entry.expect("an entry").file_name();
-        name.to_str()
-            .and_then(|name| name.parse().ok())
-            .expect("a number")
-    });
-    let mut numbers: Vec<RawFd> = numbers.collect();
+    let files = files_in("/proc/self/fd".as_ref());
+    let number = |name: String| name.parse().expect("a number");
+    let mut numbers: Vec<RawFd> = files.into_iter().map(number).collect();
     // The descriptor of the list itself is closed now. SAFETY: the call only reads.
     numbers.retain(|&number| unsafe { libc::fcntl(number, libc::F_GETFD) } != -1);
-    numbers.sort_unstable();
     numbers
 }
 
@@ -78,17 +72,10 @@ fn on_named_rings(directory: &Path, rounds: u32) {
         let ring = options.create::<u64>(new).expect("a ring");
         ring.unlink().expect("no process holds it");
     });
-    keeps_none_in(rounds, "create what exists", || {
-        let refused = options.create::<u64>(name);
-        assert!(matches!(refused, Err(Error::AlreadyExists { .. })));
-    });
-    keeps_none_in(rounds, "create without a directory", || {
-        let refused = options.create::<u64>(directory.join("no/ring"));
-        assert!(matches!(refused, Err(Error::Io { .. })));
-    });
-    keeps_none_in(rounds, "create a ring that is too large", || {
-        let refused = RingOptions::new(1 << 50).create::<u64>(new);
-        assert!(refused.is_err());
+    keeps_none_in(rounds, "create what exists or cannot be", || {
+        is!(options.create::<u64>(name) => Err(Error::AlreadyExists { .. }));
+        is!(options.create::<u64>(directory.join("no/ring")) => Err(Error::Io { .. }));
+        assert!(RingOptions::new(1 << 50).create::<u64>(new).is_err());
     });
     keeps_none_in(rounds, "replace", || {
         let ring = replace.create::<u64>(new).expect("a ring");
@@ -96,37 +83,30 @@ fn on_named_rings(directory: &Path, rounds: u32) {
         assert_ne!(ring.incarnation(), again.incarnation());
     });
     keeps_none_in(rounds, "open, of the wrong type and the right one", || {
-        let refused = options.open::<[u8]>(name);
-        assert!(matches!(refused, Err(Error::ShapeMismatch { .. })));
-        let refused = options.open::<u32>(name);
-        assert!(matches!(refused, Err(Error::SchemaMismatch { .. })));
+        is!(options.open::<[u8]>(name) => Err(Error::ShapeMismatch { .. }));
+        is!(options.open::<u32>(name) => Err(Error::SchemaMismatch { .. }));
         let other = RingOptions::new(32).open_or_create::<u64>(name);
-        assert!(matches!(other, Err(Error::CapacityMismatch { .. })));
+        is!(other => Err(Error::CapacityMismatch { .. }));
         options.open_or_create::<u64>(name).expect("it exists");
     });
     keeps_none_in(rounds, "open a file that is not a ring", || {
-        let refused = options.open::<u64>(&text);
-        assert!(matches!(refused, Err(Error::NotARing { .. })));
-        let refused = options.open::<u64>(directory);
-        assert!(matches!(refused, Err(Error::NotARing { .. })));
-        let refused = options.open::<u64>(directory.join("nothing"));
-        assert!(matches!(refused, Err(Error::NotFound { .. })));
+        is!(options.open::<u64>(&text) => Err(Error::NotARing { .. }));
+        is!(options.open::<u64>(directory) => Err(Error::NotARing { .. }));
+        is!(options.open::<u64>(directory.join("nothing")) => Err(Error::NotFound { .. }));
         assert!(Observer::open(&text).is_err() && quoit::unlink(&text).is_err());
     });
     keeps_none_in(rounds, "roles, free and taken", || {
-        let (producer, consumer) = (ring.producer(), ring.consumer());
-        let refused = [ring.producer().err(), Producer::<u64>::open(name).err()];
-        let are_in_use = refused
-            .iter()
-            .all(|refused| matches!(refused, Some(Error::InUse { .. })));
-        assert!(are_in_use && producer.is_ok() && consumer.is_ok());
-        assert!(matches!(quoit::unlink(name), Err(Error::InUse { .. })));
+        let _ends = ends(&ring);
+        for refused in [ring.producer().err(), Producer::<u64>::open(name).err()] {
+            is!(refused => Some(Error::InUse { .. }));
+        }
+        is!(quoit::unlink(name) => Err(Error::InUse { .. }));
         assert_eq!(quoit::unlink_if_stale(name).ok(), Some(false));
     });
     keeps_none_in(rounds, "a role of a ring that was replaced", || {
         let old = replace.create::<u64>(new).expect("a ring");
         quoit::unlink(new).expect("no process holds it");
-        assert!(matches!(old.producer(), Err(Error::Superseded { .. })));
+        is!(old.producer() => Err(Error::Superseded { .. }));
     });
     keeps_none_in(rounds, "unlink on drop", || {
         let ring = options.clone().unlink_on_drop(true).create::<u64>(new);
@@ -135,22 +115,18 @@ fn on_named_rings(directory: &Path, rounds: u32) {
     });
     keeps_none_in(rounds, "an observer", || {
         let observer = Observer::open(name).expect("it exists");
-        let asked = (observer.is_alive(Role::Producer), observer.is_superseded());
-        assert!(matches!(asked, (Ok(false), Ok(false))));
-        assert_eq!(observer.holder(Role::Consumer).ok(), Some(None));
-        assert_eq!(observer.unread(10, drop).ok(), Some(0));
+        is!(observer.is_alive(Role::Producer) => Ok(false));
+        is!(observer.is_superseded() => Ok(false));
+        is!(observer.holder(Role::Consumer) => Ok(None));
+        is!(observer.unread(10, drop) => Ok(0));
     });
     keeps_none_in(rounds, "a select", || {
-        let (_producer, mut consumer) = (
-            ring.producer().expect("a role"),
-            ring.consumer().expect("a role"),
-        );
+        let (_producer, mut consumer) = ends(&ring);
         let waited = Select::new().wait(&mut [&mut consumer], Duration::ZERO);
         assert!(waited.is_err());
     });
     keeps_none_in(rounds, "pollable", || {
-        let consumer = ring.consumer().expect("a role");
-        let pollable = consumer.into_pollable().expect("a descriptor");
+        let pollable = consumer(&ring).into_pollable().expect("a descriptor");
         assert!(pollable.as_fd().as_raw_fd() > 2);
     });
     ring.sync_all().expect("the disk works");
@@ -163,25 +139,22 @@ fn on_named_rings(directory: &Path, rounds: u32) {
 
 fn no_call_on_a_ring_without_a_name_keeps_a_descriptor() {
     let options = RingOptions::new(64);
-    let ring = options.create_anonymous::<u64>().expect("a ring");
+    let ring = anonymous::<u64>(64);
     let descriptor = ring.descriptor().expect("it is anonymous");
     let (ours, theirs) = UnixStream::pair().expect("two sockets");
     let named = tempfile::tempfile().expect("a file");
     keeps_none("create and roles", || {
-        let ring = options.create_anonymous::<u64>().expect("a ring");
-        let ends = (ring.producer(), ring.consumer());
-        assert!(matches!(ring.producer(), Err(Error::InUse { .. })));
-        assert!(ends.0.is_ok() && ends.1.is_ok());
-    });
-    keeps_none("a ring that is too large", || {
+        let ring = anonymous::<u64>(64);
+        let _ends = ends(&ring);
+        is!(ring.producer() => Err(Error::InUse { .. }));
         assert!(RingOptions::new(1 << 50).create_anonymous::<u64>().is_err());
     });
     keeps_none("a descriptor", || {
         options.open_descriptor::<u64>(descriptor).expect("a ring");
         let refused = options.open_descriptor::<u32>(descriptor);
-        assert!(matches!(refused, Err(Error::SchemaMismatch { .. })));
+        is!(refused => Err(Error::SchemaMismatch { .. }));
         let refused = options.open_descriptor::<u64>(&named);
-        assert!(matches!(refused, Err(Error::WrongDescriptor { .. })));
+        is!(refused => Err(Error::WrongDescriptor { .. }));
         let refused = options.open_descriptor::<u64>(wire::memfd(b"", libc::F_SEAL_SHRINK));
         is!(refused => Err(Error::WrongDescriptor { .. } | Error::Io { .. }));
     });
@@ -200,35 +173,21 @@ fn additional_descriptors_of_a_handoff_are_closed() {
     let null = fs::File::open("/dev/null").expect("there is one");
     for passes_process in [0, 1] {
         let (ours, theirs) = UnixStream::pair().expect("two sockets");
-        // SAFETY: the value outlives the call. An older kernel refuses, and passes none.
-        let set = unsafe {
-            libc::setsockopt(
-                theirs.as_raw_fd(),
-                libc::SOL_SOCKET,
-                PASS_PIDFD,
-                (&raw const passes_process).cast(),
-                size_of_val(&passes_process) as libc::socklen_t,
-            )
-        };
-        let is_old = set == -1;
+        // An older kernel refuses, and passes none.
+        let is_new = wire::set_option(&theirs, PASS_PIDFD, passes_process);
         for count in [0, 1, 2, 27, 28, 29, 253] {
             for message in [
-                wire::message(1),
-                wire::message(2),
-                b"something else!!".to_vec(),
+                &wire::message(1)[..],
+                &wire::message(2),
+                b"something else!!",
             ] {
-                keeps_none(
-                    &format!("{count} with {} bytes, {is_old}", message.len()),
-                    || {
-                        wire::send(&ours, &message, &vec![null.as_raw_fd(); count]);
-                        assert!(handoff::receive::<u64>(&theirs).is_err());
-                    },
-                );
+                keeps_none(&format!("{count} with {message:?}, {is_new:?}"), || {
+                    wire::send(&ours, message, &vec![null.as_raw_fd(); count]);
+                    assert!(handoff::receive::<u64>(&theirs).is_err());
+                });
             }
         }
-        let ring = RingOptions::new(64)
-            .create_anonymous::<u64>()
-            .expect("a ring");
+        let ring = anonymous::<u64>(64);
         keeps_none("a ring and its sender", || {
             handoff::send(&ours, &ring).expect("it is sent");
             handoff::receive::<u64>(&theirs).expect("it comes");
@@ -238,12 +197,11 @@ fn additional_descriptors_of_a_handoff_are_closed() {
 
 fn closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec() {
     let (memory, disk) = (shared_memory_directory(), file_directory());
-    let paths = [memory.path(), disk.path()].map(|path| path.to_str().expect("UTF-8"));
-    Child::start("without_standard_streams", &paths).succeeds();
+    in_a_child(|| without_standard_streams([memory.path(), disk.path()]));
 }
 
-/// The output of this part is lost, so only the exit status counts.
-fn without_standard_streams(arguments: &[String]) {
+/// The output is lost, so only the exit status counts.
+fn without_standard_streams(directories: [&Path; 2]) {
     for standard in 0..3 {
         // SAFETY: this process prints and reads nothing from now on.
         unsafe { libc::close(standard) };
@@ -251,37 +209,36 @@ fn without_standard_streams(arguments: &[String]) {
     let before = open();
     let options = RingOptions::new(64);
     let mut kept: Vec<Box<dyn std::any::Any>> = Vec::new();
-    for directory in arguments {
-        let name = Path::new(directory).join("ring");
+    for name in directories.map(|directory| directory.join("ring")) {
         let ring = options.create::<u64>(&name).expect("a ring");
         let again = options.open::<u64>(&name).expect("it exists");
-        let consumer = ring.consumer().expect("a role").into_pollable();
+        let ends = (producer(&again), consumer(&ring).into_pollable());
         let observer = Observer::open(&name).expect("it exists");
-        kept.push(Box::new((
-            again.producer(),
-            consumer,
-            ring,
-            again,
-            observer,
-        )));
+        kept.push(Box::new((ends, ring, again, observer)));
     }
-    let ring = options.create_anonymous::<u64>().expect("a ring");
+    let ring = anonymous::<u64>(64);
     let again = options.open_descriptor::<u64>(ring.descriptor().expect("one"));
-    kept.push(Box::new((ring.producer(), ring, again)));
-    let name = format!("quoit-test-{}-standard", std::process::id());
+    let (ours, theirs) = UnixStream::pair().expect("two sockets");
+    handoff::send(&ours, &ring).expect("it is sent");
+    let received = handoff::receive::<u64>(&theirs).expect("it comes");
+    kept.push(Box::new((
+        producer(&ring),
+        consumer(&received),
+        ring,
+        again,
+        received,
+    )));
+    let name = RingName::new("standard");
     let plain = options.create::<u64>(&name).expect("a ring");
     let again = options.open::<u64>(&name).expect("it exists");
-    quoit::unlink(&name).expect("no process holds it");
-    kept.push(Box::new((plain, again)));
+    kept.push(Box::new((plain, again, name)));
+    drop((ours, theirs));
 
     let mut after = open();
     after.retain(|number| !before.contains(number));
     assert!(after.len() > 15, "{after:?}");
     for number in after {
-        assert!(
-            number > 2,
-            "the library has the number of a standard stream"
-        );
+        assert!(number > 2, "it has the number of a standard stream");
         // SAFETY: the call only reads.
         let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
         assert_eq!(flags, libc::FD_CLOEXEC, "{number} outlives an exec");
@@ -292,11 +249,11 @@ fn without_standard_streams(arguments: &[String]) {
 }
 
 fn a_terminal_that_is_opened_becomes_no_controlling_terminal() {
-    Child::start("leader_of_a_session", &[]).succeeds();
+    in_a_child(lead_a_session);
 }
 
 /// The first terminal that such a process opens becomes its controlling terminal, which would send it SIGHUP.
-fn leader_of_a_session(_: &[String]) {
+fn lead_a_session() {
     // SAFETY: the call has no pointers.
     assert_ne!(unsafe { libc::setsid() }, -1, "a child leads no group");
     let (mut master, mut terminal) = (-1, -1);
@@ -313,13 +270,10 @@ fn leader_of_a_session(_: &[String]) {
     };
     assert_eq!(made, 0, "a terminal");
     let path = fs::read_link(format!("/proc/self/fd/{terminal}")).expect("its path");
-    let is_no_ring = |refused: Option<Error>| {
-        is!(refused => Some(Error::NotARing { .. }));
-    };
-    is_no_ring(Producer::<u64>::open(&path).err());
-    is_no_ring(Observer::open(&path).err());
-    is_no_ring(RingOptions::new(64).create::<u64>(&path).err());
-    is_no_ring(quoit::unlink(&path).err());
+    is!(Producer::<u64>::open(&path) => Err(Error::NotARing { .. }));
+    is!(Observer::open(&path) => Err(Error::NotARing { .. }));
+    is!(RingOptions::new(64).create::<u64>(&path) => Err(Error::NotARing { .. }));
+    is!(quoit::unlink(&path) => Err(Error::NotARing { .. }));
     let own = fs::File::open("/dev/tty").expect_err("it has a controlling terminal");
     assert_eq!(own.raw_os_error(), Some(libc::ENXIO));
 }

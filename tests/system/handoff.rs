@@ -1,34 +1,57 @@
 //! Rings without a name, sent from process to process over a Unix socket.
 
 pub(crate) mod deaths;
-pub(crate) mod forks;
 pub(crate) mod memory;
 pub(crate) mod refusals;
 pub(crate) mod travels;
 pub(crate) mod wire;
 
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+
+use quoit::{Ring, Shape, handoff};
 
 use crate::common::PATIENCE;
-use crate::common::child::{Child, say};
-use crate::common::names::file_directory;
+use crate::common::fork::forked;
 
-/// A child, and the socket to it.
-fn start(part: &str) -> (Child, UnixStream) {
-    let directory = file_directory();
-    let path = directory.path().join("socket");
-    let listener = UnixListener::bind(&path).expect("a socket");
-    let child = Child::start(part, &[path.to_str().expect("a path in UTF-8")]);
-    child.expect("connected");
-    let (socket, _) = listener.accept().expect("the child connects");
-    (child, patient(socket))
+/// A child, which has nothing of the rings that come over the socket.
+struct Worker {
+    pid: libc::pid_t,
+    socket: UnixStream,
 }
 
-/// In a child: the socket to the test.
-fn socket(arguments: &[String]) -> UnixStream {
-    let socket = UnixStream::connect(&arguments[0]).expect("the test accepts");
-    say("connected");
-    patient(socket)
+impl Worker {
+    fn start(work: impl FnOnce(UnixStream)) -> Self {
+        let (socket, theirs) = pair();
+        let ours = socket.as_raw_fd();
+        let pid = forked(|| {
+            // SAFETY: the child does not use it.
+            unsafe { libc::close(ours) };
+            work(theirs);
+        });
+        Self { pid, socket }
+    }
+
+    fn send<T: Shape + ?Sized>(&self, ring: &Ring<T>) {
+        handoff::send(&self.socket, ring).expect("it is sent");
+    }
+}
+
+fn receive<T: Shape + ?Sized>(socket: &UnixStream) -> Ring<T> {
+    handoff::receive(socket).expect("a ring")
+}
+
+/// Sends a byte to the other process.
+fn tell(mut socket: &UnixStream, byte: u8) {
+    socket.write_all(&[byte]).expect("it is read");
+}
+
+/// The next byte of the other process.
+fn hear(mut socket: &UnixStream) -> u8 {
+    let mut byte = [0];
+    socket.read_exact(&mut byte).expect("a byte");
+    byte[0]
 }
 
 /// A pair within this process.

@@ -13,7 +13,6 @@ common::suite::suite! {
     descriptors,
     fork,
     handoff::deaths,
-    handoff::forks,
     handoff::memory,
     handoff::refusals,
     handoff::travels,

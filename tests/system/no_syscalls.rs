@@ -12,23 +12,22 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::thread::sleep;
 use std::time::Duration;
 
 use crate::common::child::{Child, hear, say};
+use crate::common::clock::until;
 use crate::common::names::RingName;
-use crate::common::rings::ends;
+use crate::common::positions::{End, ROLES};
+use crate::common::rings::{ends, named};
 use crate::common::sleep_state::{SleepPage, SleepState};
 use crate::common::tracer::{Window, end_window, trace};
-use quoit::{Consumer, Producer, RingOptions, Select, Selected, WaitStrategy};
+use quoit::{RingOptions, Role, Select, Selected, WaitStrategy};
 
 crate::common::suite::tests! {
-    spinning_endpoints_make_no_system_call,
-    endpoints_that_may_park_make_no_system_call_while_neither_sleeps,
-    endpoints_in_a_select_make_no_system_call_while_neither_sleeps,
+    neither_endpoint_makes_a_system_call_while_neither_sleeps,
     a_system_call_in_the_loop_is_counted,
     only_async_and_pollable_endpoints_start_a_thread;
-    parts: producer, consumer, lone
+    parts: endpoint
 }
 
 const WINDOWS: u64 = 100;
@@ -37,58 +36,47 @@ const WINDOW: u64 = 10_000;
 const LOOK: f64 = 0.1;
 
 fn options(strategy: &str) -> RingOptions {
-    let options = RingOptions::new(1024);
+    // Long enough that a traced peer does not sleep.
+    let options = RingOptions::new(1024).spin(Duration::from_millis(2));
     match strategy {
         "spin" => options.wait_strategy(WaitStrategy::Spin),
-        "select" => options
-            .spin(Duration::from_millis(2))
-            .peer_check(Duration::MAX),
-        // Long enough that a traced peer does not sleep.
-        _ => options.spin(Duration::from_millis(2)),
+        "select" => options.peer_check(Duration::MAX),
+        _ => options,
     }
 }
 
-/// Pushes with a plain wait, or when a `Select` over two rings reports room.
-fn pushes(mut producer: Producer<u64>, strategy: &str) -> Box<dyn FnMut(u64)> {
-    if strategy != "select" {
-        return Box::new(move |number| producer.push(number).expect("the consumer is attached"));
-    }
+/// Moves one record with a plain wait, or when a `Select` over two rings reports work.
+fn mover(mut end: End, strategy: &str) -> impl FnMut() + use<> {
     let (silent, mut other) = options(strategy).heap::<u64>().expect("a ring");
-    let mut select = Select::new();
-    Box::new(move |number| {
+    let mut select = (strategy == "select").then(Select::new);
+    move || {
         let _ = &silent; // it lives
-        let ends = &mut [other.interest(), producer.interest()];
-        assert_eq!(select.wait(ends, None).expect("work"), Selected::Ready(1));
-        producer.try_push(number).expect("there is room");
-    })
-}
-
-/// The same as [`pushes`], for pops.
-fn pops(mut consumer: Consumer<u64>, strategy: &str) -> Box<dyn FnMut() -> u64> {
-    if strategy != "select" {
-        return Box::new(move || consumer.pop().expect("the producer is attached"));
+        if let Some(select) = &mut select {
+            let ends = &mut [other.interest(), end.interest()];
+            assert_eq!(select.wait(ends, None).expect("work"), Selected::Ready(1));
+        }
+        let position = end.position();
+        match (&mut end, &select) {
+            (End::Producer(end), None) => end.push(position).expect("a consumer"),
+            (End::Producer(end), Some(_)) => end.try_push(position).expect("there is room"),
+            (End::Consumer(end), None) => assert_eq!(end.pop(), Ok(position)),
+            (End::Consumer(end), Some(_)) => assert_eq!(end.try_pop(), Ok(position)),
+        }
     }
-    let (silent, mut other) = options(strategy).heap::<u64>().expect("a ring");
-    let mut select = Select::new();
-    Box::new(move || {
-        let _ = &silent; // it lives
-        let ends = &mut [other.interest(), consumer.interest()];
-        assert_eq!(select.wait(ends, None).expect("work"), Selected::Ready(1));
-        consumer.try_pop().expect("a message")
-    })
 }
 
-fn producer(words: &[String]) {
+/// In a child: moves records in windows.
+fn endpoint(words: &[String]) {
     let ring = options(&words[1]).open::<u64>(&words[0]).expect("the ring");
-    let producer = ring.producer().expect("the role is free");
-    let mut push = pushes(producer, &words[1]);
+    let mut roles = ROLES.into_iter();
+    let role = roles.find(|role| role.to_string() == words[3]);
+    let role = role.expect("a role");
+    let mut moves = mover(End::of(&ring, role), &words[1]);
     say("ready");
     hear();
-    for window in 0..=WINDOWS {
-        for number in 0..WINDOW {
-            push(window * WINDOW + number);
-        }
-        if words[2] == "meddling" {
+    for _ in 0..=WINDOWS {
+        (0..WINDOW).for_each(|_| moves());
+        if words[2] == "meddling" && role == Role::Producer {
             // SAFETY: the call has no pointers.
             unsafe { libc::syscall(libc::SYS_getuid) };
         }
@@ -97,42 +85,19 @@ fn producer(words: &[String]) {
     hear();
 }
 
-fn consumer(words: &[String]) {
-    let ring = options(&words[1]).open::<u64>(&words[0]).expect("the ring");
-    let consumer = ring.consumer().expect("the role is free");
-    let mut pop = pops(consumer, &words[1]);
-    say("ready");
-    hear();
-    for window in 0..=WINDOWS {
-        for number in 0..WINDOW {
-            assert_eq!(pop(), window * WINDOW + number);
-        }
-        end_window();
-    }
-    hear();
-}
-
-/// The state of both endpoints between two windows.
-#[derive(Clone, Copy)]
-struct Seen {
-    counts: SleepState,
-    /// Producer and consumer.
-    are_working: [bool; 2],
-}
+/// Between two windows: the counters, and which of producer and consumer are AWAKE.
+type Seen = (SleepState, [bool; 2]);
 
 /// Streams between two traced processes; returns the windows of both.
 fn stream(strategy: &str, manner: &str) -> [Vec<Window<Seen>>; 2] {
     let name = RingName::new("no-syscalls");
     options(strategy).create::<u64>(&name).expect("a ring");
-    let arguments = [name.as_str(), strategy, manner];
-    let mut ends = ["producer", "consumer"].map(|part| {
-        let child = Child::start(part, &arguments);
+    let mut ends = ROLES.map(|role| {
+        let arguments = [name.as_str(), strategy, manner, &role.to_string()];
+        let child = Child::start("endpoint", &arguments);
         child.expect("ready");
         let page = SleepPage::open(&name.file());
-        let tracer = trace(child.pid(), move || Seen {
-            counts: page.read(),
-            are_working: page.are_working(),
-        });
+        let tracer = trace(child.pid(), move || (page.read(), page.are_working()));
         (child, tracer)
     });
     for (child, _) in &mut ends {
@@ -146,26 +111,8 @@ fn stream(strategy: &str, manner: &str) -> [Vec<Window<Seen>>; 2] {
     })
 }
 
-/// System calls in some windows of one endpoint.
-#[derive(Default)]
-struct Calls {
-    windows: u64,
-    made: BTreeMap<u64, u64>,
-}
-
-impl Calls {
-    /// Of the producer, 0, or the consumer, 1.
-    fn add(&mut self, window: &Window<Seen>, end: usize) {
-        self.windows += 1;
-        assert!(
-            window.after.are_working[end],
-            "its peer still runs the fence"
-        );
-        for (&number, &count) in &window.calls {
-            *self.made.entry(number).or_insert(0) += count;
-        }
-    }
-}
+/// The number of windows of one endpoint, and the system calls in them.
+type Calls = (u64, BTreeMap<u64, u64>);
 
 /// Streams until each endpoint has enough windows without a sleep for a million messages,
 /// also on a busy machine; returns the system calls in them.
@@ -173,77 +120,43 @@ fn calls_without_sleep(strategy: &str, manner: &str) -> [Calls; 2] {
     let is_quiet = |window: &Window<Seen>| {
         let yields = window.calls.contains_key(&(libc::SYS_sched_yield as u64));
         // An endpoint that only spins never sleeps and never yields.
-        let awake = strategy == "spin" || window.before.counts == window.after.counts && !yields;
+        let awake = strategy == "spin" || window.before.0 == window.after.0 && !yields;
         awake && window.seconds < LOOK
     };
     let mut calls = <[Calls; 2]>::default();
     for _ in 0..100 {
         let ends = stream(strategy, manner);
-        for (end, (calls, windows)) in calls.iter_mut().zip(&ends).enumerate() {
-            let quiet = windows.iter().filter(|window| is_quiet(window));
-            quiet.for_each(|window| calls.add(window, end));
+        for (end, ((windows, made), all)) in calls.iter_mut().zip(&ends).enumerate() {
+            for window in all.iter().filter(|window| is_quiet(window)) {
+                *windows += 1;
+                assert!(window.after.1[end], "its peer still runs the fence");
+                for (&number, &count) in &window.calls {
+                    *made.entry(number).or_insert(0) += count;
+                }
+            }
         }
-        if calls.iter().all(|calls| calls.windows >= WINDOWS) {
-            let [producer, consumer] = calls.each_ref().map(|calls| calls.windows);
-            print!("[{producer} and {consumer} windows] ");
+        let [(producer, _), (consumer, _)] = calls;
+        if producer.min(consumer) >= WINDOWS {
+            print!("[{strategy}: {producer} and {consumer} windows] ");
             return calls;
         }
     }
     panic!("one endpoint always sleeps");
 }
 
-fn spinning_endpoints_make_no_system_call() {
-    for calls in calls_without_sleep("spin", "quiet") {
-        assert!(calls.made.is_empty(), "{:?}", calls.made);
-    }
-}
-
-fn endpoints_that_may_park_make_no_system_call_while_neither_sleeps() {
-    for calls in calls_without_sleep("park", "quiet") {
-        assert!(calls.made.is_empty(), "{:?}", calls.made);
-    }
-}
-
-fn endpoints_in_a_select_make_no_system_call_while_neither_sleeps() {
-    for calls in calls_without_sleep("select", "quiet") {
-        assert!(calls.made.is_empty(), "{:?}", calls.made);
+fn neither_endpoint_makes_a_system_call_while_neither_sleeps() {
+    for strategy in ["spin", "park", "select"] {
+        for (_, made) in calls_without_sleep(strategy, "quiet") {
+            assert!(made.is_empty(), "{strategy}: {made:?}");
+        }
     }
 }
 
 fn a_system_call_in_the_loop_is_counted() {
-    let [producer, consumer] = calls_without_sleep("park", "meddling");
-    let meddling = BTreeMap::from([(libc::SYS_getuid as u64, producer.windows)]);
-    assert_eq!(producer.made, meddling, "one in each window");
-    assert!(consumer.made.is_empty(), "the other endpoint makes none");
-}
-
-/// In a child with one thread: uses a ring in several ways, and reports the number of
-/// threads after each.
-fn lone(words: &[String]) {
-    let options = RingOptions::new(8).spin(Duration::ZERO);
-    let ring = options.create::<u64>(&words[0]).expect("a ring");
-    let (mut producer, mut consumer) = ends(&ring);
-    let short = Duration::from_millis(1);
-    producer.push(1).expect("there is room");
-    assert_eq!(consumer.pop(), Ok(1));
-    consumer.pop_timeout(short).expect_err("it slept");
-    say(threads().join(", "));
-    let mut select = Select::new();
-    let ends = &mut [consumer.interest()];
-    select.wait(ends, short).expect_err("it slept");
-    say(threads().join(", "));
-    let pollable = consumer.into_pollable().expect("a pollable end");
-    assert_eq!(threads().len(), 1);
-    // The thread sets its name itself, a moment later.
-    while threads() != ["quoit-reactor"] {
-        sleep(Duration::from_millis(1));
-    }
-    say("quoit-reactor");
-    drop(pollable);
-    while !threads().is_empty() {
-        sleep(Duration::from_millis(1));
-    }
-    say("one again");
+    let [(windows, made), (_, made_by_consumer)] = calls_without_sleep("park", "meddling");
+    let meddling = BTreeMap::from([(libc::SYS_getuid as u64, windows)]);
+    assert_eq!(made, meddling, "one in each window");
+    assert!(made_by_consumer.is_empty(), "the other endpoint makes none");
 }
 
 /// The names of this process's threads except the first.
@@ -258,11 +171,21 @@ fn threads() -> Vec<String> {
 }
 
 fn only_async_and_pollable_endpoints_start_a_thread() {
-    let name = RingName::new("threads");
-    let child = Child::start("lone", &[name.as_str()]);
-    child.expect(""); // plain endpoints
-    child.expect(""); // a select
-    child.expect("quoit-reactor");
-    child.expect("one again");
-    child.succeeds();
+    let options = RingOptions::new(8).spin(Duration::ZERO);
+    let (ring, _name) = named::<u64>("threads", &options);
+    let (mut producer, mut consumer) = ends(&ring);
+    let short = Duration::from_millis(1);
+    producer.push(1).expect("there is room");
+    assert_eq!(consumer.pop(), Ok(1));
+    consumer.pop_timeout(short).expect_err("it slept");
+    assert_eq!(threads(), [""; 0], "plain endpoints");
+    let waited = Select::new().wait(&mut [consumer.interest()], short);
+    waited.expect_err("it slept");
+    assert_eq!(threads(), [""; 0], "a select");
+    let pollable = consumer.into_pollable().expect("a pollable end");
+    assert_eq!(threads().len(), 1);
+    // The thread sets its name itself, a moment later.
+    until("it has its name", || threads() == ["quoit-reactor"]);
+    drop(pollable);
+    until("it has ended", || threads().is_empty());
 }

@@ -18,7 +18,6 @@ use quoit::{Consumer, DoorbellKind, PopError, Producer, PushError, RingOptions, 
 crate::common::suite::tests! {
     an_interrupted_wait_keeps_its_deadline,
     an_interrupted_read_or_write_continues,
-    a_handler_pushes_to_a_sleeper_and_pops,
     a_handler_may_interrupt_any_code_of_its_thread;
     parts: working
 }
@@ -210,17 +209,6 @@ fn handle_messages(bell: DoorbellKind, mut continues: impl FnMut() -> bool) {
     );
 }
 
-fn a_handler_pushes_to_a_sleeper_and_pops() {
-    const SIGNALS: u64 = 20_000;
-    for bell in BELLS {
-        handle_messages(bell, || {
-            // SAFETY: the thread is this one, so it exists.
-            unsafe { libc::raise(libc::SIGUSR1) };
-            PUSHED.load(SeqCst) < SIGNALS || POPPED.load(SeqCst) < SIGNALS
-        });
-    }
-}
-
 static SHARED: Mutex<u64> = Mutex::new(0);
 
 fn lock_and_unlock() {
@@ -304,7 +292,7 @@ fn working(words: &[String]) {
                 }
             });
         }
-        during(rarest()) < TIMES
+        during(rarest()) < TIMES || POPPED.load(SeqCst) < TIMES
     });
     assert!(ALLOCATED.load(SeqCst) > TIMES, "the watching thread ends");
     say(format!("{:?}", [ALLOCATING, LOCKING, PRINTING].map(during)));

@@ -8,73 +8,61 @@ use std::process::{Command, Stdio};
 
 use mcap::MessageStream;
 use mcap::read::Options;
-use quoit::Role;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::common::names::{RingName, file_directory};
 use crate::recordings::frames_of;
-use crate::terminal::{On, SIZE, Terminal};
 use crate::tool::*;
 
 const SIGNALS: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
 /// The tool as a process with a limit.
-pub(crate) fn limited(resource: Resource, most: u64, output: Stdio, arguments: &[&str]) -> Tool {
+pub(crate) fn limited(resource: Resource, most: u64, output: Stdio, arguments: &[&str]) -> Program {
     let (current, maximum) = (Some(most), Some(most));
     let set = move || Ok(setrlimit(resource, Rlimit { current, maximum })?);
-    let mut command = Command::new(Tool::PATH);
+    let mut command = Command::new(PATH);
     // SAFETY: what runs between fork and exec makes one syscall.
     unsafe { command.args(arguments).pre_exec(set) };
-    Tool::start_command(output, &mut command)
+    Program::start_on(output, &mut command)
 }
 
 pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
     let directory = file_directory();
     for signal in SIGNALS {
         let file = &*file_in(&directory, &signal.to_string());
-        for (role, command) in [
-            (Role::Consumer, &["recv"][..]),
-            (Role::Consumer, &["record"]),
-            (Role::Producer, &["send"]),
-        ] {
+        let ends = [Role::Consumer, Role::Consumer, Role::Producer];
+        for (command, role) in ["recv", "record", "send"].into_iter().zip(ends) {
             let name = RingName::new("leaves");
-            let file = (command[0] == "record").then_some(file);
-            let arguments: Vec<_> = [command[0], &name].into_iter().chain(file).collect();
+            let arguments = [command, &name, file];
+            let arguments = &arguments[..if command == "record" { 3 } else { 2 }];
             // It leaves no core behind.
-            let tool = limited(Resource::Core, 0, Stdio::piped(), &arguments);
+            let tool = limited(Resource::Core, 0, Stdio::piped(), arguments);
             let observer = observer(&name);
-            wait_until("it has its role", || observer.endpoint(role).epoch > 0);
+            until("it has its role", || observer.endpoint(role).epoch > 0);
+            let recorded = command == "record";
+            let mut producer = recorded.then(|| FrameProducer::open(&name).expect("a role"));
+            if let Some(producer) = &mut producer {
+                producer.push_kind(3, b"frame").expect("room");
+                until("the frame is recorded", || producer.is_empty());
+            }
             tool.signal(signal);
-            wait_until("it leaves", || observer.endpoint(role).is_closed);
-            assert_eq!(tool.end().code, Some(128 + signal), "{command:?}");
+            until("it leaves", || observer.endpoint(role).is_closed);
+            tool.end().with(128 + signal, "");
         }
         let again = RingName::new("leaves-again");
-        Tool::run(&["replay", &again, file], b"").quietly();
+        run(&["replay", &again, file], b"").quietly();
+        assert_eq!(frames_of(&again), [(3, b"frame".to_vec())]);
     }
 }
 
 pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
     let (name, _) = frames("top-dies", 64);
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
-        let mut top = Terminal::start(On::All, &["top", &name]);
+        let mut top = on_terminal(On::All, &["top", &name]);
         top.shows("top-dies");
         top.signal(signal);
         assert_eq!(top.end(), Some(128 + signal));
         assert!(top.is_as_before());
     }
-}
-
-pub(crate) fn ctrl_c_ends_the_loop_of_a_shell() {
-    let name = RingName::new("loop");
-    let receive = format!("{} recv {name}", Tool::PATH);
-    let script = format!("for n in 1 2 3; do {receive}; done; exit 9");
-    let command = Terminal::command("bash", &["-c", &script]);
-    let mut shell = Terminal::start_command(SIZE, On::All, command);
-    let observer = observer(&name);
-    wait_until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
-    shell.press("\x03");
-    assert_eq!(shell.end(), Some(128 + libc::SIGINT));
-    assert_eq!(observer.endpoint(Role::Consumer).epoch, 1, "one round");
 }
 
 pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
@@ -89,6 +77,11 @@ pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
         let ended = limited(Resource::Fsize, limit, Stdio::piped(), &record).end();
         (name, file, ended)
     };
+    // Without room for its header it takes nothing.
+    let (name, file, ended) = recorded(40);
+    ended.with(1, "File too large");
+    assert!(!Path::new(&file).exists());
+    assert_eq!(frames_of(&name).len(), 100);
     let (_, file, ended) = recorded(1 << 20);
     ended.quietly();
     let all = length(file);
@@ -97,7 +90,7 @@ pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
         let (name, file, ended) = recorded(limit);
         ended.with(1, "File too large");
         let again = RingName::new("limited-again");
-        Tool::run(&["replay", &again, &file], b"").with(6, "broken after");
+        run(&["replay", &again, &file], b"").with(6, "broken after");
         let replayed = (kept > 0).then(|| frames_of(&again));
         let mut messages = replayed.unwrap_or_default();
         assert_eq!(messages.len(), kept, "limit {limit}");
@@ -109,18 +102,6 @@ pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
         let messages: Result<Vec<_>, _> = stream.expect("MCAP").collect();
         assert_eq!(messages.expect("whole messages").len(), kept);
     }
-}
-
-pub(crate) fn a_recording_without_room_for_its_header_takes_nothing() {
-    let directory = file_directory();
-    let name = RingName::new("no-header");
-    send(&name, 3);
-    let file = file_in(&directory, "recording");
-    let record = ["record", &name, &file];
-    let ended = limited(Resource::Fsize, 40, Stdio::piped(), &record).end();
-    ended.with(1, "File too large");
-    assert!(!Path::new(&file).exists());
-    assert_eq!(frames_of(&name).len(), 3);
 }
 
 pub(crate) fn long_messages_are_released_one_by_one() {
@@ -142,7 +123,7 @@ pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
     let path = directory.path().join("lines");
     let name = RingName::new("limited-output");
     let lines = numbers(10_000);
-    Tool::run(&["send", &name], &lines).quietly();
+    run(&["send", &name], &lines).quietly();
     let file = File::create(&path).expect("a file");
     let ended = limited(Resource::Fsize, 20_000, file.into(), &["recv", &name]).end();
     ended.with(1, "File too large");
@@ -156,7 +137,7 @@ pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
 pub(crate) fn a_receiver_whose_reader_closed_frees_its_role() {
     let (name, mut producer) = frames("head", 4096);
     producer.push(b"one").expect("room");
-    let mut receiver = Tool::start(&["recv", &name]);
+    let mut receiver = start(&["recv", &name]);
     assert_eq!(receiver.reads_until("\n"), "one\n");
     receiver.stop_reading();
     // Nothing else comes.
@@ -170,10 +151,10 @@ pub(crate) fn a_receiver_whose_reader_closed_frees_its_role() {
 pub(crate) fn a_watcher_whose_reader_closed_ends_at_once() {
     let (name, mut producer) = frames("unwatched", 4096);
     producer.push(b"one").expect("room");
-    let mut tail = Tool::start(&["tail", "--follow", &name]);
+    let mut tail = start(&["tail", "--follow", &name]);
     tail.reads_until("one\n");
     let day = ["top", "--interval", "24h", "--json", &name];
-    for mut tool in [tail, Tool::start(&day)] {
+    for mut tool in [tail, start(&day)] {
         tool.stop_reading();
         tool.end().quietly();
     }

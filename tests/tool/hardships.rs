@@ -12,16 +12,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use quoit::{FrameConsumer, Role};
-
-use crate::common::child::{Child, is_asleep};
-use crate::common::mounts::mount_a_megabyte;
-use crate::common::names::{RingName, file_directory};
-use crate::common::segment_file::{DATA, SegmentFile};
-use crate::endings::closed;
 use crate::looking::idle;
 use crate::recordings::frames_of;
-use crate::terminal::{On, SIZE, Terminal};
 use crate::tool::*;
 
 pub(crate) fn a_signal_ends_a_recorder_that_never_waits() {
@@ -31,20 +23,20 @@ pub(crate) fn a_signal_ends_a_recorder_that_never_waits() {
     flood(producer, frame, || {
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
             let file = &*file_in(&directory, &signal.to_string());
-            let recorder = Tool::start(&["record", &name, file]);
-            wait_until("it records", || length(file) > 1 << 17);
+            let recorder = start(&["record", &name, file]);
+            until("it records", || length(file) > 1 << 17);
             recorder.ends_by(signal);
             let again = RingName::new("torrent-again");
             let replay = ["replay", &again, file, "--speed", "max", "--timeout", "0s"];
             // It does not fit, and so is read to its end and found whole.
-            Tool::run(&replay, b"").with(7, "replayed");
+            run(&replay, b"").with(7, "replayed");
         }
     });
 }
 
 pub(crate) fn a_signal_ends_a_sender_that_never_waits_for_long() {
     let (name, mut consumer) = consumed("trickle", 64);
-    let mut sender = Tool::start(&["send", &name]);
+    let mut sender = start(&["send", &name]);
     sender.feed(&numbers(10_000));
     let mut count = 0;
     // Each is taken long before a wait for room is over.
@@ -67,9 +59,9 @@ pub(crate) fn a_signal_ends_a_sender_of_a_large_file() {
     let file = fs::File::create(&path).expect("a file");
     file.set_len(1 << 40).expect("a sparse file takes no room");
     let (name, mut consumer) = consumed("large-file", 1 << 26);
-    let (tool, file) = (Tool::PATH, path.display());
+    let (tool, file) = (PATH, path.display());
     let send = format!("exec {tool} send --format raw {name} < {file}");
-    let sender = Tool::start_program("sh", &["-c", &send]);
+    let sender = program("sh", &["-c", &send]);
     let (mut heard, mut bytes) = (false, 0_u64);
     while consumer.peek().is_ok() {
         let popped = consumer.drain_with(|frame| {
@@ -93,8 +85,8 @@ pub(crate) fn a_signal_tears_no_line_of_a_file() {
     let line = |number: u64| number.to_string().into_bytes();
     flood(producer, line, || {
         let file = fs::File::create(&path).expect("a file");
-        let receiver = Tool::start_on(file.into(), &["recv", &name]);
-        wait_until("it writes", || length(&path) > 1 << 17);
+        let receiver = start_on(file.into(), &["recv", &name]);
+        until("it writes", || length(&path) > 1 << 17);
         receiver.ends_by(libc::SIGINT);
     });
     let text = fs::read_to_string(&path).expect("text");
@@ -107,15 +99,15 @@ pub(crate) fn a_signal_tears_no_line_of_a_file() {
 
 pub(crate) fn a_signal_that_was_ignored_still_is() {
     let name = RingName::new("ignored");
-    let receive = format!("trap '' INT; exec {} recv {name}", Tool::PATH);
-    let receiver = Tool::start_program("sh", &["-c", &receive]);
+    let receive = format!("trap '' INT; exec {} recv {name}", PATH);
+    let receiver = program("sh", &["-c", &receive]);
     let observer = observer(&name);
     let parks = || observer.endpoint(Role::Consumer).parks;
-    wait_until("it waits", || parks() > 0);
+    until("it waits", || parks() > 0);
     receiver.signal(libc::SIGINT);
     // It looks for signals between two sleeps.
     let before = parks();
-    wait_until("it waits on", || parks() > before + 2);
+    until("it waits on", || parks() > before + 2);
     receiver.ends_by(libc::SIGTERM);
 }
 
@@ -126,15 +118,14 @@ pub(crate) fn a_tool_that_hears_no_signal_is_ended_by_later_ones() {
     full.set_nonblocking(true).expect("a flag");
     while full.write(&[0; 4096]).is_ok() {}
     full.set_nonblocking(false).expect("a flag");
-    let mut command = Command::new(Tool::PATH);
-    command
-        .args(["recv", "--json", &name])
-        .stdout(Stdio::null());
-    let mut receiver = Tool::spawn(command.stderr(OwnedFd::from(full)));
+    let mut command = Command::new(PATH);
+    let command = command.args(["recv", "--json", &name]);
+    let command = command.stdout(Stdio::null());
+    let mut receiver = Program::spawn(command.stderr(OwnedFd::from(full)));
     let observer = observer(&name);
-    wait_until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
+    until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
     let mut ended = None;
-    wait_until("it ends", || {
+    until("it ends", || {
         receiver.signal(libc::SIGTERM);
         thread::sleep(Duration::from_millis(100));
         ended = receiver.child().try_wait().expect("it can be waited for");
@@ -158,7 +149,7 @@ pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
     ];
     for command in commands {
         for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
-            let mut frozen = Terminal::start(On::All, command);
+            let mut frozen = on_terminal(On::All, command);
             frozen.fills();
             frozen.signal(signal);
             assert_eq!(frozen.ends_unread(), Some(code), "{command:?}");
@@ -169,9 +160,9 @@ pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
 pub(crate) fn a_terminal_that_hangs_up_ends_top() {
     let (name, _) = frames("hung-up", 64);
     for action in [libc::SIG_DFL, libc::SIG_IGN] {
-        let mut command = Terminal::command(Tool::PATH, &["top", &name]);
+        let mut command = Terminal::command(PATH, &["top", &name]);
         on_hang_up(&mut command, action);
-        let mut top = Terminal::start_command(SIZE, On::All, command);
+        let mut top = Terminal::start(SIZE, On::All, command);
         top.shows("hung-up");
         assert_eq!(top.hang_up(), Some(129));
     }
@@ -180,16 +171,16 @@ pub(crate) fn a_terminal_that_hangs_up_ends_top() {
 pub(crate) fn what_is_unread_keeps_its_ring_though_it_is_to_be_unlinked() {
     let name = RingName::new("kept");
     let lines = numbers(3);
-    Tool::run(&["send", &name, "--unlink"], &lines).quietly();
+    run(&["send", &name, "--unlink"], &lines).quietly();
     assert_eq!(unread(&name), 48, "no process has read them");
     let full = fs::File::options().write(true).open("/dev/full");
     let full = full.expect("Linux has one");
     let receive = ["recv", &name, "--unlink"];
-    let failed = Tool::start_on(full.into(), &receive).end();
+    let failed = start_on(full.into(), &receive).end();
     failed.with(1, "No space left");
-    Tool::start_on(closed(), &receive).end().quietly();
+    start_on(closed(), &receive).end().quietly();
     assert_eq!(unread(&name), 48, "nothing could be written");
-    assert_eq!(Tool::run(&receive, b"").quietly(), lines);
+    assert_eq!(run(&receive, b"").quietly(), lines);
     // All is read, and no endpoint is attached.
     assert!(!name.file().exists());
 }
@@ -199,26 +190,26 @@ pub(crate) fn a_recorder_that_cannot_write_leaves_the_ring_alone() {
     let file = &*file_in(&directory, "there");
     fs::write(file, "precious").expect("a file");
     let name = RingName::new("unrecorded");
-    let mut sender = Tool::start(&["send", &name, "--capacity", "64"]);
+    let mut sender = start(&["send", &name, "--capacity", "64"]);
     sender.feed(&numbers(1000));
     let observer = observer(&name);
-    wait_until("it waits for a consumer", || unread(&name) == 64);
-    Tool::run(&["record", &name, file], b"").with(1, "File exists");
+    until("it waits for a consumer", || unread(&name) == 64);
+    run(&["record", &name, file], b"").with(1, "File exists");
     let attached = observer.endpoint(Role::Consumer).epoch;
     assert_eq!(attached, 0, "no consumer attached");
-    let receiver = Tool::start(&["recv", &name]);
+    let receiver = start(&["recv", &name]);
     thread::scope(|scope| {
         // The receiver blocks at a full output pipe: a thread reads that pipe.
         scope.spawn(|| assert_eq!(receiver.end().quietly(), numbers(1000)));
         sender.end().quietly();
     });
     let none = RingName::new("unmade");
-    Tool::run(&["record", &none, file], b"").with(1, "File exists");
+    run(&["record", &none, file], b"").with(1, "File exists");
     assert!(!none.file().exists());
     assert_eq!(fs::read(file).expect("a file"), b"precious");
     let new = &*file_in(&directory, "new");
     fs::write(none.file(), "something else").expect("a file");
-    Tool::run(&["record", &none, new], b"").with(3, "is not a quoit ring");
+    run(&["record", &none, new], b"").with(3, "is not a quoit ring");
     assert!(!Path::new(new).exists(), "nothing is left of it");
 }
 
@@ -240,9 +231,9 @@ pub(crate) fn recording_on_a_megabyte(arguments: &[String]) {
     let payload = |number: u32| [number.to_le_bytes(); 25].concat();
     (0..20_000).for_each(|number| producer.push(&payload(number)).expect("room"));
     drop(producer);
-    let recorded = Tool::run(&["record", &name, file], b"");
+    let recorded = run(&["record", &name, file], b"");
     recorded.with(1, "No space left");
-    let replayed = Tool::run(&["replay", &again, file, "--speed", "max"], b"");
+    let replayed = run(&["replay", &again, file, "--speed", "max"], b"");
     replayed.with(6, "broken after");
     let (recorded, left) = (frames_of(&again), frames_of(&name));
     assert!(!recorded.is_empty() && !left.is_empty(), "each has some");
@@ -256,18 +247,18 @@ pub(crate) fn what_comes_before_a_corrupt_frame_is_sound() {
     drop(producer);
     // The eleventh; each takes 16 bytes.
     SegmentFile::open(&name.file()).write_half(DATA + 10 * 16, 1 << 30);
-    let tail = Tool::run(&["tail", "--count", "1000", &name], b"");
+    let tail = run(&["tail", "--count", "1000", &name], b"");
     let shown = String::from_utf8(tail.output.clone()).expect("text");
     assert_eq!(shown.matches("position").count(), 10, "{shown}");
     tail.with(3, "frame length");
-    let received = Tool::run(&["recv", &name], b"");
+    let received = run(&["recv", &name], b"");
     assert_eq!(received.output.len(), 10 * 9);
     received.with(3, "until then received 10 messages, 80 bytes");
 }
 
-pub(crate) fn a_follower_ends_with_its_ring_and_with_its_reader() {
+pub(crate) fn a_follower_ends_with_its_ring() {
     let (name, mut producer) = frames("followed", 1024);
-    let mut tail = Tool::start(&["tail", "--follow", "--oldest", "--count", "3", &name]);
+    let mut tail = start(&["tail", "--follow", "--oldest", "--count", "3", &name]);
     // No process takes any of them.
     for number in 0..20_u8 {
         producer.push(&[b'a' + number]).expect("room");
@@ -279,23 +270,6 @@ pub(crate) fn a_follower_ends_with_its_ring_and_with_its_reader() {
     drop(producer);
     says(&["rm", &name]);
     tail.end().with(3, "was removed");
-
-    let (name, _) = frames("silent", 64);
-    let silent = ["tail", "--follow", &name];
-    Tool::start_on(closed(), &silent).end().quietly();
-}
-
-pub(crate) fn a_receiver_says_that_its_producer_died() {
-    let name = RingName::new("died");
-    let mut sender = Tool::start(&["send", &name]);
-    sender.feed(b"one\n");
-    wait_until("it is sent", || name.file().exists() && unread(&name) > 0);
-    let pid = sender.pid();
-    sender.kill();
-    let ended = Tool::run(&["recv", "--json", &name], b"");
-    assert_eq!((ended.code, &*ended.output), (Some(8), &b"one\n"[..]));
-    let why = format!("the producer (it called itself process {pid}) crashed");
-    assert_eq!(ended.json()["error"], why);
 }
 
 pub(crate) fn a_stopped_endpoint_is_reported() {
@@ -305,7 +279,7 @@ pub(crate) fn a_stopped_endpoint_is_reported() {
     let wrong = format!("the producer (process {pid}) is stopped; kill -CONT {pid}");
     has(&says(&["stat", &name]), wrong);
     idler.signal(libc::SIGCONT);
-    wait_until("it continues", || is_asleep(idler.pid()));
+    until("it continues", || is_asleep(idler.pid()));
     lacks(&says(&["stat", &name]), "wrong");
     idler.kill();
 }
@@ -315,7 +289,7 @@ pub(crate) fn of_many_names_each_is_tried() {
     names.iter().for_each(|name| send(name, 3));
     let [first, last] = names.each_ref().map(RingName::as_str);
     let all = ["rm", first, "quoit-no-such-ring", last];
-    let trial = Tool::run(&[&all[..], &["--dry-run"]].concat(), b"");
+    let trial = run(&[&all[..], &["--dry-run"]].concat(), b"");
     let removed = |would: &str| {
         let line = |name| format!("{would} {name}, with 48 bytes unread\n");
         (line(first) + &line(last)).into_bytes()
@@ -323,7 +297,7 @@ pub(crate) fn of_many_names_each_is_tried() {
     assert_eq!(trial.output, removed("would remove"));
     trial.with(3, "no-such-ring");
     assert!(names.iter().all(|name| name.file().exists()));
-    let ended = Tool::run(&all, b"");
+    let ended = run(&all, b"");
     assert_eq!(ended.output, removed("removed"));
     ended.with(3, "no-such-ring");
     assert!(names.iter().all(|name| !name.file().exists()));

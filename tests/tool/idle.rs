@@ -5,15 +5,10 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use quoit::Producer;
 use rustix::process::Resource;
-use serde_json::json;
 
-use crate::common::child::is_asleep;
-use crate::common::names::{RingName, file_directory, shared_memory_directory};
 use crate::common::naps::Naps;
 use crate::deaths::limited;
-use crate::terminal::{On, Terminal};
 use crate::tool::*;
 
 pub(crate) fn a_command_that_waits_hardly_wakes() {
@@ -22,7 +17,7 @@ pub(crate) fn a_command_that_waits_hardly_wakes() {
     let recording = &*file_in(&directory, "recording");
     // More than fits into the ring that is full.
     send(&wide, 100);
-    Tool::run(&["record", &wide, recording], b"").quietly();
+    run(&["record", &wide, recording], b"").quietly();
     let (left, _) = frames("left", 4096);
     let [(recorded, producer), (quiet, of_quiet)] =
         ["recorded", "quiet"].map(|name| frames(name, 4096));
@@ -38,16 +33,16 @@ pub(crate) fn a_command_that_waits_hardly_wakes() {
         &["tail", "--follow", &quiet],
         &["top", "--interval", "1s", &quiet],
     ];
-    let mut tools = commands.map(Tool::start);
+    let mut tools = commands.map(start);
     tools[3].feed(&numbers(1000));
-    let mut live = Terminal::start(On::All, &["top", &quiet]);
+    let mut live = on_terminal(On::All, &["top", &quiet]);
     live.shows("quiet");
     for tool in &tools {
-        wait_until("it waits", || is_asleep(tool.pid()));
+        until("it waits", || is_asleep(tool.pid()));
     }
     // Until what comes at the start is over.
     thread::sleep(Duration::from_millis(500));
-    let watched = tools.iter().map(Tool::pid).chain([live.pid()]);
+    let watched = tools.iter().map(Program::pid).chain([live.pid()]);
     let names = commands.iter().map(|command| command.join(" "));
     let names = names.chain(["top on a terminal".to_owned()]);
     let naps = names.zip(watched).map(|(name, pid)| Naps::count(name, pid));
@@ -74,10 +69,10 @@ pub(crate) fn a_tail_of_any_length_begins_at_once_and_needs_little_memory() {
     for (name, most) in [(&many, 4 << 10), (&large, (4 + 4) << 10)] {
         for follow in [&[][..], &["--follow"]] {
             let tail = ["tail", name, "-n", "100000000"];
-            let mut tail = Tool::start(&[&tail[..], follow].concat());
+            let mut tail = start(&[&tail[..], follow].concat());
             tail.reads_until("\n");
             // It has no other reason to sleep than its output.
-            wait_until("the output is full", || is_asleep(tail.pid()));
+            until("the output is full", || is_asleep(tail.pid()));
             let memory = private_memory(tail.pid());
             assert!(memory < most, "{name}: {memory} KiB");
             tail.stop_reading();
@@ -87,7 +82,7 @@ pub(crate) fn a_tail_of_any_length_begins_at_once_and_needs_little_memory() {
     // All of it comes, if it is read.
     let name = RingName::new("thousands");
     send(&name, 5000);
-    let text = Tool::run(&["tail", &name, "-n", "4000"], b"").text();
+    let text = run(&["tail", &name, "-n", "4000"], b"").text();
     assert_eq!(text.matches("position").count(), 4000);
 }
 

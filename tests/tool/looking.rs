@@ -4,12 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use quoit::{Consumer, DoorbellKind, FrameProducer, Producer, RingOptions};
-use serde_json::json;
-
-use crate::common::child::{Child, hold, say};
-use crate::common::names::{RingName, shared_memory_directory};
-use crate::common::segment_file::{CAPACITY, LAYOUT, SUPERSEDED, SegmentFile};
+use crate::runbook::held;
 use crate::tool::*;
 
 /// Of the producer and of the consumer, as `layout.md` has them.
@@ -17,21 +12,10 @@ const RESCUES: u64 = 4264;
 const CONSUMER_RESCUES: u64 = 8360;
 const PRODUCER_PID: u64 = 4232;
 
-/// Takes the producer's role, pushes twelve bytes, says so and waits.
-pub(crate) fn idler(arguments: &[String]) {
-    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
-    producer.push(b"three\x00at\xffnight").expect("room");
-    println!("here");
-    loop {
-        std::thread::park();
-    }
-}
-
 /// A ring of 64 bytes, and an idler that has its producer's role.
 pub(crate) fn idle(name: &str) -> (RingName, Child) {
     let (name, _) = ring::<[u8]>(name, 64);
-    let idler = Child::start("idler", &[&name]);
-    idler.expect("here");
+    let idler = held(&name, "producer");
     (name, idler)
 }
 
@@ -64,40 +48,29 @@ pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
     ];
     let rings = listed["rings"].as_array().expect("an array");
     assert_eq!(rings.len(), expected.len(), "{listed}");
-    rings
-        .iter()
-        .zip(&expected)
-        .for_each(|(ring, fields)| is(ring, fields));
+    let pairs = rings.iter().zip(&expected);
+    pairs.for_each(|(ring, fields)| is(ring, fields));
 
     let table = says(&["list", all]);
-    let words = |line: &str| {
-        line.split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let words: Vec<_> = table.lines().map(words).collect();
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<_> = table.lines().map(words).collect();
     let titles = "name owner mode holds unread fill producer consumer age";
-    assert_eq!(words[0].join(" "), titles);
-    assert_eq!(
-        (&words[1][0], &words[2][3..]),
-        (&names[0], &["(corrupt)".to_owned()][..])
-    );
-    assert_eq!(
-        words[1][2..8].join(" "),
-        format!("600 records 16 25% {pid} -")
-    );
-    assert_eq!(words[3][3..], ["(other", "layout)"]);
+    assert_eq!(lines[0], titles);
+    assert!(lines[1].starts_with(&names[0]), "{table}");
+    has(&lines[1], format!(" 600 records 16 25% {pid} - "));
+    assert!(lines[2].ends_with(" 600 (corrupt)"), "{table}");
+    assert!(lines[3].ends_with(" 600 (other layout)"), "{table}");
     drop(producer);
     has(&says(&["list", all]), " closed ");
 }
 
 pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     let (name, idler) = idle("stat");
-    let (pid, stat) = (idler.pid(), ["stat", "--json", &name]);
+    let pid = idler.pid();
     let expected = json!({
         "producer": {"pid": pid, "alive": true}, "wrong": [], "doorbell": "futex", "slot_align": 8,
     });
-    is(&ring_of(&stat), &expected);
+    is(&stat(&name), &expected);
     let text = says(&["stat", &name]);
     let lines = ["holds     frames in 64 bytes", "doorbell  futex"];
     lines.iter().for_each(|line| has(&text, line));
@@ -105,20 +78,19 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     drop(idler); // kill -9
     let wrong = format!("the producer (it called itself process {pid}) crashed; restart it");
     has(&says(&["stat", &name]), format!("\nwrong     {wrong}"));
-    let dead = ring_of(&stat);
+    let dead = stat(&name);
     is(&dead, &json!({"producer": {"alive": false}}));
     assert_eq!(dead["wrong"].as_array().map(Vec::len), Some(1));
 
     let mut producer = FrameProducer::open(&name).expect("the role is free");
-    producer.try_push(&[0; 24]).expect("room");
-    producer.try_push(&[]).expect("room for its header");
+    (0..2).for_each(|_| producer.push(&[0; 24]).expect("room"));
     producer.count_dropped(12);
     drop(producer);
     let file = SegmentFile::open(&name.file());
     file.write(SUPERSEDED, 1);
     file.write(RESCUES, 3);
-    let stat = ring_of(&stat);
-    let wrong = stat["wrong"].to_string();
+    let found = stat(&name);
+    let wrong = found["wrong"].to_string();
     for part in [
         "3 sleeps of the producer lasted until a timeout although there was room",
         "check that the consumer wakes after each release, by FUTEX_WAKE without FUTEX_PRIVATE_FLAG",
@@ -131,28 +103,23 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     // A counter proves nothing.
     ["bug", "lost"].iter().for_each(|word| lacks(&wrong, word));
     let dropped = json!({"producer": {"dropped": 12}, "consumer": {"dropped": 0}});
-    is(&stat, &json!({"superseded": false, "half_removed": true}));
-    is(&stat, &dropped);
-    is(
-        &ring_of(&["top", "--count", "1", "--json", &name]),
-        &dropped,
-    );
+    is(&found, &json!({"superseded": false, "half_removed": true}));
+    is(&found, &dropped);
+    is(&look(&name), &dropped);
     has(&says(&["stat", &name]), ", dropped: 12\n");
 }
 
 pub(crate) fn a_rescued_endpoint_is_shown_with_what_to_check() {
+    use DoorbellKind::{Futex, Semaphore};
     for (doorbell, check) in [
-        (DoorbellKind::Futex, "FUTEX_WAKE without FUTEX_PRIVATE_FLAG"),
-        (
-            DoorbellKind::Semaphore,
-            "sem_post on the consumer's semaphore",
-        ),
+        (Futex, "FUTEX_WAKE without FUTEX_PRIVATE_FLAG"),
+        (Semaphore, "sem_post on the consumer's semaphore"),
     ] {
         let name = RingName::new("rescued");
         let options = RingOptions::new(64).doorbell(doorbell);
         options.create::<[u8]>(&name).expect("a ring");
         // No rescue, no word.
-        is(&ring_of(&["stat", "--json", &name]), &json!({"wrong": []}));
+        is(&stat(&name), &json!({"wrong": []}));
         SegmentFile::open(&name.file()).write(CONSUMER_RESCUES, 117);
         let wrong = format!(
             "117 sleeps of the consumer lasted until a timeout although messages were waiting, as \
@@ -160,37 +127,10 @@ pub(crate) fn a_rescued_endpoint_is_shown_with_what_to_check() {
              process that may write to the ring can raise the counter)"
         );
         has(&says(&["stat", &name]), format!("\nwrong     {wrong}\n"));
-        for command in [&["stat"][..], &["top", "--count", "1"]] {
-            let ring = ring_of(&[command, &["--json", &name]].concat());
-            is(
-                &ring,
-                &json!({"consumer": {"rescues": 117}, "wrong": [wrong]}),
-            );
-        }
+        let expected = json!({"consumer": {"rescues": 117}, "wrong": [wrong]});
+        is(&stat(&name), &expected);
+        is(&look(&name), &expected);
     }
-}
-
-pub(crate) fn messages_are_shown_and_stay() {
-    let (name, _idler) = idle("tail");
-    let expected = "position 0, kind 0, 14 bytes\n       \
-                    0  74 68 72 65 65 00 61 74 ff 6e 69 67 68 74        three.at.night\n";
-    for _ in 0..2 {
-        assert_eq!(says(&["tail", &name]), expected);
-    }
-    let message = says_json(&["tail", "--json", "--count", "1", &name]);
-    is(&message, &json!({"bytes": "7468726565006174ff6e69676874"}));
-    is(&ring_of(&["stat", "--json", &name]), &json!({"fill": 24}));
-}
-
-pub(crate) fn a_follower_sees_later_messages_and_ends_on_a_signal() {
-    let (name, mut producer) = frames("follow", 1024);
-    producer.push(b"early").expect("room");
-    let mut tail = Tool::start(&["tail", "--follow", &name]);
-    tail.reads_until("early");
-    producer.push(b"later").expect("room");
-    // What was shown before is not shown again.
-    lacks(&tail.reads_until("later"), "early");
-    tail.ends_by(libc::SIGTERM);
 }
 
 pub(crate) fn names_that_others_chose_move_no_cursor() {
@@ -228,34 +168,26 @@ pub(crate) fn no_other_process_is_taken_for_the_one_that_holds_a_ring() {
     let pid = idler.pid();
     // Process 1 is there, and has nothing to do with the ring.
     SegmentFile::open(&name.file()).write_half(PRODUCER_PID, 1);
-    let stat = ring_of(&["stat", "--json", &name]);
-    is(&stat, &json!({"producer": {"pid": 1, "holder": pid}}));
-    has(
-        stat["producer"]["command"].as_str().expect("its command"),
-        &*name,
-    );
-    has(
-        &says(&["stat", &name]),
-        format!("producer  process {pid}, attached"),
-    );
+    let producer = &stat(&name)["producer"];
+    is(producer, &json!({"pid": 1, "holder": pid}));
+    has(&producer["command"].to_string(), &*name);
+    let attached = format!("producer  process {pid}, attached");
+    has(&says(&["stat", &name]), attached);
     refuses(&["rm", &name], 4, &format!("is in use: producer {pid};"));
     has(line(&says(&["list"]), &name), format!(" {pid} "));
-    let top = ring_of(&["top", "--count", "1", "--json", &name]);
-    is(&top, &json!({"producer": {"holder": pid}}));
+    is(&look(&name), &json!({"producer": {"holder": pid}}));
 
     // A tool that may not look at the holder names no process of this host.
     let blind = |arguments: &[&str]| {
-        let unshare = ["--user", "--pid", "--fork", "--mount-proc", Tool::PATH];
-        Tool::start_program("unshare", &[&unshare[..], arguments].concat()).end()
+        let unshare = ["--user", "--pid", "--fork", "--mount-proc", PATH];
+        program("unshare", &[&unshare[..], arguments].concat()).end()
     };
     let seen = blind(&["stat", &name]);
     if seen.code != Some(0) {
         return; // no such namespaces here
     }
-    let (seen, words) = (
-        seen.text(),
-        "it calls itself process 1, perhaps in another PID namespace",
-    );
+    let words = "it calls itself process 1, perhaps in another PID namespace";
+    let seen = seen.text();
     has(&seen, words);
     lacks(&seen, "on core");
     has(&blind(&["rm", &name]).errors, words);
@@ -287,36 +219,36 @@ pub(crate) fn popper(arguments: &[String]) {
     hold();
 }
 
+/// A pusher and a popper at work on this ring.
+pub(crate) fn under_load(name: &RingName) -> [Child; 2] {
+    ["pusher", "popper"].map(|part| {
+        let child = Child::start(part, &[name]);
+        child.expect("there");
+        child
+    })
+}
+
 pub(crate) fn a_ring_under_full_load_is_seen_whole() {
-    let name = RingName::new("whole");
-    let options = RingOptions::new(64);
-    options.create::<Numbers>(&name).expect("a ring");
-    let [mut pusher, popper] = ["pusher", "popper"].map(|part| Child::start(part, &[&name]));
-    pusher.expect("there");
-    popper.expect("there");
+    let (name, _) = ring::<Numbers>("whole", 64);
+    let [mut pusher, popper] = under_load(&name);
     let pids = [pusher.pid(), popper.pid()];
     let (mut seen, mut looks) = (0, 0);
     while looks < 50 || seen == 0 {
         looks += 1;
         let layout = "a: u64, b: u64, c: u64, d: u64";
         let tail = ["tail", "--json", "--format", layout, &name];
-        for line in says(&tail).lines() {
-            let message: serde_json::Value = serde_json::from_str(line).expect("JSON");
-            let (position, fields) = (&message["position"], &message["fields"]);
-            for field in ["a", "b", "c", "d"] {
-                assert_eq!(&fields[field], position, "a record is torn: {message}");
-            }
+        for message in says(&tail).lines().map(json) {
+            let at = &message["position"];
+            // Otherwise the record is torn.
+            let whole = json!({"fields": {"a": at, "b": at, "c": at, "d": at}});
+            is(&message, &whole);
             seen += 1;
         }
-        let stat = ring_of(&["stat", "--json", &name]);
+        let stat = stat(&name);
         assert!(stat["fill"].as_u64() <= Some(64), "{stat}");
-        assert_eq!(stat["wrong"], serde_json::json!([]));
-        for (role, pid) in ["producer", "consumer"].into_iter().zip(pids) {
-            assert_eq!(
-                (&stat[role]["pid"], &stat[role]["alive"]),
-                (&pid.into(), &true.into())
-            );
-        }
+        let [producer, consumer] = pids.map(|pid| json!({"pid": pid, "alive": true}));
+        let both = json!({"wrong": [], "producer": producer, "consumer": consumer});
+        is(&stat, &both);
     }
     refuses(&["rm", &name], 4, "is in use: producer ");
     refuses(&["recv", &name], 4, "already has a consumer");
@@ -325,10 +257,9 @@ pub(crate) fn a_ring_under_full_load_is_seen_whole() {
     popper.expect("alone");
     let pid = pids[1].to_string();
     let list = says(&["list"]);
-    let line = list.lines().find(|line| line.starts_with(name.as_str()));
-    let words: Vec<_> = line.expect("a line").split_whitespace().collect();
+    let words: Vec<_> = line(&list, &name).split_whitespace().collect();
     assert_eq!(words[3..8], ["records", "0", "0%", "crashed", &pid]);
     drop(popper);
-    let removed = Tool::run(&["rm", "--stale", &name], b"").quietly();
-    assert_eq!(removed, format!("removed {name}\n").as_bytes());
+    let removed = says(&["rm", "--stale", &name]);
+    assert_eq!(removed, format!("removed {name}\n"));
 }

@@ -4,9 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use serde_json::{Value, json};
-
-use crate::common::names::file_directory;
 use crate::tool::*;
 
 /// A machine on which everything is wrong that files can say.
@@ -26,7 +23,7 @@ const FAULTS: [(&str, &str); 8] = [
 
 /// What doctor finds; its code says how bad that is.
 fn findings(arguments: &[&str]) -> Vec<Value> {
-    let ended = Tool::run(&[&["doctor", "--json"][..], arguments].concat(), b"");
+    let ended = run(&[&["doctor", "--json"][..], arguments].concat(), b"");
     let answer = json(&String::from_utf8_lossy(&ended.output));
     let findings = answer["findings"].as_array().expect("findings").clone();
     for finding in &findings {
@@ -91,7 +88,7 @@ pub(crate) fn a_machine_with_faults_is_shown_how_to_fix_them() {
 
 pub(crate) fn limits_of_the_process_are_shown() {
     let doctor = "ulimit -l 64; exec \"$0\" doctor --json";
-    let shell = Tool::start_program("sh", &["-c", doctor, Tool::PATH]);
+    let shell = program("sh", &["-c", doctor, PATH]);
     let answer = json(&String::from_utf8_lossy(&shell.end().output));
     let findings = answer["findings"].as_array().expect("findings");
     let (verdict, found) = verdict_of(findings, "memlock limit");
@@ -103,7 +100,7 @@ pub(crate) fn limits_of_the_process_are_shown() {
 pub(crate) fn this_machine_is_examined_in_24_rows_and_80_columns() {
     let checks = findings(&[]);
     let says = |arguments: &[&str]| {
-        let ended = Tool::run(&[&["doctor"][..], arguments].concat(), b"");
+        let ended = run(&[&["doctor"][..], arguments].concat(), b"");
         assert!(matches!(ended.code, Some(0 | 9)), "{ended:?}");
         String::from_utf8(ended.output).expect("text")
     };
@@ -186,9 +183,9 @@ pub(crate) fn bench_leaves_nothing_however_it_ends() {
         (true, libc::SIGTERM, 143, ""),
         (false, libc::SIGKILL, 1, "quoit: could not measure: "),
     ] {
-        let bench = Tool::start(&["bench"]);
+        let bench = start(&["bench"]);
         let pid = bench.pid();
-        wait_until("it measures", || children(pid).len() == WAYS.len());
+        until("it measures", || children(pid).len() == WAYS.len());
         signal(if is_its_own { pid } else { children(pid)[0] }, number);
         let ended = bench.end();
         assert!(ended.errors.starts_with(why), "{ended:?}");

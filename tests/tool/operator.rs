@@ -6,17 +6,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use quoit::{FrameProducer, Producer};
-use serde_json::json;
 use vt100::Color;
 
-use crate::common::child::{Child, is_asleep};
-use crate::common::names::{RingName, shared_memory_directory};
-use crate::common::segment_file::{SegmentFile, TAIL};
 use crate::looking::idle;
-use crate::terminal::{On, Terminal};
+use crate::runbook::held;
 use crate::tool::*;
 
 pub(crate) fn a_corrupt_ring_is_called_corrupt_everywhere() {
@@ -24,32 +19,26 @@ pub(crate) fn a_corrupt_ring_is_called_corrupt_everywhere() {
     producer.push(1).expect("room");
     drop(producer);
     SegmentFile::open(&name.file()).write(TAIL, 0xffff_ffff_ffff);
-    let wrong =
-        format!("it is corrupt: its tail cannot be 0xffffffffffff; remove it: quoit rm {name}");
-    let stat = format!("wrong     {wrong}\n");
+    let wrong = "it is corrupt: its tail cannot be 0xffffffffffff; remove it: quoit rm ";
+    let wrong = format!("{wrong}{name}");
+    let described = format!("wrong     {wrong}\n");
     let looked = top(&[&name]);
     // A part of what is said, and something that is not.
+    let listed = says(&["list"]);
+    let metrics = says(&["metrics", &name]);
     for (said, part, none) in [
-        (&says(&["stat", &name]), &*stat, "full"),
-        (&line(&says(&["list"]), &name).to_owned(), " corr. ", "%"),
-        (&line(&looked, &name).to_owned(), " corrupt ", "%"),
+        (&*says(&["stat", &name]), &*described, "full"),
+        (line(&listed, &name), " corr. ", "%"),
+        (line(&looked, &name), " corrupt ", "%"),
         (&looked, &wrong, "full"),
-        (
-            &says(&["metrics", &name]),
-            ",state=\"corrupt\"} 1\n",
-            "quoit_unread{",
-        ),
+        (&metrics, ",state=\"corrupt\"} 1\n", "quoit_unread{"),
     ] {
         has(said, part);
         lacks(said, none);
     }
-    let top = ["top", "--json", "--count", "1", "--interval", "10ms", &name];
-    for arguments in [&["stat", "--json", &name][..], &top] {
-        is(
-            &ring_of(arguments),
-            &json!({"state": "corrupt", "wrong": [wrong]}),
-        );
-    }
+    let expected = json!({"state": "corrupt", "wrong": [wrong]});
+    is(&stat(&name), &expected);
+    is(&look(&name), &expected);
     refuses(&["recv", &name], 3, "and remove it with quoit rm NAME");
     // What they name helps.
     let kept = format!("kept {name}: it is corrupt; --force removes it\n");
@@ -63,27 +52,20 @@ pub(crate) fn a_ring_that_may_not_be_read_is_listed() {
     fs::set_permissions(name.file(), mode).expect("ours");
     // As a user without permission to read the ring, if there is one.
     let said = |arguments: &[&str]| {
-        let mut command = Command::new(Tool::PATH);
+        let mut command = Command::new(PATH);
         if rustix::process::geteuid().is_root() {
             command.uid(65534).gid(65534);
         }
-        Tool::start_command(Stdio::piped(), command.args(arguments))
-            .end()
-            .text()
+        Program::start(command.args(arguments)).end().text()
     };
     let uid = fs::metadata(name.file()).expect("a file").uid();
     let listed = said(&["list"]);
-    assert!(
-        line(&listed, &name).ends_with("0 (no permission)"),
-        "{listed}"
-    );
+    has(line(&listed, &name), "0 (no permission)");
     let report = json(&said(&["list", "--json"]));
     let mut rings = report["rings"].as_array().expect("rings").iter();
     let ring = rings.find(|ring| ring["name"] == *name).expect("the ring");
-    is(
-        ring,
-        &json!({"state": "no_permission", "owner": uid, "mode": "0000"}),
-    );
+    let expected = json!({"state": "no_permission", "owner": uid, "mode": "0000"});
+    is(ring, &expected);
     let helps = format!("its mode 0; sudo quoit stat {name}");
     let top = ["top", "--count", "1", "--interval", "10ms"];
     for arguments in [&["stat", &name][..], &["stat"], &top] {
@@ -93,20 +75,17 @@ pub(crate) fn a_ring_that_may_not_be_read_is_listed() {
 
 pub(crate) fn a_consumer_that_hangs_is_seen_at_once() {
     let (name, mut producer) = frames("hangs", 64);
-    let hanger = Child::start("holder", &[&name, "consumer"]);
-    hanger.expect("ready");
+    let hanger = held(&name, "consumer");
     (0..2).for_each(|_| producer.push(&[0; 24]).expect("room"));
-    wait_until("it hangs", || is_asleep(hanger.pid()));
-    let stat = ring_of(&["stat", "--json", &name]);
+    until("it hangs", || is_asleep(hanger.pid()));
+    let stat = stat(&name);
     let (wrong, pid) = (stat["wrong"][0].as_str().unwrap_or_default(), hanger.pid());
     let begin = format!("full: the consumer (process {pid}) has taken nothing for 0.");
     assert!(wrong.starts_with(&begin), "{stat}");
     has(wrong, "and 64 bytes are unread; it sleeps (S)");
     is(&stat["consumer"], &json!({"state": "S"}));
-    assert!(
-        stat["consumer"]["idle_seconds"].as_f64() >= Some(0.2),
-        "{stat}"
-    );
+    let idle = stat["consumer"]["idle_seconds"].as_f64();
+    assert!(idle >= Some(0.2), "{stat}");
     let text = says(&["stat", &name]);
     has(&text, "          has taken nothing for 2");
     has(&text, "wrong     full: the consumer");
@@ -119,11 +98,9 @@ pub(crate) fn a_producer_that_hangs_is_reported() {
     let quiet = format!("  the producer (process {pid}) has pushed nothing for 2 s; it sleeps (S)");
     has(&said, &quiet);
     lacks(&top(&[&name]), "pushed nothing");
-    let stat = ring_of(&["stat", "--json", &name]);
-    assert!(
-        stat["producer"]["idle_seconds"].as_f64() >= Some(0.2),
-        "{stat}"
-    );
+    let stat = stat(&name);
+    let idle = stat["producer"]["idle_seconds"].as_f64();
+    assert!(idle >= Some(0.2), "{stat}");
     // It may have nothing to say.
     is(&stat, &json!({"wrong": []}));
 }
@@ -131,22 +108,15 @@ pub(crate) fn a_producer_that_hangs_is_reported() {
 pub(crate) fn a_reader_that_ends_leaves_what_it_did_not_read() {
     let name = RingName::new("headed");
     send(&name, 525);
-    let script = format!("{} recv {name} | head -n 3", Tool::PATH);
-    let mut shell = Tool::start_program("sh", &["-c", &script]);
+    let script = format!("{} recv {name} | head -n 3", PATH);
+    let mut shell = program("sh", &["-c", &script]);
     assert_eq!(shell.reads_until("3\n"), "1\n2\n3\n");
     assert_eq!(shell.end().output, b"");
-    assert_eq!(
-        receive(&name),
-        numbers(525)[6..],
-        "what was not read is there"
-    );
+    assert_eq!(receive(&name), numbers(525)[6..]);
     // The first words are the warning.
     for command in ["recv", "record"] {
         let help = says(&[command, "-h"]);
-        has(
-            help.lines().next().expect("a line"),
-            "removes what it reads",
-        );
+        has(line(&help, ""), "removes what it reads");
     }
 }
 
@@ -194,26 +164,27 @@ pub(crate) fn a_table_fits_its_terminal() {
     });
     let top = ["top", "--count", "1", "--interval", "10ms", &market];
     for size in [(24, 80), (20, 50)] {
-        for arguments in [
-            &["list", &all][..],
+        let answers: [&[&str]; 4] = [
+            &["list", &all],
             &["stat", &market],
             &["tail", &market],
             &top,
-        ] {
-            let command = Terminal::command(Tool::PATH, arguments);
-            let mut tool = Terminal::start_command(size, On::All, command);
+        ];
+        for arguments in answers {
+            let command = Terminal::command(PATH, arguments);
+            let mut tool = Terminal::start(size, On::All, command);
             assert_eq!(tool.end(), Some(0));
             let text = tool.text();
             if ["list", "top"].contains(&arguments[0]) {
                 // Where a name is cut, its end stays.
-                ["-long-a ", "-long-b "]
-                    .iter()
-                    .for_each(|end| has(&text, end));
+                has(&text, "-long-a ");
+                has(&text, "-long-b ");
             }
             // But for a line that is a path: one word.
-            let is_path =
-                |line: &&str| line.contains("/dev/shm/") || line.trim().starts_with(['/', '.']);
-            let lines = text.lines().filter(|line| !is_path(line));
+            let begins = |line: &str| line.trim().starts_with(['/', '.']);
+            let mut lines = text.lines().collect::<Vec<_>>();
+            lines.retain(|line| !line.contains("/dev/shm/") && !begins(line));
+            let lines = lines.into_iter();
             let widths = lines.map(|line| line.chars().count());
             assert!(widths.max() <= Some(usize::from(size.1)), "{text}");
             let mut rows = tool.screen().rows(0, size.1);
@@ -259,10 +230,7 @@ pub(crate) fn a_draft_that_was_left_behind_is_listed_and_removed() {
     drop(Producer::<u64>::create(&draft, 64).expect("a ring"));
     let ring = ring_of(&["list", "--json", &all]);
     assert_eq!(ring["state"], "draft");
-    has(
-        ring["wrong"][0].as_str().expect("words"),
-        format!(" rm {draft}"),
-    );
+    has(&ring["wrong"].to_string(), format!(" rm {draft}"));
     has(&says(&["list", &all]), "(draft)\n");
     says(&["rm", "--dry-run", &draft]);
     assert_eq!(says(&["rm", &draft]), format!("removed {draft}\n"));
@@ -290,7 +258,7 @@ pub(crate) fn metrics_are_printed_and_served() {
     has(&open, "# TYPE quoit_pushed counter\n");
     assert!(open.ends_with("# EOF\n"));
 
-    let mut server = Tool::start(&["metrics", "--listen", "127.0.0.1:0", &name]);
+    let mut server = start(&["metrics", "--listen", "127.0.0.1:0", &name]);
     let said = server.reads_until("\n");
     let address = said.trim().strip_prefix("listening at http://");
     let address = address.and_then(|address| address.strip_suffix("/metrics"));
@@ -309,10 +277,8 @@ pub(crate) fn metrics_are_printed_and_served() {
     producer.push(5).expect("room");
     let answer = get("Accept: application/openmetrics-text; version=1.0.0\r\n");
     has(&answer, "Content-Type: application/openmetrics-text");
-    has(
-        &answer,
-        format!("quoit_last_move_timestamp_seconds{ring},role=\"producer\"}} 1"),
-    );
+    let moved = format!("quoit_last_move_timestamp_seconds{ring},role=\"producer\"}} 1");
+    has(&answer, moved);
     assert!(answer.ends_with("# EOF\n"));
     for (request, status) in [
         ("GET /other HTTP/1.1\r\n\r\n", "HTTP/1.1 404 "),

@@ -6,27 +6,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-use quoit::{FrameProducer, Producer, RingOptions};
-use serde_json::json;
-
-use crate::common::child::{Child, hear, say};
 use crate::common::cores;
 use crate::common::mappings::mapped;
-use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
-use crate::common::names::{RingName, file_directory, shared_memory_directory};
+use crate::runbook::held;
 use crate::tool::*;
-
-pub(crate) fn a_foreign_file_kills_no_command_and_takes_no_memory() {
-    Child::start("on_a_full_dev_shm", &[]).succeeds();
-}
 
 /// Has a /dev/shm of its own, with another program's file that no process has touched yet and
 /// no memory left.
-pub(crate) fn on_a_full_dev_shm(_: &[String]) {
-    let shm = Path::new("/dev/shm");
-    if let Err(error) = mount_a_megabyte(shm) {
-        return eprintln!("[no mounts of its own: {error}] ");
+pub(crate) fn a_foreign_file_kills_no_command_and_takes_no_memory() {
+    if !own_shm(c"size=1m") {
+        return;
     }
+    let shm = Path::new("/dev/shm");
     let foreign = shm.join("foreign");
     let file = File::create(&foreign).expect("room for a name");
     file.set_len(1 << 20).expect("it takes no memory");
@@ -45,7 +36,7 @@ pub(crate) fn on_a_full_dev_shm(_: &[String]) {
         &["record", "foreign", "/dev/shm/recording"],
     ];
     for command in no_ring {
-        Tool::run(command, b"x\n").with(3, "is not a quoit ring");
+        run(command, b"x\n").with(3, "is not a quoit ring");
     }
     for command in [
         &["list"][..],
@@ -53,41 +44,35 @@ pub(crate) fn on_a_full_dev_shm(_: &[String]) {
         &["top", "--count", "1", "--interval", "10ms"],
         &["rm", "--stale"],
     ] {
-        Tool::run(command, b"").quietly();
+        run(command, b"").quietly();
     }
-    let examined = Tool::run(&["doctor"], b"");
+    let examined = run(&["doctor"], b"");
     assert!(examined.code.is_some(), "{examined:?}");
     assert_eq!(fs::metadata(&foreign).expect("the file exists").blocks(), 0);
 }
 
+/// The first process that opens a file of a lower layer to write gets a copy. The layers are in a
+/// /dev/shm of its own.
 pub(crate) fn a_follower_continues_in_a_copied_up_file() {
-    let directory = shared_memory_directory();
-    let path = directory.path().to_str().expect("UTF-8");
-    Child::start("follower_over_a_layer", &[path]).succeeds();
-}
-
-/// The first process that opens a file of a lower layer to write gets a copy.
-pub(crate) fn follower_over_a_layer(arguments: &[String]) {
-    let directory = Path::new(&arguments[0]);
-    let mounted = own_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c""));
-    for layer in ["lower", "upper", "work", "merged"] {
-        fs::create_dir(directory.join(layer)).expect("our directory");
+    if !own_shm(c"") {
+        return;
     }
-    let ring = RingOptions::new(1024).create::<[u8]>(directory.join("lower/ring"));
-    let mut producer = ring.expect("a ring").producer().expect("the role is free");
-    producer.try_push(b"in the layer").expect("room");
+    let shm = Path::new("/dev/shm");
+    std::env::set_current_dir(shm).expect("our directory");
+    for layer in ["lower", "upper", "work", "merged"] {
+        fs::create_dir(layer).expect("our directory");
+    }
+    let mut producer = FrameProducer::create("/dev/shm/lower/ring", 1024).expect("a ring");
+    producer.push(b"in the layer").expect("room");
     drop(producer);
-    std::env::set_current_dir(directory).expect("the directory exists");
     let options = c"lowerdir=lower,upperdir=upper,workdir=work";
-    let merged = directory.join("merged");
-    let mounted = mounted.and_then(|()| mount(c"overlay", &merged, c"overlay", 0, options));
-    if let Err(error) = mounted {
+    if let Err(error) = mount(c"overlay", &shm.join("merged"), c"overlay", 0, options) {
         return eprintln!("[no overlay: {error}] ");
     }
-    let mut follower = Tool::start(&["tail", "--follow", "merged/ring"]);
+    let mut follower = start(&["tail", "--follow", "merged/ring"]);
     follower.reads_until("in the layer");
     let mut producer = FrameProducer::open("merged/ring").expect("the role is free");
-    producer.try_push(b"in the copy").expect("room");
+    producer.push(b"in the copy").expect("room");
     let said = follower.reads_until("in the copy");
     // What was printed is not printed again.
     lacks(&said, "in the layer");
@@ -99,16 +84,12 @@ pub(crate) fn follower_over_a_layer(arguments: &[String]) {
 /// Not that of the producer that crashed in the ring that has the name now.
 pub(crate) fn a_receiver_reports_the_death_of_its_own_producer_only() {
     let (name, mut producer) = frames("another", 1024);
-    let mut receiver = Tool::start(&["recv", &name]);
+    let mut receiver = start(&["recv", &name]);
     producer.try_push(b"one").expect("room");
     receiver.reads_until("one\n");
     fs::remove_file(name.file()).expect("the file exists");
-    RingOptions::new(1024)
-        .create::<[u8]>(&name)
-        .expect("a ring");
-    let idler = Child::start("idler", &[&name]);
-    idler.expect("here");
-    drop(idler); // kill -9
+    drop(FrameProducer::create(&name, 1024).expect("a ring"));
+    drop(held(&name, "producer")); // kill -9
     drop(producer);
     receiver.end().quietly();
 }
@@ -128,12 +109,9 @@ pub(crate) fn an_endpoint_is_shown_with_its_core_and_command() {
     let core = pinned.says();
     let (pid, program) = (pinned.pid(), std::env::current_exe().expect("a path"));
     let command = format!("{} {name} two words\x1b", program.display());
-    let stat = ring_of(&["stat", "--json", &name]);
-    let (core_number, none) = (json(&core), json!({"core": null}));
-    is(
-        &stat,
-        &json!({"producer": {"core": core_number, "command": command}, "consumer": none}),
-    );
+    let producer = json!({"core": json(&core), "command": command});
+    let ends = json!({"producer": producer, "consumer": {"core": null}});
+    is(&stat(&name), &ends);
     let text = says(&["stat", &name]);
     let life = line(&text, &format!("producer  process {pid}, attached "));
     has(life, format!("s ago, on core {core}"));
@@ -162,39 +140,28 @@ pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
     let on_tmpfs = json!({"file_system": "tmpfs", "page_bytes": page});
     is(&rings[0], &json!({"file_system": file_system}));
     is(&rings[1], &on_tmpfs);
-    assert!(
-        rings[1]["producer"]["mapped_bytes"].as_u64() > Some(0),
-        "{rings}"
-    );
-}
-
-pub(crate) fn the_pages_of_each_endpoint_are_shown() {
-    Child::start("among_huge_pages", &[]).succeeds();
+    let mapped = rings[1]["producer"]["mapped_bytes"].as_u64();
+    assert!(mapped > Some(0), "{rings}");
 }
 
 /// Has a /dev/shm of its own, which is removed with it.
-pub(crate) fn among_huge_pages(_: &[String]) {
-    let shm = Path::new("/dev/shm");
-    let mounted =
-        own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"huge=always,size=64m"));
-    if let Err(error) = mounted {
-        return eprintln!("[no huge pages of its own: {error}] ");
+pub(crate) fn the_pages_of_each_endpoint_are_shown() {
+    if !own_shm(c"huge=always,size=64m") {
+        return;
     }
+    let shm = Path::new("/dev/shm");
     // Opened by its name, the mapping has that name.
     drop(FrameProducer::create("ring", 8 << 20).expect("a ring"));
     let mut producer = FrameProducer::open("ring").expect("the role is free");
     producer.push(&vec![7; 3 << 20]).expect("room");
-    let consumer = Child::start("holder", &["ring", "consumer"]);
-    consumer.expect("ready");
-    let stat = ring_of(&["stat", "--json", "ring"]);
+    let _consumer = held("ring", "consumer");
+    let stat = stat("ring");
     let kilobytes = |field| mapped(&shm.join("ring"), field);
     let (rss, huge) = (kilobytes("Rss:"), kilobytes("ShmemPmdMapped:"));
     // The kernel may lack memory for huge pages.
     assert!(rss >= 3 << 10 && huge <= rss, "{huge} of {rss} kB");
-    assert!(
-        stat["consumer"]["mapped_bytes"].as_u64() < Some(rss << 10),
-        "{stat}"
-    );
+    let of_consumer = stat["consumer"]["mapped_bytes"].as_u64();
+    assert!(of_consumer < Some(rss << 10), "{stat}");
     let pages = json!({"mapped_bytes": rss << 10, "huge_bytes": huge << 10});
     is(&stat, &json!({"file_system": "tmpfs", "producer": pages}));
     has(&says(&["stat", "ring"]), "\n          has mapped ");

@@ -7,11 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mcap::records::MessageHeader;
 use mcap::{MessageStream, Writer};
-use quoit::{FrameConsumer, PopError, RingOptions};
-use serde_json::json;
 
-use crate::common::PATIENCE;
-use crate::common::names::{RingName, file_directory};
 use crate::looking::Numbers;
 use crate::tool::*;
 
@@ -101,18 +97,18 @@ pub(crate) fn records_are_moved_with_their_size_and_schema() {
         producer.push(numbers).expect("room");
     }
     drop(producer);
-    Tool::run(&["record", first, file], b"").quietly();
+    run(&["record", first, file], b"").quietly();
     let replay = ["replay", second, file, "--speed", "max"];
     says(&replay);
     // From the second into the third, which another process has made.
-    let received = Tool::run(&["recv", second], b"").quietly();
+    let received = run(&["recv", second], b"").quietly();
     let bytes = all.iter().flatten().flat_map(|number| number.to_le_bytes());
     assert!(received.iter().copied().eq(bytes));
     let ring = options.create::<Numbers>(third).expect("a ring");
     let mut cut = received.clone();
     cut.push(0);
     let why = "the record has 32 bytes, and 31 of them are missing";
-    Tool::run(&["send", third], &cut).with(1, why);
+    run(&["send", third], &cut).with(1, why);
     let mut consumer = ring.consumer().expect("a role");
     for numbers in &all {
         assert_eq!(consumer.try_pop().as_ref(), Ok(numbers));
@@ -124,7 +120,7 @@ pub(crate) fn records_are_moved_with_their_size_and_schema() {
     let into = ["replay", &other, file, "--speed", "max"];
     refuses(&into, 3, "as the recording");
     let lines = ["send", &other, "--format", "lines"];
-    Tool::run(&lines, b"line\n").with(1, "a record of this ring has 8 bytes, not 4");
+    run(&lines, b"line\n").with(1, "a record of this ring has 8 bytes, not 4");
 }
 
 pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
@@ -134,8 +130,8 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     let mut consumer = ring.consumer().expect("a role");
     (0..8).for_each(|number| producer.push(number).expect("room"));
     let file = &*file_in(&directory, "tap");
-    let tap = Tool::start(&["record", "--json", "--tap", &name, file]);
-    wait_until("it has seen them", || length(file) > 8 * 8 + 500);
+    let tap = start(&["record", "--json", "--tap", &name, file]);
+    until("it has seen them", || length(file) > 8 * 8 + 500);
     // It is stopped while the consumer takes these.
     stop(tap.pid());
     for number in 0..8 {
@@ -167,21 +163,8 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     producer.push(&[2; 16]).expect("room");
     drop(producer);
     let file = &*file_in(&directory, "padded");
-    let said = Tool::run(&["record", "--json", "--tap", &name, file], b"").json();
+    let said = run(&["record", "--json", "--tap", &name, file], b"").json();
     is(&said, &json!({"messages": 1, "missed": 0}));
-}
-
-pub(crate) fn a_recording_that_a_signal_ends_is_whole() {
-    let directory = file_directory();
-    let file = &*file_in(&directory, "recording");
-    let (name, mut producer) = frames("endless", 4096);
-    let recorder = Tool::start(&["record", &name, file]);
-    producer.try_push_kind(3, b"frame").expect("room");
-    wait_until("the frame is recorded", || producer.is_empty());
-    recorder.ends_by(libc::SIGTERM);
-    let again = RingName::new("again");
-    says(&["replay", &again, file]);
-    assert_eq!(frames_of(&again), [(3, b"frame".to_vec())]);
 }
 
 /// As kill -9 may leave it.
@@ -189,11 +172,11 @@ pub(crate) fn a_recording_cut_anywhere_is_replayed_to_its_last_whole_chunk() {
     let directory = file_directory();
     let file = &*file_in(&directory, "recording");
     let (source, mut producer) = frames("cut-source", 4096);
-    let recorder = Tool::start(&["record", &source, file]);
+    let mut recorder = start(&["record", &source, file]);
     // A chunk each.
     for (kind, payload) in FRAMES {
         producer.try_push_kind(kind, payload).expect("room");
-        wait_until("it is recorded", || producer.is_empty());
+        until("it is recorded", || producer.is_empty());
     }
     recorder.kill();
     let killed = fs::read(file).expect("a recording");
@@ -202,7 +185,7 @@ pub(crate) fn a_recording_cut_anywhere_is_replayed_to_its_last_whole_chunk() {
     for length in (0..=killed.len()).step_by(7).chain([killed.len()]) {
         fs::write(file, &killed[..length]).expect("a file");
         let name = RingName::new("cut");
-        let replayed = Tool::run(&["replay", &name, file, "--speed", "max"], b"");
+        let replayed = run(&["replay", &name, file, "--speed", "max"], b"");
         let whole = name.file().exists().then(|| frames_of(&name));
         let whole = whole.unwrap_or_default();
         assert_eq!(replayed.code, Some(6), "{length}: {replayed:?}");
@@ -255,7 +238,7 @@ pub(crate) fn a_replay_keeps_the_times() {
     }
     writer.finish().expect("room");
     let (name, mut consumer) = consumed("times", 1 << 20);
-    let player = Tool::start(&["replay", &name, file]);
+    let player = start(&["replay", &name, file]);
     let frame = consumer.peek_timeout(PATIENCE).expect("the first frame");
     frame.release();
     player.ends_by(libc::SIGTERM);
@@ -263,7 +246,7 @@ pub(crate) fn a_replay_keeps_the_times() {
     drop(consumer);
     let replay = ["replay", &name, file];
     let found = |arguments: &[&str]| {
-        Tool::run(&[&replay[..], arguments].concat(), b"").quietly();
+        run(&[&replay[..], arguments].concat(), b"").quietly();
         frames_of(&name).len()
     };
     assert_eq!(found(&["--speed", "max"]), 2);

@@ -5,11 +5,9 @@ use std::cell::Cell;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use quoit::Producer;
-use serde_json::{Map, Value, json};
+use serde_json::Map;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::common::names::RingName;
 use crate::fields::Fields;
 use crate::tool::*;
 
@@ -156,7 +154,7 @@ const WRONG: [(&str, &str, &str); 18] = [
 
 pub(crate) fn a_wrong_layout_is_pointed_at() {
     let name = RingName::new("wrong-layout");
-    let tail = |layout: &str| Tool::run(&["tail", &name, "--format", layout], b"");
+    let tail = |layout: &str| run(&["tail", &name, "--format", layout], b"");
     for (layout, wrong, why) in WRONG {
         let ended = tail(layout);
         let lines: Vec<_> = ended.errors.split('\n').collect();
@@ -236,24 +234,31 @@ pub(crate) fn frames_that_fit_are_shown_by_their_layout() {
     let (name, mut producer) = frames("frames-layout", 1024);
     let numbers = [17, -5].map(i64::to_le_bytes);
     producer.try_push_kind(7, &numbers[0]).expect("room");
-    producer.try_push_kind(8, b"other").expect("room");
+    producer
+        .try_push_kind(8, b"three\x00at\xffnight")
+        .expect("room");
     let tail = ["tail", &name, "--format", "i64"];
-    let bytes = "6f 74 68 65 72                                   other\n";
-    let expected = format!(
-        "position 0, kind 7: 17\nposition 16, kind 8, 5 bytes, not 8 as the layout\n       0  {bytes}"
-    );
+    let bytes = "74 68 72 65 65 00 61 74 ff 6e 69 67 68 74        three.at.night\n";
+    let other = "position 16, kind 8, 14 bytes";
+    let expected =
+        format!("position 0, kind 7: 17\n{other}, not 8 as the layout\n       0  {bytes}");
     assert_eq!(says(&tail), expected);
+    // Without a layout; they stay.
+    let expected = format!("{other}\n       0  {bytes}");
+    assert_eq!(says(&["tail", &name, "-n", "1"]), expected);
+    is(&stat(&name), &json!({"fill": 40}));
     let lines = says(&[&tail[..], &["--json"]].concat());
     let expected = [
         json!({"ring": &*name, "position": 0, "kind": 7, "fields": {"0": 17}}),
-        json!({"ring": &*name, "position": 16, "kind": 8, "bytes": "6f74686572"}),
+        json!({"ring": &*name, "position": 16, "kind": 8, "bytes": "7468726565006174ff6e69676874"}),
     ];
     assert_eq!(lines.lines().map(json).collect::<Vec<_>>(), expected);
 
-    let mut tail = Tool::start(&[&tail[..], &["--follow"]].concat());
-    tail.reads_until("other\n");
+    let mut tail = start(&[&tail[..], &["--follow"]].concat());
+    tail.reads_until("night\n");
     producer.try_push_kind(9, &numbers[1]).expect("room");
-    tail.reads_until("position 32, kind 9: -5\n");
+    // What was shown before is not shown again.
+    lacks(&tail.reads_until("position 40, kind 9: -5\n"), "night");
     tail.ends_by(libc::SIGTERM);
 }
 

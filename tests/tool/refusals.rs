@@ -5,11 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;
 
-use quoit::{FrameConsumer, Role};
-use serde_json::json;
-
-use crate::common::PATIENCE;
-use crate::common::names::{RingName, file_directory};
 use crate::tool::*;
 
 /// Words of a command, its code, and why.
@@ -66,7 +61,7 @@ pub(crate) fn each_refusal_has_its_code_and_says_why() {
         });
         let words: Vec<_> = words.collect();
         refuses(&words, code, why);
-        let said = Tool::run(&[&["--json"], &words[..]].concat(), b"");
+        let said = run(&[&["--json"], &words[..]].concat(), b"");
         // What clap refuses is not said in JSON.
         if !said.errors.starts_with("error: ") {
             has(said.json()["error"].as_str().expect("words"), why);
@@ -78,7 +73,7 @@ pub(crate) fn each_refusal_has_its_code_and_says_why() {
 
 pub(crate) fn a_line_that_is_too_long_is_refused() {
     let name = RingName::new("long");
-    let ended = Tool::run(&["send", &name, "--capacity", "64"], &[b'x'; 1000]);
+    let ended = run(&["send", &name, "--capacity", "64"], &[b'x'; 1000]);
     ended.with(1, "never fits: the longest claim of this ring is 24");
     assert_eq!(unread(&name), 0, "the ring has no part of it");
 }
@@ -86,22 +81,22 @@ pub(crate) fn a_line_that_is_too_long_is_refused() {
 pub(crate) fn a_ring_of_another_schema_is_refused() {
     let name = RingName::new("schema");
     let tagged = |tag| ["send", &name, "--schema-tag", tag];
-    Tool::run(&tagged("v1"), b"a line\n").quietly();
-    Tool::run(&tagged("v2"), b"").with(3, "as --schema-tag makes it; leave that out");
-    let received = Tool::run(&["recv", &name, "--schema-tag", "v1"], b"");
+    run(&tagged("v1"), b"a line\n").quietly();
+    run(&tagged("v2"), b"").with(3, "as --schema-tag makes it; leave that out");
+    let received = run(&["recv", &name, "--schema-tag", "v1"], b"");
     assert_eq!(received.quietly(), b"a line\n");
 }
 
 pub(crate) fn a_sender_that_gives_up_says_how_much_it_sent() {
     let (name, mut consumer) = consumed("no-room", 64);
     let why = "no process made room for 50ms; until then sent 4 messages, 4 bytes";
-    Tool::run(&["send", &name, "--timeout", "50ms"], &numbers(1000)).with(7, why);
+    run(&["send", &name, "--timeout", "50ms"], &numbers(1000)).with(7, why);
     assert_eq!(consumer.len(), 64, "what was sent is there");
     let frame = consumer.try_peek().expect("a frame");
     assert_eq!(frame.to_vec(), b"1");
     frame.release();
 
-    let ended = Tool::run(
+    let ended = run(
         &["send", &name, "--json", "--timeout", "0s"],
         &numbers(1000),
     );
@@ -115,12 +110,12 @@ pub(crate) fn a_sender_that_gives_up_says_how_much_it_sent() {
 
 pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
     let (name, mut consumer) = consumed("some-room", 64);
-    let mut sender = Tool::start(&["send", &name, "--timeout", "2s"]);
+    let mut sender = start(&["send", &name, "--timeout", "2s"]);
     sender.feed(&numbers(9));
     // It looks around at least once between two sleeps.
     let observer = observer(&name);
     let parks = || observer.endpoint(Role::Producer).parks;
-    wait_until("the sender has slept often", || parks() > 5);
+    until("the sender has slept often", || parks() > 5);
     assert_eq!(consumer.len(), 64);
     for number in 1..=9 {
         let frame = consumer.peek_timeout(PATIENCE).expect("a frame");
@@ -137,10 +132,10 @@ pub(crate) fn a_command_that_gives_up_says_and_keeps_what_was_moved() {
     let file = &*file_in(&directory, "recording");
     let (name, mut producer) = frames("silence", 128);
     (0..8).for_each(|_| producer.push(b"frame").expect("room"));
-    let ended = Tool::run(&["record", &name, file, "--timeout", "50ms"], b"");
+    let ended = run(&["record", &name, file, "--timeout", "50ms"], b"");
     ended.with(7, "recorded 8 messages, 40 bytes");
     producer.push(b"one").expect("room");
-    let ended = Tool::run(&["recv", &name, "--timeout", "50ms"], b"");
+    let ended = run(&["recv", &name, "--timeout", "50ms"], b"");
     assert_eq!(ended.output, b"one\n");
     let why = "no process sent anything for 50ms; until then received 1 messages, 3 bytes";
     ended.with(7, why);
@@ -158,14 +153,14 @@ pub(crate) fn a_new_ring_has_the_mode_that_is_asked_for() {
     };
     for (given, expected) in [(&[][..], 0o600), (&["--mode", "662"], 0o662)] {
         let name = RingName::new("mode");
-        Tool::run(&[&["send", &name], given].concat(), b"line\n").quietly();
+        run(&[&["send", &name], given].concat(), b"line\n").quietly();
         assert_eq!(mode(&name), expected);
-        Tool::run(&["recv", &name, "--mode", "0640"], b"").quietly();
+        run(&["recv", &name, "--mode", "0640"], b"").quietly();
         assert_eq!(mode(&name), expected, "an existing ring keeps its own");
     }
     let name = RingName::new("made-by-recv");
-    let receiver = Tool::start(&["recv", &name, "--mode", "0640"]);
-    wait_until("there is a ring", || name.file().exists());
+    let receiver = start(&["recv", &name, "--mode", "0640"]);
+    until("there is a ring", || name.file().exists());
     assert_eq!(mode(&name), 0o640);
     drop(receiver);
     drop(FrameConsumer::open(&name).expect("its role is free"));

@@ -6,14 +6,16 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use quoit::{FrameConsumer, FrameProducer};
 use rustix::process::geteuid;
 
-use crate::common::child::{Child, hold};
-use crate::common::mounts::{mount, own_mounts};
-use crate::common::names::file_directory;
-use crate::common::segment_file::{SegmentFile, TAIL};
 use crate::tool::*;
+
+/// A child that has this role.
+pub(crate) fn held(name: &str, role: &str) -> Child {
+    let holder = Child::start("holder", &[name, role]);
+    holder.expect("ready");
+    holder
+}
 
 /// Takes a role, and then nothing.
 pub(crate) fn holder(arguments: &[String]) {
@@ -21,10 +23,6 @@ pub(crate) fn holder(arguments: &[String]) {
     let _producer = (role == "producer").then(|| FrameProducer::open(name).expect("a role"));
     let _consumer = (role == "consumer").then(|| FrameConsumer::open(name).expect("a role"));
     hold();
-}
-
-pub(crate) fn the_runbook_quotes_what_the_tool_says() {
-    Child::start("on_call", &[]).succeeds();
 }
 
 /// Without what is another one each time: words with digits, unless they are a percentage, and
@@ -37,25 +35,19 @@ fn shape(text: &str) -> Vec<&str> {
 }
 
 /// Has a /dev/shm of its own, and in it all that the page is about.
-pub(crate) fn on_call(_: &[String]) {
-    let shm = Path::new("/dev/shm");
-    let mounted = own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"mode=1777"));
-    if let Err(error) = mounted {
-        return eprintln!("[no mounts of its own: {error}] ");
+pub(crate) fn the_runbook_quotes_what_the_tool_says() {
+    if !own_shm(c"mode=1777") {
+        return;
     }
+    let shm = Path::new("/dev/shm");
     let names = ["bad", "log", "orders", "ticks", "quiet", "x"];
     for (name, frames) in names.into_iter().zip([1, 2048, 1211, 2047, 0, 0]) {
         let mut producer = FrameProducer::create(name, 65536).expect("a ring");
         (0..frames).for_each(|_| producer.push(&[0; 24]).expect("room"));
     }
     SegmentFile::open(&shm.join("bad")).write(TAIL, 0xffff_ffff_ffff);
-    let holders = ["orders", "ticks", "quiet"].map(|name| {
-        ["producer", "consumer"].map(|role| {
-            let holder = Child::start("holder", &[name, role]);
-            holder.expect("ready");
-            holder
-        })
-    });
+    let holders = ["orders", "ticks", "quiet"]
+        .map(|name| ["producer", "consumer"].map(|role| held(name, role)));
     stop(holders[0][1].pid());
     let root = file_directory();
     File::create(root.path().join(".dockerenv")).expect("a file");
@@ -88,13 +80,13 @@ pub(crate) fn on_call(_: &[String]) {
             let (run, _) = run.split_once("\n```").expect("the end of a block");
             let (command, quoted) = run.split_once('\n').expect("an answer");
             let command = command
-                .replacen("quoit", Tool::PATH, 1)
+                .replacen("quoit", PATH, 1)
                 .replace("--all", &container);
             let mut shell = Command::new("sh");
             if title == "Permission denied" && is_root {
                 shell.uid(65534).gid(65534);
             }
-            let ended = Tool::start_command(Stdio::piped(), shell.args(["-c", &command])).end();
+            let ended = Program::start_on(Stdio::piped(), shell.args(["-c", &command])).end();
             let said = String::from_utf8_lossy(&ended.output) + &*ended.errors;
             let said = said.replace(owner, "root");
             quotes.extend(quoted.lines().map(|quote| (said.clone(), quote)));

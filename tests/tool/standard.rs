@@ -4,20 +4,17 @@
 use std::fs;
 use std::path::Path;
 
-use quoit::FrameProducer;
-
-use crate::common::names::{RingName, file_directory};
 use crate::tool::*;
 
 /// Starts the tool as a shell does, with these redirections.
-fn start(redirections: &str, arguments: &[&str]) -> Tool {
+fn redirected(redirections: &str, arguments: &[&str]) -> Program {
     let script = format!("exec \"$0\" \"$@\" {redirections}");
-    let shell = ["-c", &script, Tool::PATH];
-    Tool::start_program("sh", &[&shell[..], arguments].concat())
+    let shell = ["-c", &script, PATH];
+    program("sh", &[&shell[..], arguments].concat())
 }
 
-fn run(redirections: &str, arguments: &[&str]) -> Ended {
-    start(redirections, arguments).end()
+fn runs(redirections: &str, arguments: &[&str]) -> Ended {
+    redirected(redirections, arguments).end()
 }
 
 pub(crate) fn an_answer_that_cannot_be_written_is_a_failure() {
@@ -49,24 +46,24 @@ pub(crate) fn an_answer_that_cannot_be_written_is_a_failure() {
             (">/dev/full", "No space left"),
         ] {
             let why = format!("could not write to standard output: {why}");
-            run(redirection, command).with(1, &why);
+            runs(redirection, command).with(1, &why);
         }
     }
     // Nothing is measured, or removed, for an answer that no process can read.
-    let full = run(">/dev/full", &["bench", "--quick"]);
+    let full = runs(">/dev/full", &["bench", "--quick"]);
     full.with(1, "could not write to standard output");
     for command in [&["rm", ring][..], &["bench", "--quick"]] {
-        run(">&-", command).with(1, "could not write to standard output");
+        runs(">&-", command).with(1, "could not write to standard output");
     }
     assert_eq!(unread(&name), 48, "all of it stays");
 }
 
 pub(crate) fn a_receiver_without_an_output_makes_no_ring_and_takes_no_role() {
     let name = RingName::new("no-output");
-    run(">&-", &["recv", &name]).with(1, "Bad file descriptor");
+    runs(">&-", &["recv", &name]).with(1, "Bad file descriptor");
     assert!(!name.file().exists());
     let _producer = FrameProducer::create(&name, 64).expect("a ring");
-    run(">&-", &["recv", &name]).with(1, "Bad file descriptor");
+    runs(">&-", &["recv", &name]).with(1, "Bad file descriptor");
     assert_eq!(observer(&name).endpoint(quoit::Role::Consumer).epoch, 0);
 }
 
@@ -74,30 +71,30 @@ pub(crate) fn a_sender_without_an_input_makes_no_ring() {
     let name = RingName::new("no-input");
     for redirection in ["<&-", "0>/dev/null", "0>>/dev/full"] {
         let why = "could not read standard input: Bad file descriptor";
-        run(redirection, &["send", &name]).with(1, why);
+        runs(redirection, &["send", &name]).with(1, why);
         assert!(!name.file().exists(), "{redirection}");
     }
     // A read tells it; by then the ring is there.
     let why = "could not read standard input: Is a directory";
-    run("</", &["send", &name]).with(1, why);
+    runs("</", &["send", &name]).with(1, why);
     assert!(Path::new(&name.file()).exists());
 }
 
 pub(crate) fn a_summary_that_cannot_be_written_is_a_failure() {
     for redirection in ["2>&-", "2>/dev/full", "2</dev/null"] {
         let name = RingName::new("untold");
-        let mut sender = start(redirection, &["send", "--json", &name]);
+        let mut sender = redirected(redirection, &["send", "--json", &name]);
         sender.feed(&numbers(3));
         let ended = sender.end();
         assert_eq!((ended.code, &*ended.errors), (Some(1), ""), "{redirection}");
         assert_eq!(unread(&name), 48, "what was sent is there");
         // Without anything to say it does not matter.
-        let ended = run(redirection, &["recv", &name]);
+        let ended = runs(redirection, &["recv", &name]);
         assert_eq!((ended.code, ended.output), (Some(0), numbers(3)));
         // The code is what is left of an error.
         let none = name.as_str().replace("untold", "none");
-        assert_eq!(run(redirection, &["stat", &none]).code, Some(3));
-        assert_eq!(run(redirection, &["no-such-command"]).code, Some(2));
+        assert_eq!(runs(redirection, &["stat", &none]).code, Some(3));
+        assert_eq!(runs(redirection, &["no-such-command"]).code, Some(2));
     }
 }
 
@@ -106,8 +103,8 @@ pub(crate) fn a_command_with_no_standard_descriptors_writes_to_no_wrong_file() {
     let file = &*file_in(&directory, "recording");
     let (name, mut producer) = frames("bare", 4096);
     (0..9).for_each(|number| producer.push(&[number; 9]).expect("room"));
-    let recorder = start("<&- >&- 2>&-", &["record", "--json", &name, file]);
-    wait_until("all is recorded", || producer.is_empty());
+    let recorder = redirected("<&- >&- 2>&-", &["record", "--json", &name, file]);
+    until("all is recorded", || producer.is_empty());
     for fd in 0..3 {
         let link = format!("/proc/{}/fd/{fd}", recorder.pid());
         let target = fs::read_link(link).expect("the standard library opens it");
@@ -117,7 +114,7 @@ pub(crate) fn a_command_with_no_standard_descriptors_writes_to_no_wrong_file() {
     // All is recorded, and the summary that was asked for went nowhere.
     assert_eq!(recorder.end().code, Some(1));
     let again = RingName::new("bare-again");
-    Tool::run(&["replay", &again, file], b"").quietly();
+    run(&["replay", &again, file], b"").quietly();
     assert_eq!(unread(&again), 9 * 24, "what was recorded is whole");
 }
 
@@ -136,7 +133,7 @@ pub(crate) fn an_input_that_is_cut_off_says_what_is_missing() {
         (b"\x03\0\0\0one\x01\0\0\0", [2, 7], "the frame", 1, 1),
     ] {
         let name = RingName::new("cut-off");
-        let ended = Tool::run(&["send", &name, "--format", "frames"], input);
+        let ended = run(&["send", &name, "--format", "frames"], input);
         let (sent, sent_bytes) = (number - 1, 3 * (number - 1));
         let why = format!(
             "it ends within message {number}, which begins at byte {begins}: {what} has {bytes} \

@@ -3,19 +3,15 @@
 use std::fs;
 use std::thread;
 
-use quoit::{FrameProducer, RingOptions, Role};
-use serde_json::json;
-
-use crate::common::names::RingName;
 use crate::tool::*;
 
 pub(crate) fn a_stream_of_lines_goes_through_a_full_ring() {
     let name = RingName::new("lines");
     let ends = ["send", "recv"].map(|end| [end, &name, "--capacity", "4K", "--unlink"]);
-    let receiver = Tool::start(&ends[1]);
+    let receiver = start(&ends[1]);
     let all = numbers(100_000);
     thread::scope(|scope| {
-        scope.spawn(|| assert_eq!(Tool::run(&ends[0], &all).quietly(), b""));
+        scope.spawn(|| assert_eq!(run(&ends[0], &all).quietly(), b""));
         assert!(receiver.end().quietly() == all, "the lines differ");
     });
     assert!(!name.file().exists(), "the last one out removes the ring");
@@ -29,26 +25,26 @@ pub(crate) fn either_endpoint_may_attach_first_each_time() {
     for round in 1..=3 {
         let all = numbers(1000 * round);
         thread::scope(|scope| {
-            let receiver = Tool::start(&recv);
-            wait_until("it waits", || {
+            let receiver = start(&recv);
+            until("it waits", || {
                 let end = observer.endpoint(Role::Consumer);
                 end.epoch == 2 * u64::from(round) - 1 && end.is_asleep
             });
-            scope.spawn(|| Tool::run(&send, &all).quietly());
+            scope.spawn(|| run(&send, &all).quietly());
             let received = receiver.end().quietly();
             assert!(received == all, "the receiver attached first");
         });
         thread::scope(|scope| {
-            scope.spawn(|| Tool::run(&send, &all).quietly());
-            wait_until("it waits", || {
+            scope.spawn(|| run(&send, &all).quietly());
+            until("it waits", || {
                 observer.positions().len() == 64 && observer.endpoint(Role::Producer).is_asleep
             });
-            let receiver = Tool::start(&recv);
+            let receiver = start(&recv);
             assert!(receiver.end().quietly() == all, "the sender attached first");
         });
     }
     // No producer attaches: the command waits up to the timeout.
-    let ended = Tool::run(&["recv", &name, "--timeout", "100ms"], b"");
+    let ended = run(&["recv", &name, "--timeout", "100ms"], b"");
     ended.with(7, "no process sent anything for 100ms");
 }
 
@@ -64,9 +60,9 @@ pub(crate) fn frames_and_raw_bytes_arrive_as_they_were() {
         let name = RingName::new(format);
         let ends =
             ["send", "recv"].map(|end| [end, &name, "--format", format, "--capacity", "16K"]);
-        let receiver = Tool::start(&ends[1]);
+        let receiver = start(&ends[1]);
         thread::scope(|scope| {
-            scope.spawn(|| Tool::run(&ends[0], &input).quietly());
+            scope.spawn(|| run(&ends[0], &input).quietly());
             assert!(receiver.end().quietly() == input, "{format} differ");
         });
     }
@@ -74,8 +70,8 @@ pub(crate) fn frames_and_raw_bytes_arrive_as_they_were() {
 
 pub(crate) fn what_was_moved_is_said_in_json() {
     let name = RingName::new("json");
-    let sent = Tool::run(&["--json", "send", &name], &numbers(1000)).json();
-    let received = Tool::run(&["recv", &name, "--json"], b"").json();
+    let sent = run(&["--json", "send", &name], &numbers(1000)).json();
+    let received = run(&["recv", &name, "--json"], b"").json();
     for (said, action) in [(&sent, "sent"), (&received, "received")] {
         let bytes = numbers(1000).len() - 1000;
         let expected = json!({"action": action, "messages": 1000, "bytes": bytes});
@@ -88,9 +84,9 @@ pub(crate) fn another_ring_that_has_the_name_is_not_removed() {
     for is_moved in [true, false] {
         let name = RingName::new("same-name");
         let elsewhere = RingName::new("moved");
-        let receiver = Tool::start(&["recv", &name, "--unlink"]);
+        let receiver = start(&["recv", &name, "--unlink"]);
         let observer = observer(&name);
-        wait_until("it is the consumer", || {
+        until("it is the consumer", || {
             observer.endpoint(Role::Consumer).epoch == 1
         });
         let mut producer = FrameProducer::open(&name).expect("the role is free");

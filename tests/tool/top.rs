@@ -1,19 +1,11 @@
 //! `top`, on a terminal and into a pipe.
 
 use std::fs;
-use std::path::Path;
 
-use quoit::RingOptions;
-use serde_json::{Value, json};
 use vt100::{Color, Screen};
 
-use crate::common::child::Child;
-use crate::common::mounts::{mount, own_mounts};
-use crate::common::names::RingName;
-use crate::common::segment_file::{CAPACITY, SegmentFile};
 use crate::common::tracer::meddle;
-use crate::looking::Numbers;
-use crate::terminal::{COLUMNS, On, SIZE, Terminal};
+use crate::looking::{Numbers, under_load};
 use crate::tool::*;
 
 /// The row of a ring whose name ends so, and its words.
@@ -23,24 +15,16 @@ fn row(screen: &Screen, end: &str) -> Option<(u16, Vec<String>)> {
     rows.find(|(_, words): &(_, Vec<String>)| words.len() == 9 && words[0].ends_with(end))
 }
 
-pub(crate) fn top_shows_full_load_and_a_death() {
-    Child::start("top_of_all_rings", &[]).succeeds();
-}
-
 /// Has a /dev/shm of its own: the rings of others would push its row off the screen.
-pub(crate) fn top_of_all_rings(_: &[String]) {
-    let shm = Path::new("/dev/shm");
-    let mounted = own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"size=1m"));
-    if let Err(error) = mounted {
-        eprintln!("[among the rings of others: {error}] ");
-    }
+pub(crate) fn top_shows_full_load_and_a_death() {
+    // Otherwise it is among the rings of others.
+    own_shm(c"size=1m");
     let (name, _) = ring::<Numbers>("load", 1024);
-    let pusher = Child::start("pusher", &[&name]);
-    let mut popper = Child::start("popper", &[&name]);
-    let mut top = Terminal::start(On::All, &["top", "--interval", "50ms"]);
+    let [pusher, mut popper] = under_load(&name);
+    let mut top = on_terminal(On::All, &["top", "--interval", "50ms"]);
     top.until("thousands go through", |screen| {
-        row(screen, "-load")
-            .is_some_and(|(_, words)| words[3..=4].iter().all(|rate| rate.ends_with(['k', 'M'])))
+        let row = row(screen, "-load");
+        row.is_some_and(|(_, words)| words[3..=4].iter().all(|rate| rate.ends_with(['k', 'M'])))
     });
     let (_, words) = row(top.screen(), "-load").expect("a row");
     let pids = [&pusher, &popper].map(|end| end.pid().to_string());
@@ -71,7 +55,7 @@ pub(crate) fn top_leaves_the_terminal_as_it_was() {
     // No keys are a signal.
     let ends = [("q", 0), ("\x1b", 0), ("\x03", 130), ("", 143)];
     for (keys, code) in ends {
-        let mut top = Terminal::start(On::All, &["top", &name]);
+        let mut top = on_terminal(On::All, &["top", &name]);
         top.until("the ring is there", |screen| {
             row(screen, "-restored").is_some()
         });
@@ -91,9 +75,9 @@ pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
     let (name, _) = ring::<u64>("suspended", 64);
     // Not in a loop, which a stop would end.
     let again = ["1", "2", "3"].map(|time| format!("; echo its shell {time}; read line; fg"));
-    let shell = format!("set -m; {} top {name}{}", Tool::PATH, again.concat());
+    let shell = format!("set -m; {} top {name}{}", PATH, again.concat());
     let command = Terminal::command("bash", &["-c", &shell]);
-    let mut top = Terminal::start_command(SIZE, On::All, command);
+    let mut top = Terminal::start(SIZE, On::All, command);
     let is_shown =
         |screen: &Screen| screen.alternate_screen() && row(screen, "-suspended").is_some();
     for time in 1..=3 {
@@ -122,7 +106,7 @@ pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
 pub(crate) fn top_with_a_count_stays_on_the_terminal() {
     let (name, _) = ring::<u64>("stays", 64);
     let arguments = ["top", "--count", "2", "--interval", "10ms", &name];
-    let mut top = Terminal::start(On::All, &arguments);
+    let mut top = on_terminal(On::All, &arguments);
     assert_eq!(top.end(), Some(0));
     let (_, words) = row(top.screen(), "-stays").expect("a row");
     assert_eq!(words[1..].join(" "), ".......... 0% 0 0 0 0 - -");
@@ -139,12 +123,12 @@ pub(crate) fn top_with_a_count_stays_on_the_terminal() {
 }
 
 /// The next poll.
-fn next(top: &mut Tool) -> Value {
+fn next(top: &mut Program) -> Value {
     json(&top.reads_until("\n"))
 }
 
 /// The next poll for which `is_so` holds; a minute of polls at the least.
-fn next_with(top: &mut Tool, is_so: impl FnMut(&Value) -> bool) -> Value {
+fn next_with(top: &mut Program, is_so: impl FnMut(&Value) -> bool) -> Value {
     let mut looks = (0..6000).map(|_| next(top));
     looks.find(is_so).expect("a look that is so")
 }
@@ -157,7 +141,7 @@ pub(crate) fn top_reports_progress_and_stalls_to_programs() {
     let (name, ring) = ring::<u64>("moves", 64);
     let mut producer = ring.producer().expect("a role");
     let mut consumer = ring.consumer().expect("a role");
-    let mut top = Tool::start(&["top", "--json", "--interval", "50ms", &name]);
+    let mut top = start(&["top", "--json", "--interval", "50ms", &name]);
     let look = &next(&mut top)["rings"][0];
     assert_eq!(look["name"], name.as_str());
     let still = json!({"fill": 0, "in_per_second": 0.0, "stalled_seconds": 0.0});
@@ -187,8 +171,8 @@ pub(crate) fn top_reports_progress_and_stalls_to_programs() {
 
 pub(crate) fn top_reports_what_attaches_and_what_was_removed() {
     let (name, ring) = ring::<Numbers>("events", 64);
-    let mut top = Tool::start(&["top", "--json", "--interval", "10ms", &name]);
-    let tells = |top: &mut Tool, what: &str| {
+    let mut top = start(&["top", "--json", "--interval", "10ms", &name]);
+    let tells = |top: &mut Program, what: &str| {
         let look = next_with(top, |look| look["events"] != json!([]));
         let events = look["events"].to_string().replace(&format!("{name}: "), "");
         assert_eq!(events, format!("[\"{what}\"]"));
@@ -231,7 +215,7 @@ pub(crate) fn top_reports_what_attaches_and_what_was_removed() {
 /// state is that of the next holder.
 pub(crate) fn an_endpoint_that_attaches_again_does_not_seem_to_die() {
     let (name, ring) = ring::<u64>("commuter", 64);
-    let mut top = Tool::start(&["top", "--json", "--interval", "10ms", &name]);
+    let mut top = start(&["top", "--json", "--interval", "10ms", &name]);
     next(&mut top);
     let mut producer = None;
     // A poll asks for the locks with two such calls, or with four if an endpoint has changed.

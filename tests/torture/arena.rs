@@ -1,35 +1,30 @@
 //! Kills and restarts both endpoints of one ring.
 
-use std::fmt;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use quoit::{DoorbellKind, Ring, RingOptions, Role};
+use quoit::{DoorbellKind, Fences, Ring, RingOptions, Role};
 
 use crate::common::PATIENCE;
-use crate::common::child::Child;
+use crate::common::child::state;
 use crate::common::dice::Dice;
 use crate::common::ends::End as _;
+use crate::common::fork::{fork, kill, work_as_long_as_the_parent};
 use crate::common::names::RingName;
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 use crate::common::sleep_state::SleepPage;
 use crate::ledger::Ledger;
-use crate::load::{Load, take};
+use crate::load::{Load, consume, produce, take};
 
 /// Longer than any wait, except on a busy machine.
 const STUCK: Duration = Duration::from_secs(2);
 
-/// The messages of both endpoints, and how they wait.
-pub(crate) struct Form {
-    pub(crate) producer: &'static str,
-    pub(crate) consumer: &'static str,
-    pub(crate) doorbell: DoorbellKind,
-    pub(crate) strategy: &'static str,
-}
+/// How an endpoint waits.
+type How = fn(RingOptions, &mut Dice) -> RingOptions;
 
 /// A ring, and its two endpoints.
 struct Arena {
-    form: Form,
+    how: How,
     capacity: u64,
     dice: Dice,
     producer: End,
@@ -45,12 +40,13 @@ struct Arena {
 
 /// One endpoint, in its current process.
 struct End {
-    process: Child,
+    process: libc::pid_t,
     /// The position that the peer passes only if this process works.
     goal: u64,
 }
 
-#[derive(Default)]
+/// Kills, those during a sleep of the peer, and how long both took to continue.
+#[derive(Debug, Default)]
 struct Tally {
     producers: u64,
     consumers: u64,
@@ -59,54 +55,73 @@ struct Tally {
     worst: Duration,
 }
 
-/// Kills and restarts both endpoints in this form, this many times in total; then drains
-/// the ring.
-pub(crate) fn torture<L: Load + ?Sized>(form: Form, kills: u64, seed: u64) {
+/// Kills and restarts both endpoints, this many times in total; then drains the ring. Returns
+/// how many were killed while their peer slept.
+pub(crate) fn torture<L: Load + ?Sized>(
+    doorbell: DoorbellKind,
+    how: How,
+    kills: u64,
+    seed: u64,
+) -> u64 {
     print!("[seed {seed}] ");
     let name = RingName::new("torture");
-    let options = RingOptions::new(L::CAPACITY).doorbell(form.doorbell);
+    let options = RingOptions::new(L::CAPACITY).doorbell(doorbell);
     options.create::<L>(&name).expect("a ring");
-    let mut arena = Arena::new(form, name, L::CAPACITY, seed);
+    let end = |goal| End { process: 0, goal };
+    let mut arena = Arena {
+        how,
+        capacity: L::CAPACITY,
+        dice: Dice(seed),
+        producer: end(0),
+        consumer: end(L::CAPACITY),
+        born: Instant::now(),
+        segment: SegmentFile::open(&name.file()),
+        page: SleepPage::open(&name.file()),
+        ledger: name.and("-ledger"),
+        name,
+        tally: Tally::default(),
+    };
+    let both = [Role::Producer, Role::Consumer];
+    both.iter().for_each(|&role| arena.start::<L>(role));
     while arena.tally.producers + arena.tally.consumers < kills {
         arena.wait_for_a_point();
         let victims = match arena.dice.roll(9) {
-            0..=3 => &[Role::Producer][..],
-            4..=7 => &[Role::Consumer],
-            _ => &[Role::Producer, Role::Consumer],
+            0..=3 => &both[..1],
+            4..=7 => &both[1..],
+            _ => &both,
         };
         victims.iter().for_each(|&role| arena.kill(role));
-        victims.iter().for_each(|&role| arena.restart(role));
+        victims.iter().for_each(|&role| arena.start::<L>(role));
     }
     arena.settle();
-    arena.kill(Role::Producer);
-    arena.kill(Role::Consumer);
+    both.iter().for_each(|&role| arena.kill(role));
     let messages = arena.drain_the_ring::<L>();
-    arena.report(messages);
+    let redelivered = Ledger::open(&arena.ledger.file()).redelivered();
+    let tally = &arena.tally;
+    print!("[{tally:?}, {messages} messages, {redelivered} delivered again, no rescue] ");
+    tally.aimed
 }
 
 impl Arena {
-    fn new(form: Form, name: RingName, capacity: u64, seed: u64) -> Self {
-        let mut dice = Dice(seed);
-        let ledger = name.and("-ledger");
-        let segment = SegmentFile::open(&name.file());
-        let page = SleepPage::open(&name.file());
-        let mut end = |part, goal| End {
-            process: start(&form, part, &name, &ledger, &mut dice),
-            goal,
-        };
-        Self {
-            producer: end(form.producer, 0),
-            consumer: end(form.consumer, capacity),
-            born: Instant::now(),
-            form,
-            capacity,
-            dice,
-            segment,
-            page,
-            name,
-            ledger,
-            tally: Tally::default(),
-        }
+    /// Starts the endpoint with this role in a child.
+    fn start<L: Load + ?Sized>(&mut self, role: Role) {
+        let mut dice = Dice(self.dice.roll(u64::MAX) as u64);
+        let process = fork().unwrap_or_else(|| {
+            work_as_long_as_the_parent();
+            let options = RingOptions::default().fences(match dice.roll(3) {
+                0 => Fences::Symmetric,
+                _ => Fences::Asymmetric,
+            });
+            let options = (self.how)(options, &mut dice);
+            let ring = options.open::<L>(&self.name).expect("the ring");
+            let ledger = Ledger::open(&self.ledger.file());
+            match role {
+                Role::Producer => produce::<L>(&ring, &ledger, dice),
+                Role::Consumer => consume::<L>(&ring, &ledger, dice),
+            }
+        });
+        self.end(role).process = process;
+        self.born = Instant::now();
     }
 
     /// Waits for a point of a kill: while an endpoint attaches, at work, and most often
@@ -146,7 +161,7 @@ impl Arena {
     }
 
     fn kill(&mut self, role: Role) {
-        self.end(role).process.kill();
+        kill(self.end(role).process);
         let goal = match role {
             Role::Producer => self.segment.read(TAIL),
             Role::Consumer => self.segment.read(HEAD) + self.capacity,
@@ -159,23 +174,14 @@ impl Arena {
         self.end(role).goal = goal;
     }
 
-    fn restart(&mut self, role: Role) {
-        let part = match role {
-            Role::Producer => self.form.producer,
-            Role::Consumer => self.form.consumer,
-        };
-        let process = start(&self.form, part, &self.name, &self.ledger, &mut self.dice);
-        self.end(role).process = process;
-        self.born = Instant::now();
-    }
-
     /// Waits until both endpoints have made progress with each other. A missing wake is
     /// allowed only if the waker was killed.
     fn settle(&mut self) {
         while self.segment.read(HEAD) <= self.producer.goal
             || self.segment.read(TAIL) <= self.consumer.goal
         {
-            let ended = self.producer.process.has_ended() || self.consumer.process.has_ended();
+            let processes = [self.producer.process, self.consumer.process];
+            let ended = processes.iter().any(|&pid| state(pid as u32) == 'Z');
             assert!(!ended, "an endpoint has exited");
             assert!(self.born.elapsed() < PATIENCE, "a peer makes no progress");
             sleep(Duration::from_micros(50));
@@ -185,10 +191,7 @@ impl Arena {
         self.tally.stuck += u64::from(elapsed > STUCK);
         let state = self.page.read();
         let rescues = state.producer.rescues + state.consumer.rescues;
-        assert_eq!(
-            rescues, 0,
-            "a wake was lost, although its waker was not killed"
-        );
+        assert_eq!(rescues, 0, "a wake was lost, its waker was not killed");
     }
 
     /// Drains the ring after both endpoints were killed; returns the number of all
@@ -208,39 +211,4 @@ impl Arena {
         assert_eq!(consumer.position(), producer.position());
         messages
     }
-
-    fn report(&self, messages: u64) {
-        let redelivered = Ledger::open(&self.ledger.file()).redelivered();
-        print!(
-            "[{}, {messages} messages, {redelivered} delivered again, no rescue] ",
-            self.tally
-        );
-        if self.form.strategy == "parked" {
-            assert!(
-                self.tally.aimed > 0,
-                "no endpoint was killed while its peer slept"
-            );
-        }
-    }
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} producers and {} consumers killed, {} during a sleep, {} stuck, at worst {} ms",
-            self.producers,
-            self.consumers,
-            self.aimed,
-            self.stuck,
-            self.worst.as_millis()
-        )
-    }
-}
-
-fn start(form: &Form, part: &str, name: &RingName, ledger: &RingName, dice: &mut Dice) -> Child {
-    let file = ledger.file();
-    let ledger = file.to_str().expect("a path in UTF-8");
-    let seed = dice.roll(u64::MAX).to_string();
-    Child::start(part, &[name.as_str(), ledger, form.strategy, &seed])
 }

@@ -1,9 +1,6 @@
 //! The work of both endpoints, in either shape, until they are killed.
 
-use std::path::Path;
-use std::time::Duration;
-
-use quoit::{ClaimError, Fences, PopError, Ring, RingOptions, WaitStrategy};
+use quoit::{ClaimError, PopError, Ring};
 
 use crate::common::calls::{Amount, Calls, Wait, ways};
 use crate::common::dice::Dice;
@@ -39,10 +36,8 @@ impl Load for Message {
     }
 }
 
-/// Pushes by every call, from where the previous holder was killed. The arguments are from
-/// `Arena`.
-pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
-    let (ring, ledger, mut dice) = begin::<L>(arguments);
+/// Pushes by every call, from where the previous holder was killed.
+pub(crate) fn produce<L: Load + ?Sized>(ring: &Ring<L>, ledger: &Ledger, mut dice: Dice) -> ! {
     let mut producer = ring.producer().expect("the previous holder was killed");
     let ways = ways(L::WRITES, &[Wait::Forever]);
     let mut number = L::number(producer.position());
@@ -64,13 +59,12 @@ pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
 }
 
 /// Consumes, from where the previous holder was killed.
-pub(crate) fn consume<L: Load + ?Sized>(arguments: &[String]) {
-    let (ring, ledger, mut dice) = begin::<L>(arguments);
+pub(crate) fn consume<L: Load + ?Sized>(ring: &Ring<L>, ledger: &Ledger, mut dice: Dice) -> ! {
     let mut consumer = ring.consumer().expect("the previous holder was killed");
     ledger.consumer_begins(L::number(consumer.position()));
     loop {
         let wanted = some(&mut dice) as usize;
-        match take::<L>(&mut consumer, wanted, &ledger, &mut dice) {
+        match take::<L>(&mut consumer, wanted, ledger, &mut dice) {
             // `Abandoned` until a new peer attaches.
             Ok(_) | Err(PopError::Abandoned) => {}
             Err(other) => panic!("{other}"),
@@ -107,30 +101,5 @@ fn some(dice: &mut Dice) -> u64 {
     match dice.roll(4) {
         0 => 2 + dice.roll(5) as u64,
         _ => 1,
-    }
-}
-
-fn begin<L: Load + ?Sized>(arguments: &[String]) -> (Ring<L>, Ledger, Dice) {
-    let [name, ledger, strategy, seed] = arguments else {
-        panic!("a name, a ledger, a strategy and a seed are expected");
-    };
-    let mut dice = Dice(seed.parse().expect("a number"));
-    let ring = endpoint_options(strategy, &mut dice)
-        .open(name)
-        .expect("the ring");
-    (ring, Ledger::open(Path::new(ledger)), dice)
-}
-
-/// How an endpoint waits and wakes: not always like the previous holder or the peer.
-fn endpoint_options(strategy: &str, dice: &mut Dice) -> RingOptions {
-    let options = RingOptions::default().fences(match dice.roll(3) {
-        0 => Fences::Symmetric,
-        _ => Fences::Asymmetric,
-    });
-    match (strategy, dice.roll(3)) {
-        ("parked", 0) => options,
-        ("parked", _) => options.spin(Duration::ZERO),
-        (_, 0) => options.wait_strategy(WaitStrategy::Yield),
-        _ => options.wait_strategy(WaitStrategy::Spin),
     }
 }

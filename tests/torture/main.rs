@@ -18,24 +18,23 @@ mod ledger;
 mod load;
 
 use std::env;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use quoit::DoorbellKind;
+use quoit::{DoorbellKind, RingOptions, WaitStrategy};
 
-use arena::{Form, torture};
+use arena::torture;
+use common::dice::Dice;
 use common::sample::mix;
-use load::{Message, consume, produce};
+use load::{Load, Message};
 
 common::suite::suite! {
     tests: [
-        endpoints_of_records_that_sleep_on_futexes,
-        endpoints_of_records_that_sleep_on_semaphores,
+        endpoints_of_records_that_sleep,
         endpoints_of_records_that_spin,
-        endpoints_of_frames_that_sleep_on_futexes,
-        endpoints_of_frames_that_sleep_on_semaphores,
+        endpoints_of_frames_that_sleep,
         endpoints_of_frames_that_spin,
     ],
-    parts: [record_producer, record_consumer, frame_producer, frame_consumer],
+    parts: [],
 }
 
 const FORMS: u64 = 6;
@@ -55,48 +54,40 @@ fn seed() -> u64 {
     number_from("QUOIT_TORTURE_SEED").unwrap_or_else(random)
 }
 
-fn form(shape: [&'static str; 2], doorbell: DoorbellKind, strategy: &'static str) -> Form {
-    let [producer, consumer] = shape;
-    Form {
-        producer,
-        consumer,
-        doorbell,
-        strategy,
+/// How an endpoint waits: not always like the previous holder or the peer.
+fn sleep<L: Load + ?Sized>() {
+    for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
+        let how = |options: RingOptions, dice: &mut Dice| match dice.roll(3) {
+            0 => options,
+            _ => options.spin(Duration::ZERO),
+        };
+        assert!(
+            torture::<L>(doorbell, how, kills(), seed()) > 0,
+            "none slept"
+        );
     }
 }
 
-fn records(doorbell: DoorbellKind, strategy: &'static str) {
-    let shape = ["record_producer", "record_consumer"];
-    torture::<Message>(form(shape, doorbell, strategy), kills(), seed());
-}
-
-fn frames(doorbell: DoorbellKind, strategy: &'static str) {
-    let shape = ["frame_producer", "frame_consumer"];
-    torture::<[u8]>(form(shape, doorbell, strategy), kills(), seed());
-}
-
-/// Defines the parts and the tests.
-macro_rules! forms {
-    ($(part $part:ident: $role:ident::<$shape:ty>;)*
-     $(test $test:ident: $run:ident($($how:expr),*);)*) => {
-        $(fn $part(arguments: &[String]) {
-            $role::<$shape>(arguments);
-        })*
-        $(fn $test() {
-            $run($($how),*);
-        })*
+fn spin<L: Load + ?Sized>() {
+    let how = |options: RingOptions, dice: &mut Dice| match dice.roll(3) {
+        0 => options.wait_strategy(WaitStrategy::Yield),
+        _ => options.wait_strategy(WaitStrategy::Spin),
     };
+    torture::<L>(DoorbellKind::Futex, how, kills(), seed());
 }
 
-forms! {
-    part record_producer: produce::<Message>;
-    part record_consumer: consume::<Message>;
-    part frame_producer: produce::<[u8]>;
-    part frame_consumer: consume::<[u8]>;
-    test endpoints_of_records_that_sleep_on_futexes: records(DoorbellKind::Futex, "parked");
-    test endpoints_of_records_that_sleep_on_semaphores: records(DoorbellKind::Semaphore, "parked");
-    test endpoints_of_records_that_spin: records(DoorbellKind::Futex, "spinning");
-    test endpoints_of_frames_that_sleep_on_futexes: frames(DoorbellKind::Futex, "parked");
-    test endpoints_of_frames_that_sleep_on_semaphores: frames(DoorbellKind::Semaphore, "parked");
-    test endpoints_of_frames_that_spin: frames(DoorbellKind::Futex, "spinning");
+fn endpoints_of_records_that_sleep() {
+    sleep::<Message>();
+}
+
+fn endpoints_of_records_that_spin() {
+    spin::<Message>();
+}
+
+fn endpoints_of_frames_that_sleep() {
+    sleep::<[u8]>();
+}
+
+fn endpoints_of_frames_that_spin() {
+    spin::<[u8]>();
 }

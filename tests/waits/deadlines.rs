@@ -1,10 +1,11 @@
 //! Every call that takes a timeout ends at its deadline: with a silent peer, and with a
 //! peer whose activity does not satisfy the call.
 //!
-//! One row for each call. `tests/house` checks that none is missing, and `docs::api` has
-//! the same table.
+//! The calls of `common::calls`, and a row for each other call. `tests/house` checks that
+//! none is missing, and `docs::api` has the same table.
 
-use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
+use std::fmt::Debug;
+use std::io::{self, BufRead, IoSlice, Read as _, Write as _};
 use std::mem;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -12,88 +13,165 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
-use crate::common::names::RingName;
+use crate::common::calls::{Amount, Calls, Wait, push, ways};
+use crate::common::ends::End;
 use crate::common::process::handle;
 use crate::common::rings::named;
-use crate::common::threads::while_repeating;
-use quoit::rpc::{CallError, Client, Server};
+use crate::common::threads::{while_repeating, while_waiting};
+use quoit::WaitStrategy::{Adaptive, Park, Spin, Yield};
+use quoit::rpc::{Client, Server};
 use quoit::{
-    ClaimError, Consumer, Deadline, DoorbellKind, Fences, FrameConsumer, FrameProducer, PeerError,
-    PopError, Producer, PushError, Ring, RingOptions, Select, SelectError, WaitStrategy,
+    ClaimError, Consumer, Deadline, DoorbellKind, Fences, FrameConsumer, FrameProducer, PopError,
+    Producer, PushError, Reader, Ring, RingOptions, Select, Shape, Writer,
 };
 
 crate::common::suite::tests! {
     every_call_ends_at_its_deadline_with_a_silent_peer,
     every_call_ends_at_its_deadline_while_it_is_fed,
     the_longest_timeout_waits_until_the_peer_closes,
+    a_wait_without_a_timeout_ends_when_the_peer_closes,
+    a_select_ends_at_its_deadline_or_when_a_peer_closes,
     a_peer_that_is_always_faster_moves_no_deadline,
+    calls_for_nothing_do_not_wait,
+    a_deadline_is_a_duration_an_instant_or_none,
 }
 
 const SHORT: Duration = Duration::from_millis(20);
 
-/// How a call ended.
-#[derive(Debug, PartialEq, Eq)]
-enum Ended {
-    TimedOut,
-    /// With another result, as text.
-    Otherwise(String),
-}
-
+/// `None` if a call has timed out, or another result as text.
+type Ended = Option<String>;
 /// A call that waits. The test makes it several times.
 type Call = Box<dyn FnMut(Deadline) -> Ended + Send>;
 /// One step of a peer whose activity does not satisfy the call. Dropping it ends the call.
 type Feed = Box<dyn FnMut() + Send>;
 
 struct Row {
-    call: &'static str,
+    name: String,
+    /// A part of the result when the peer has closed.
+    end: &'static str,
     /// Builds a call that finds nothing to do, and its peer.
-    make: fn(&RingOptions) -> (Call, Feed),
+    make: Box<dyn Fn(&RingOptions) -> (Call, Feed)>,
 }
 
 /// A row for a call of an endpoint: both endpoints, the call of one, the step of the other.
-macro_rules! row {
-    ($name:literal, $ends:ident($options:ident) -> ($waiting:ident, $peer:ident),
-     $timed_out:pat, $call:expr, $feed:expr) => {
-        Row {
-            call: $name,
-            make: |$options| {
-                #[allow(unused_mut)]
-                let (mut $waiting, mut $peer) = $ends($options);
-                #[allow(clippy::redundant_closure_call)]
-                let call = move |timeout: Deadline| match ($call)(&mut $waiting, timeout) {
-                    Err($timed_out) => Ended::TimedOut,
-                    other => Ended::Otherwise(format!("{:?}", other.map(drop))),
-                };
-                #[allow(clippy::redundant_closure_call)]
-                let feed = move || ($feed)(&mut $peer);
-                (Box::new(call), Box::new(feed))
-            },
-        }
+fn row<E: Send + 'static, P: Send + 'static, R: Debug, F: Debug, G: 'static>(
+    name: &str,
+    ends: fn(&RingOptions) -> (E, P),
+    call: impl Fn(&mut E, Deadline) -> Result<R, F> + Copy + Send + 'static,
+    feed: fn(&mut P) -> G,
+) -> Row {
+    let make = move |options: &RingOptions| -> (Call, Feed) {
+        let (mut end, mut peer) = ends(options);
+        let call = move |timeout| ended(call(&mut end, timeout));
+        (Box::new(call), Box::new(move || drop(feed(&mut peer))))
     };
+    let (name, make) = (name.to_owned(), Box::new(make));
+    Row {
+        name,
+        end: "",
+        make,
+    }
 }
 
-/// An empty ring of records, for a call that reads.
-fn empty(options: &RingOptions) -> (Consumer<u8>, Producer<u8>) {
-    let (producer, consumer) = options.heap::<u8>().expect("there is memory");
+/// The long form of an error names its variant.
+fn ended<R: Debug, F: Debug>(result: Result<R, F>) -> Ended {
+    let text = format!("{:#?}", result.map(drop));
+    Some(text).filter(|text| !text.contains("TimedOut"))
+}
+
+/// A shape, and peers that do not satisfy a call of the table.
+trait Starved: Calls {
+    /// Several of these fill a ring.
+    const FILLER: Self::Message;
+
+    /// Makes room, for a producer that waits at a full ring, but not enough.
+    fn release_little(consumer: &mut Self::Consumer, amount: Amount);
+
+    /// Publishes for a consumer that waits at an empty ring, but not enough.
+    fn send_little(producer: &mut Self::Producer, amount: Amount);
+}
+
+impl Starved for u8 {
+    const FILLER: u8 = 0;
+
+    fn release_little(consumer: &mut Consumer<u8>, amount: Amount) {
+        if amount == Amount::AtOnce && consumer.is_full() {
+            consumer.skip(MESSAGES - 1).expect("it was full");
+        }
+    }
+
+    fn send_little(producer: &mut Producer<u8>, amount: Amount) {
+        if amount == Amount::AtOnce && producer.is_empty() {
+            let pushed = producer.try_push_slice(&[0; MESSAGES - 1]);
+            pushed.expect("it was empty");
+        }
+    }
+}
+
+impl Starved for [u8] {
+    const FILLER: (u32, Vec<u8>) = (0, Vec::new());
+
+    fn release_little(consumer: &mut FrameConsumer, _: Amount) {
+        release_one(consumer);
+    }
+
+    /// Nothing: a read would take any frame.
+    fn send_little(_: &mut FrameProducer, _: Amount) {}
+}
+
+/// The number of messages for a call of several.
+const MESSAGES: usize = 4;
+
+/// Every call of the table that waits forever, or that takes a timeout.
+fn table<T: Starved + ?Sized>(wait: Wait) -> Vec<Row> {
+    let form = move |deadline| match wait {
+        Wait::Forever => wait,
+        _ => Wait::Until(deadline),
+    };
+    let writes = ways(T::WRITES, &[wait]).into_iter().map(|write| Row {
+        name: write.name(),
+        end: "Abandoned",
+        make: Box::new(move |options| {
+            let (mut producer, mut consumer) = full::<T>(options);
+            let messages: Vec<_> = (0..MESSAGES as u64).map(T::message).collect();
+            let call =
+                move |timeout| ended((write.call)(&mut producer, &messages, form(timeout), 0));
+            let feed = move || T::release_little(&mut consumer, write.amount);
+            (Box::new(call), Box::new(feed))
+        }),
+    });
+    let reads = ways(T::READS, &[wait]).into_iter().map(|read| Row {
+        name: read.name(),
+        end: "Abandoned",
+        make: Box::new(move |options| {
+            let (mut consumer, mut producer) = empty::<T>(options);
+            let call = move |timeout| {
+                let taken = &mut |message| panic!("there is {message:?}");
+                ended((read.call)(
+                    &mut consumer,
+                    MESSAGES,
+                    form(timeout),
+                    0,
+                    taken,
+                ))
+            };
+            let feed = move || T::send_little(&mut producer, read.amount);
+            (Box::new(call), Box::new(feed))
+        }),
+    });
+    writes.chain(reads).collect()
+}
+
+/// An empty ring, for a call that reads.
+fn empty<T: Shape + ?Sized>(options: &RingOptions) -> (T::Consumer, T::Producer) {
+    let (producer, consumer) = options.heap::<T>().expect("there is memory");
     (consumer, producer)
 }
 
-/// A full ring of records, for a call that writes.
-fn full(options: &RingOptions) -> (Producer<u8>, Consumer<u8>) {
-    let (mut producer, consumer) = options.heap::<u8>().expect("there is memory");
-    while producer.try_push(1).is_ok() {}
-    (producer, consumer)
-}
-
-fn no_frames(options: &RingOptions) -> (FrameConsumer, FrameProducer) {
-    let (producer, consumer) = options.heap::<[u8]>().expect("there is memory");
-    (consumer, producer)
-}
-
-/// A ring that is full of empty frames.
-fn full_of_frames(options: &RingOptions) -> (FrameProducer, FrameConsumer) {
-    let (mut producer, consumer) = options.heap::<[u8]>().expect("there is memory");
-    while producer.try_push(b"").is_ok() {}
+/// A full ring, for a call that writes.
+fn full<T: Starved + ?Sized>(options: &RingOptions) -> (T::Producer, T::Consumer) {
+    let (mut producer, consumer) = options.heap::<T>().expect("there is memory");
+    while push::<T>(&mut producer, &T::FILLER, Wait::Never).is_ok() {}
     (producer, consumer)
 }
 
@@ -106,43 +184,43 @@ impl<F: FnMut()> Drop for Attaches<F> {
     }
 }
 
-/// A consumer of a named ring, and its ring.
-fn alone(options: &RingOptions) -> (RingName, Ring<u8>) {
-    let (ring, name) = named::<u8>("alone", options);
-    (name, ring)
+/// A row for the wait of the endpoint that `take` takes, until `attach` takes the other.
+fn peer_row<E: End, P: 'static>(
+    name: &str,
+    take: fn(&Ring<u8>) -> E,
+    attach: fn(&Ring<u8>) -> P,
+) -> Row {
+    let make = move |options: &RingOptions| -> (Call, Feed) {
+        let (ring, name) = named::<u8>("alone", options);
+        let mut end = take(&ring);
+        let call = move |timeout| ended(end.wait_for_peer_timeout(timeout));
+        let attaches = Attaches(move || {
+            let _name = &name;
+            drop(attach(&ring));
+        });
+        (Box::new(call), Box::new(move || nothing(&mut &attaches)))
+    };
+    let (name, make) = (name.to_owned(), Box::new(make));
+    Row {
+        name,
+        end: "Ok",
+        make,
+    }
 }
 
-/// Releases an empty frame, whose room suffices for no other frame.
-fn release_little(consumer: &mut FrameConsumer) {
+/// Releases one frame of those that fill a ring: room for no other frame than such a one.
+fn release_one(consumer: &mut FrameConsumer) {
     if consumer.len() == consumer.capacity() {
         consumer.skip(1).expect("it was full");
     }
 }
 
-/// Releases three records.
-fn release_three(consumer: &mut Consumer<u8>) {
-    if consumer.is_full() {
-        consumer.skip(3).expect("it was full");
-    }
-}
-
-/// Sends nothing: a read of one message would take any message.
 fn nothing<E>(_: &mut E) {
     thread::yield_now();
 }
 
-fn send_three(producer: &mut Producer<u8>) {
-    if producer.is_empty() {
-        producer.try_push_slice(&[1, 2, 3]).expect("it was empty");
-    }
-}
-
 fn heartbeats(producer: &mut FrameProducer) {
     let _ = producer.try_push_slice(0, &[b""; 4]);
-}
-
-fn io_result<R>(result: io::Result<R>) -> Result<(), ErrorKind> {
-    result.map(drop).map_err(|error| error.kind())
 }
 
 /// The timeout as a stream takes it: `None` for forever.
@@ -153,35 +231,54 @@ fn as_duration(timeout: Deadline) -> Option<Duration> {
         .or(Some(Duration::ZERO)) // an instant in the past
 }
 
+/// A row for a stream that reads.
+fn reader_row(name: &str, read: fn(&mut Reader<&mut FrameConsumer>) -> io::Result<()>) -> Row {
+    let call = move |end: &mut FrameConsumer, timeout| {
+        let mut reader = end.reader();
+        reader.set_timeout(as_duration(timeout));
+        read(&mut reader)
+    };
+    row(name, empty::<[u8]>, call, heartbeats)
+}
+
+/// A row for a stream that writes.
+fn writer_row(name: &str, write: fn(&mut Writer<&mut FrameProducer>) -> io::Result<usize>) -> Row {
+    let call = move |end: &mut FrameProducer, timeout| {
+        let mut writer = end.writer();
+        writer.set_timeout(as_duration(timeout));
+        write(&mut writer)
+    };
+    row(name, full::<[u8]>, call, release_one)
+}
+
 const PAYLOAD: [u8; 24] = [7; 24];
 /// More than a peer moves within a timeout.
 const MUCH: usize = 1 << 28;
 
+/// The endpoints of a client's peer.
+type Peers = (FrameConsumer, FrameProducer);
+
 /// A client whose server the test controls.
-fn client(options: &RingOptions) -> (Client, (FrameConsumer, FrameProducer)) {
+fn client(options: &RingOptions) -> (Client, Peers) {
     // Room for the requests of all calls of this test.
-    let (requests, requests_in) = RingOptions::new(4096)
-        .heap::<[u8]>()
-        .expect("there is memory");
-    let (replies_in, replies) = options.heap::<[u8]>().expect("there is memory");
+    let (requests_in, requests) = empty::<[u8]>(&RingOptions::new(4096));
+    let (replies, replies_in) = empty::<[u8]>(options);
     (Client::new(requests, replies), (requests_in, replies_in))
 }
 
 /// A client that has no room for a request.
-fn client_without_room(options: &RingOptions) -> (Client, (FrameConsumer, FrameProducer)) {
-    let (requests, requests_in) = full_of_frames(options);
-    let (replies_in, replies) = options.heap::<[u8]>().expect("there is memory");
+fn client_without_room(options: &RingOptions) -> (Client, Peers) {
+    let (requests, requests_in) = full::<[u8]>(options);
+    let (replies, replies_in) = empty::<[u8]>(options);
     (Client::new(requests, replies), (requests_in, replies_in))
 }
 
 /// A server whose client does not read, and that client.
 fn server(options: &RingOptions) -> (Server, Client) {
-    let (requests, requests_in) = options.heap::<[u8]>().expect("there is memory");
-    let (replies_in, replies) = full_of_frames(options);
-    (
-        Server::new(requests_in, replies_in),
-        Client::new(requests, replies),
-    )
+    let (requests_in, requests) = empty::<[u8]>(options);
+    let (replies_in, replies) = full::<[u8]>(options);
+    let server = Server::new(requests_in, replies_in);
+    (server, Client::new(requests, replies))
 }
 
 fn endless_call(client: &mut Client) {
@@ -192,154 +289,125 @@ fn endless_call(client: &mut Client) {
     }
 }
 
-fn other_replies(rings: &mut (FrameConsumer, FrameProducer)) {
+fn other_replies(rings: &mut Peers) {
     heartbeats(&mut rings.1);
 }
 
-fn echo(request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
-    reply.extend_from_slice(request);
-    Ok(())
+/// The calls that are not in the table, and those whose peer moves many messages, but not all.
+fn others() -> Vec<Row> {
+    vec![
+        row(
+            "Producer::push_all_timeout",
+            full::<u8>,
+            |end, timeout| end.push_all_timeout(&vec![0; MUCH], timeout),
+            |peer| peer.skip(usize::MAX),
+        ),
+        row(
+            "Consumer::pop_exact_timeout",
+            empty::<u8>,
+            |end, timeout| end.pop_exact_timeout(&mut vec![0; MUCH], timeout),
+            |peer| peer.try_push_slice(&[1; 64]),
+        ),
+        row(
+            "FrameProducer::push_all_timeout",
+            full::<[u8]>,
+            |end, timeout| end.push_all_timeout(7, [[0_u8; 0]; MUCH].as_slice(), timeout),
+            |peer| peer.skip(usize::MAX),
+        ),
+        peer_row(
+            "Producer::wait_for_peer_timeout",
+            |ring| ring.producer().expect("the role is free"),
+            Ring::consumer,
+        ),
+        peer_row(
+            "Consumer::wait_for_peer_timeout",
+            |ring| ring.consumer().expect("the role is free"),
+            Ring::producer,
+        ),
+        reader_row("Reader::read", |reader| reader.read(&mut [0; 8]).map(drop)),
+        reader_row("Reader::fill_buf", |reader| reader.fill_buf().map(drop)),
+        writer_row("Writer::write", |writer| writer.write(&PAYLOAD)),
+        writer_row("Writer::write_vectored", |writer| {
+            writer.write_vectored(&[IoSlice::new(&PAYLOAD)])
+        }),
+        row(
+            "Client::start",
+            client_without_room,
+            |client, timeout| {
+                let call = client.start(&PAYLOAD[..8], timeout);
+                call.map(|call| client.cancel(call))
+            },
+            |peers| release_one(&mut peers.0),
+        ),
+        row(
+            "Client::finish",
+            client,
+            |client, timeout| {
+                let call = client.start(b"", timeout)?;
+                client.finish(&call, &mut Vec::new())
+            },
+            other_replies,
+        ),
+        row(
+            "Client::call",
+            client,
+            |client, timeout| client.call(b"", &mut Vec::new(), timeout),
+            other_replies,
+        ),
+        row(
+            "Client::call_record",
+            client,
+            |client, timeout| client.call_record::<u8, u8>(&7, timeout),
+            other_replies,
+        ),
+        row(
+            "Server::answer",
+            server,
+            |server, timeout| server.answer(timeout, |_, _| Ok::<_, String>(())),
+            endless_call,
+        ),
+        row(
+            "Server::answer_record",
+            server,
+            |server, timeout| server.answer_record(timeout, Ok::<u64, String>),
+            endless_call,
+        ),
+    ]
 }
 
-/// A set of a consumer, and of a producer that waits for much room.
-fn set(
-    options: &RingOptions,
-) -> (
-    (FrameConsumer, FrameProducer),
-    (FrameConsumer, FrameProducer),
-) {
+/// A consumer, and a producer that waits for much room.
+fn set(options: &RingOptions) -> (Peers, Peers) {
     let options = options.clone().doorbell(DoorbellKind::Futex);
-    let (messages, messages_in) = no_frames(&options);
-    let (room, room_in) = full_of_frames(&options);
+    let (messages, messages_in) = empty::<[u8]>(&options);
+    let (room, room_in) = full::<[u8]>(&options);
     ((messages, room), (room_in, messages_in))
 }
 
-#[rustfmt::skip]
-const ROWS: &[Row] = &[
-    row!("Producer::push_timeout", full(options) -> (producer, peer), PushError::TimedOut(_),
-        |end: &mut Producer<u8>, timeout| end.push_timeout(1, timeout), nothing),
-    row!("Producer::push_slice_timeout", full(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut Producer<u8>, timeout| end.push_slice_timeout(&[1, 2], timeout), nothing),
-    row!("Producer::push_all_timeout", full(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut Producer<u8>, timeout| end.push_all_timeout(&vec![0; MUCH], timeout),
-        |peer: &mut Consumer<u8>| { let _ = peer.skip(usize::MAX); }),
-    row!("Producer::claim_timeout", full(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut Producer<u8>, timeout| end.claim_timeout(timeout).map(drop), nothing),
-    row!("Producer::claim_many_timeout", full(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut Producer<u8>, timeout| end.claim_many_timeout(4, timeout).map(drop), release_three),
-    row!("Consumer::pop_timeout", empty(options) -> (consumer, peer), PopError::TimedOut,
-        |end: &mut Consumer<u8>, timeout| end.pop_timeout(timeout), nothing),
-    row!("Consumer::pop_slice_timeout", empty(options) -> (consumer, peer), PopError::TimedOut,
-        |end: &mut Consumer<u8>, timeout| end.pop_slice_timeout(&mut [0; 2], timeout), nothing),
-    row!("Consumer::pop_exact_timeout", empty(options) -> (consumer, peer), PopError::TimedOut,
-        |end: &mut Consumer<u8>, timeout| end.pop_exact_timeout(&mut vec![0; MUCH], timeout),
-        |peer: &mut Producer<u8>| { let _ = peer.try_push_slice(&[1; 64]); }),
-    row!("Consumer::peek_timeout", empty(options) -> (consumer, peer), PopError::TimedOut,
-        |end: &mut Consumer<u8>, timeout| end.peek_timeout(timeout).map(drop), nothing),
-    row!("Consumer::peek_many_timeout", empty(options) -> (consumer, peer), PopError::TimedOut,
-        |end: &mut Consumer<u8>, timeout| end.peek_many_timeout(4, timeout).map(drop), send_three),
-    row!("FrameProducer::push_timeout", full_of_frames(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut FrameProducer, timeout| end.push_timeout(&PAYLOAD, timeout), release_little),
-    row!("FrameProducer::push_kind_timeout", full_of_frames(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut FrameProducer, timeout| end.push_kind_timeout(7, &PAYLOAD, timeout), release_little),
-    row!("FrameProducer::push_parts_timeout", full_of_frames(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut FrameProducer, timeout| end.push_parts_timeout(7, &[&PAYLOAD], timeout), release_little),
-    row!("FrameProducer::push_slice_timeout", full_of_frames(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut FrameProducer, timeout| end.push_slice_timeout(7, &[PAYLOAD], timeout), release_little),
-    row!("FrameProducer::push_all_timeout", full_of_frames(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut FrameProducer, timeout| end.push_all_timeout(7, [[0_u8; 0]; MUCH].as_slice(), timeout),
-        |peer: &mut FrameConsumer| { let _ = peer.skip(usize::MAX); }),
-    row!("FrameProducer::claim_timeout", full_of_frames(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut FrameProducer, timeout| end.claim_timeout(24, timeout).map(drop), release_little),
-    row!("FrameBatch::claim_timeout", full_of_frames(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut FrameProducer, timeout| end.batch().claim_timeout(7, 24, timeout).map(drop), release_little),
-    row!("FrameConsumer::pop_timeout", no_frames(options) -> (consumer, peer), PopError::TimedOut,
-        |end: &mut FrameConsumer, timeout| end.pop_timeout(&mut [0; 64], timeout), nothing),
-    row!("FrameConsumer::pop_into_timeout", no_frames(options) -> (consumer, peer), PopError::TimedOut,
-        |end: &mut FrameConsumer, timeout| end.pop_into_timeout(&mut Vec::new(), timeout), nothing),
-    row!("FrameConsumer::peek_timeout", no_frames(options) -> (consumer, peer), PopError::TimedOut,
-        |end: &mut FrameConsumer, timeout| end.peek_timeout(timeout).map(drop), nothing),
-    row!("FrameConsumer::peek_many_timeout", no_frames(options) -> (consumer, peer), PopError::TimedOut,
-        |end: &mut FrameConsumer, timeout| end.peek_many_timeout(timeout).map(drop), nothing),
-    Row { call: "Producer::wait_for_peer_timeout", make: |options| {
-        let (name, ring) = alone(options);
-        let mut producer = ring.producer().expect("the role is free");
-        let call = move |timeout: Deadline| peer_found(producer.wait_for_peer_timeout(timeout));
-        let attaches = Attaches(move || { let _name = &name; drop(ring.consumer()); });
-        (Box::new(call), Box::new(move || nothing(&mut &attaches)))
-    } },
-    Row { call: "Consumer::wait_for_peer_timeout", make: |options| {
-        let (name, ring) = alone(options);
-        let mut consumer = ring.consumer().expect("the role is free");
-        let call = move |timeout: Deadline| peer_found(consumer.wait_for_peer_timeout(timeout));
-        let attaches = Attaches(move || { let _name = &name; drop(ring.producer()); });
-        (Box::new(call), Box::new(move || nothing(&mut &attaches)))
-    } },
-    row!("Reader::read", no_frames(options) -> (consumer, peer), ErrorKind::TimedOut,
-        |end: &mut FrameConsumer, timeout| {
-            let mut reader = end.reader();
-            reader.set_timeout(as_duration(timeout));
-            io_result(reader.read(&mut [0; 8]))
-        }, heartbeats),
-    row!("Reader::fill_buf", no_frames(options) -> (consumer, peer), ErrorKind::TimedOut,
-        |end: &mut FrameConsumer, timeout| {
-            let mut reader = end.reader();
-            reader.set_timeout(as_duration(timeout));
-            io_result(reader.fill_buf().map(drop))
-        }, heartbeats),
-    row!("Writer::write", full_of_frames(options) -> (producer, peer), ErrorKind::TimedOut,
-        |end: &mut FrameProducer, timeout| {
-            let mut writer = end.writer();
-            writer.set_timeout(as_duration(timeout));
-            io_result(writer.write(&PAYLOAD))
-        }, release_little),
-    row!("Writer::write_vectored", full_of_frames(options) -> (producer, peer), ErrorKind::TimedOut,
-        |end: &mut FrameProducer, timeout| {
-            let mut writer = end.writer();
-            writer.set_timeout(as_duration(timeout));
-            io_result(writer.write_vectored(&[IoSlice::new(&PAYLOAD)]))
-        }, release_little),
-    row!("Client::start", client_without_room(options) -> (client, rings), CallError::TimedOut,
-        |client: &mut Client, timeout| client.start(&PAYLOAD[..8], timeout).map(|call| client.cancel(call)),
-        |rings: &mut (FrameConsumer, FrameProducer)| release_little(&mut rings.0)),
-    row!("Client::finish", client(options) -> (client, rings), CallError::TimedOut,
-        |client: &mut Client, timeout| {
-            let call = client.start(b"", timeout)?;
-            client.finish(&call, &mut Vec::new())
-        }, other_replies),
-    row!("Client::call", client(options) -> (client, rings), CallError::TimedOut,
-        |client: &mut Client, timeout| client.call(b"", &mut Vec::new(), timeout), other_replies),
-    row!("Client::call_record", client(options) -> (client, rings), CallError::TimedOut,
-        |client: &mut Client, timeout| client.call_record::<u8, u8>(&7, timeout), other_replies),
-    row!("Server::answer", server(options) -> (server, client), PopError::TimedOut,
-        |server: &mut Server, timeout| server.answer(timeout, echo), endless_call),
-    row!("Server::answer_record", server(options) -> (server, client), PopError::TimedOut,
-        |server: &mut Server, timeout| server.answer_record(timeout, |number: u64| Ok::<_, String>(number)),
-        endless_call),
-    row!("Select::wait", set(options) -> (ends, peers), SelectError::TimedOut,
-        |ends: &mut (FrameConsumer, FrameProducer), timeout| {
+fn select() -> Row {
+    row(
+        "Select::wait",
+        set,
+        |ends, timeout| {
             let mut ends = [ends.0.interest(), ends.1.interest(24)];
             Select::new().wait(&mut ends, timeout)
         },
-        |peers: &mut (FrameConsumer, FrameProducer)| release_little(&mut peers.0)),
-];
+        |peers| release_one(&mut peers.0),
+    )
+}
 
-fn peer_found(found: Result<(), PeerError>) -> Ended {
-    match found {
-        Err(PeerError::TimedOut) => Ended::TimedOut,
-        other => Ended::Otherwise(format!("{other:?}")),
-    }
+/// Every call with a timeout but `Select::wait`, which an emulator may not have.
+fn every_call() -> Vec<Row> {
+    let wait = Wait::Until(Deadline::NEVER);
+    let mut rows = table::<u8>(wait);
+    rows.extend(table::<[u8]>(wait));
+    rows.extend(others());
+    rows
 }
 
 /// All wait strategies.
-fn ways() -> Vec<RingOptions> {
+fn ways_to_wait() -> Vec<RingOptions> {
     let options = RingOptions::new(64).spin(Duration::ZERO);
-    let strategies = [
-        WaitStrategy::Spin,
-        WaitStrategy::Yield,
-        WaitStrategy::Park,
-        WaitStrategy::Adaptive,
-    ];
+    let strategies = [Spin, Yield, Park, Adaptive];
     let with = |strategy| options.clone().wait_strategy(strategy);
     let mut ways: Vec<_> = strategies.into_iter().map(with).collect();
     ways.push(options.clone().fences(Fences::Symmetric));
@@ -394,27 +462,23 @@ fn past() -> Deadline {
     now.checked_sub(SHORT).unwrap_or(now).into()
 }
 
-fn max() -> Deadline {
-    Duration::MAX.into()
-}
-
 /// Checks that the three calls end.
 fn end_in_time(row: &Row, waiting: &Waiting) {
     for least in [SHORT, Duration::ZERO, Duration::ZERO] {
-        let (ended, took) = ended(row, waiting);
-        assert_eq!(ended, Ended::TimedOut, "{}", row.call);
-        assert!(took >= least, "{} ended after {took:?}", row.call);
+        let (ended, took) = ended_after(row, waiting);
+        assert_eq!(ended, None, "{}", row.name);
+        assert!(took >= least, "{} ended after {took:?}", row.name);
     }
 }
 
-fn ended(row: &Row, waiting: &Waiting) -> (Ended, Duration) {
+fn ended_after(row: &Row, waiting: &Waiting) -> (Ended, Duration) {
     let ended = waiting.ended.recv_timeout(PATIENCE);
-    ended.unwrap_or_else(|error| panic!("{} does not end: {error}", row.call))
+    ended.unwrap_or_else(|error| panic!("{} does not end: {error}", row.name))
 }
 
-fn every_call_ends_at_its_deadline_with_a_silent_peer() {
-    for options in ways() {
-        for row in ROWS {
+fn end_with_a_silent_peer(rows: &[Row]) {
+    for options in ways_to_wait() {
+        for row in rows {
             let (call, feed) = (row.make)(&options);
             end_in_time(row, &on_a_thread(call, vec![short, zero, past]));
             drop(feed);
@@ -425,10 +489,10 @@ fn every_call_ends_at_its_deadline_with_a_silent_peer() {
 extern "C" fn ignore(_: libc::c_int) {}
 
 /// Signals interrupt the sleeps at the same time.
-fn every_call_ends_at_its_deadline_while_it_is_fed() {
+fn end_while_fed(rows: &[Row]) {
     handle(libc::SIGUSR1, ignore);
-    for options in ways() {
-        for row in ROWS {
+    for options in ways_to_wait() {
+        for row in rows {
             let (call, mut feed) = (row.make)(&options);
             for _ in 0..4 {
                 feed(); // it is active when the call begins
@@ -445,19 +509,44 @@ fn every_call_ends_at_its_deadline_while_it_is_fed() {
     }
 }
 
-/// No overflow shortens it, and a peer that closes ends it.
-fn the_longest_timeout_waits_until_the_peer_closes() {
-    for options in ways() {
-        for row in ROWS {
+/// No overflow shortens the longest timeout, and a peer that closes ends it.
+fn end_when_the_peer_closes(rows: &[Row]) {
+    for options in ways_to_wait() {
+        for row in rows {
             let (call, feed) = (row.make)(&options);
-            let waiting = on_a_thread(call, vec![max]);
+            let waiting = on_a_thread(call, vec![|| Duration::MAX.into()]);
             let early = waiting.ended.recv_timeout(SHORT);
-            assert!(early.is_err(), "{} did not wait: {early:?}", row.call);
+            assert!(early.is_err(), "{} did not wait: {early:?}", row.name);
             drop(feed);
-            let (ended, _) = ended(row, &waiting);
-            assert_ne!(ended, Ended::TimedOut, "{}", row.call);
+            let (ended, _) = ended_after(row, &waiting);
+            let is_right = ended.as_ref().is_some_and(|end| end.contains(row.end));
+            assert!(is_right, "{}: {ended:?}", row.name);
         }
     }
+}
+
+fn every_call_ends_at_its_deadline_with_a_silent_peer() {
+    end_with_a_silent_peer(&every_call());
+}
+
+fn every_call_ends_at_its_deadline_while_it_is_fed() {
+    end_while_fed(&every_call());
+}
+
+fn the_longest_timeout_waits_until_the_peer_closes() {
+    end_when_the_peer_closes(&every_call());
+}
+
+fn a_wait_without_a_timeout_ends_when_the_peer_closes() {
+    end_when_the_peer_closes(&table::<u8>(Wait::Forever));
+    end_when_the_peer_closes(&table::<[u8]>(Wait::Forever));
+}
+
+fn a_select_ends_at_its_deadline_or_when_a_peer_closes() {
+    let rows = [select()];
+    end_with_a_silent_peer(&rows);
+    end_while_fed(&rows);
+    end_when_the_peer_closes(&rows);
 }
 
 /// A payload that makes room whenever it is read.
@@ -473,7 +562,7 @@ impl AsRef<[u8]> for &MakesRoom {
 
 /// A call that always finds room must still check its deadline.
 fn a_peer_that_is_always_faster_moves_no_deadline() {
-    let (mut producer, consumer) = no_frames_for_writing();
+    let (consumer, mut producer) = empty::<[u8]>(&RingOptions::new(64));
     let makes_room = MakesRoom(Mutex::new(consumer));
     let before = producer.position();
     let payloads = vec![&makes_room; 10_000];
@@ -485,7 +574,34 @@ fn a_peer_that_is_always_faster_moves_no_deadline() {
     assert_eq!(producer.push_all(7, &payloads), Ok(()));
 }
 
-fn no_frames_for_writing() -> (FrameProducer, FrameConsumer) {
-    let (consumer, producer) = no_frames(&RingOptions::new(64));
-    (producer, consumer)
+fn calls_for_nothing_do_not_wait() {
+    let options = RingOptions::new(64);
+    let (mut producer, _consumer) = full::<u8>(&options);
+    assert_eq!(producer.push_slice(&[]), Ok(0));
+    assert_eq!(producer.push_all(&[]), Ok(()));
+    assert_eq!(producer.extend([]), Ok(0));
+    assert!(producer.claim_many(0).expect("nothing").is_empty());
+    let (mut consumer, _producer) = empty::<u8>(&options);
+    assert_eq!(consumer.pop_slice(&mut []), Ok(0));
+    assert_eq!(consumer.pop_exact(&mut []), Ok(()));
+    let (mut producer, _consumer) = full::<[u8]>(&options);
+    assert_eq!(producer.push_slice(0, &[b""; 0]), Ok(0));
+    assert_eq!(producer.push_all(0, &[b""; 0]), Ok(()));
+}
+
+fn a_deadline_is_a_duration_an_instant_or_none() {
+    let (mut consumer, mut producer) = empty::<u8>(&RingOptions::new(1));
+    let start = Instant::now();
+    let late = Err(PopError::TimedOut);
+    assert_eq!(consumer.pop_timeout(Instant::now() + SHORT), late);
+    assert_eq!(consumer.pop_timeout(Some(SHORT)), late);
+    assert!(start.elapsed() >= 2 * SHORT);
+    // An instant in the past does not prevent an immediate pop.
+    producer.try_push(7).expect("there is room");
+    let pushed = producer.push_timeout(8, Instant::now());
+    assert_eq!(pushed, Err(PushError::TimedOut(8)));
+    assert_eq!(consumer.pop_timeout(Instant::now()), Ok(7));
+    let wait = move || consumer.pop_timeout(None::<Duration>);
+    let act = || producer.try_push(9).expect("there is room");
+    assert_eq!(while_waiting(wait, act), Ok(9));
 }

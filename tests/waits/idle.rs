@@ -12,6 +12,7 @@ use crate::common::child::{Child, hold, is_asleep};
 use crate::common::descriptors::readable;
 use crate::common::names::RingName;
 use crate::common::naps::Naps;
+#[cfg(feature = "futures")]
 use futures_executor::block_on;
 use quoit::rpc::{Client, Server};
 use quoit::{
@@ -35,7 +36,7 @@ type Way = (
 );
 
 #[rustfmt::skip]
-const WAYS: [Way; 18] = [
+const WAYS: &[Way] = &[
     ("pop", |a, _| producer(a, DoorbellKind::Futex), |a, _| pop(a)),
     ("pop of a semaphore", |a, _| producer(a, DoorbellKind::Semaphore), |a, _| pop(a)),
     ("pop without a peer", |a, _| Box::new(records(a, DoorbellKind::Futex)), |a, _| pop(a)),
@@ -62,10 +63,12 @@ const WAYS: [Way; 18] = [
         let mut ends = [a, b].map(|name| Consumer::<u64>::open(name).expect("a role"));
         drop(Select::new().wait(&mut ends, PATIENCE));
     }),
+    #[cfg(feature = "futures")]
     ("task", |a, _| producer(a, DoorbellKind::Futex), |a, _| {
         let consumer = Consumer::<u64>::open(a).expect("a role");
         let _ = block_on(consumer.into_async().expect("an async endpoint").pop());
     }),
+    #[cfg(feature = "futures")]
     ("task of a producer", |a, _| consumer(a, DoorbellKind::Futex), |a, _| {
         let producer = Producer::<u64>::open(a).expect("a role");
         let mut producer = producer.into_async().expect("an async endpoint");
@@ -159,7 +162,10 @@ fn start(way: &Way, [a, b]: &[RingName; 2]) -> Child {
 }
 
 fn a_waiting_endpoint_wakes_at_most_ten_times_per_second() {
-    let names = WAYS.map(|_| [RingName::new("idle"), RingName::new("idle")]);
+    let names = WAYS
+        .iter()
+        .map(|_| [RingName::new("idle"), RingName::new("idle")]);
+    let names: Vec<_> = names.collect();
     let ways = WAYS.iter().zip(&names);
     let peers: Vec<_> = ways.clone().map(|(way, names)| peers(way, names)).collect();
     let mut waiters: Vec<_> = ways.map(|(way, names)| start(way, names)).collect();

@@ -4,26 +4,20 @@
 mod common;
 mod deadlines;
 mod death;
-#[cfg(feature = "futures")]
 mod idle;
 mod sleep;
 mod sparse_traffic;
 mod stopped;
 mod streams;
-mod waiting;
 
 common::suite::suite! {
     deadlines,
     death,
-    #[cfg(feature = "futures")] idle,
+    idle,
     sleep,
     sparse_traffic,
     sparse_traffic::wrong,
     stopped,
     streams::processes,
-    streams::strategies,
     streams::threads,
-    waiting,
-    waiting::frames,
-    waiting::records,
 }

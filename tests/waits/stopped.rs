@@ -13,7 +13,7 @@ use crate::common::names::RingName;
 use crate::common::positions::{End, ROLES, other, peer, start};
 use crate::common::refused::refused;
 use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
-use crate::common::sleep_state::{EndState, SleepPage};
+use crate::common::sleep_state::SleepPage;
 use crate::common::tracer::Halted;
 use quoit::{
     Consumer, Deadline, DoorbellKind, Error, Holder, PopError, Producer, Ring, RingOptions, Role,
@@ -83,28 +83,13 @@ impl Pair {
         End::of(&self.ring(), other(self.role))
     }
 
-    fn state(&self, role: Role) -> EndState {
-        let state = self.page.read();
-        match role {
-            Role::Producer => state.producer,
-            Role::Consumer => state.consumer,
-        }
-    }
-
-    fn is_parked(&self, role: Role) -> bool {
-        match role {
-            Role::Producer => self.page.producer_is_parked(),
-            Role::Consumer => self.page.consumer_is_parked(),
-        }
-    }
-
     fn rescues(&self) -> u64 {
-        ROLES.map(|role| self.state(role).rescues).iter().sum()
+        ROLES.map(|role| self.page.of(role).rescues).iter().sum()
     }
 
     /// Lets the child move one record while this process waits, and stops it before the wake.
     fn stops_before_the_wake(&mut self) {
-        wait_until(|| self.is_parked(other(self.role)));
+        wait_until(|| self.page.is_parked(other(self.role)));
         let halted = Halted::new(self.child.pid());
         self.child.tell("go");
         let position = match self.role {
@@ -138,13 +123,13 @@ fn forms() -> impl Iterator<Item = (&'static str, Role)> {
 fn the_peer_of_a_stopped_process_times_out_and_continues() {
     for (bell, role) in forms() {
         let pair = Pair::new(bell, role, "fast");
-        wait_until(|| pair.is_parked(role));
+        wait_until(|| pair.page.is_parked(role));
         stop(&pair.child);
         let mut end = pair.end();
         for _ in 0..CAPACITY {
             assert_eq!(end.moves(Duration::ZERO), Ok(()), "{bell} {role}");
         }
-        let parks = || pair.state(other(role)).parks;
+        let parks = || pair.page.of(other(role)).parks;
         let before = parks();
         // On a busy machine its timeout may pass before it sleeps.
         let mut tries = 0;
@@ -275,7 +260,7 @@ fn a_wait_ends_soon_if_the_peer_stops_before_the_wake() {
             let mut end = pair.end();
             while end.moves(Duration::ZERO).is_ok() {}
             let (_producer, mut idle) = options(bell).heap::<u64>().expect("a ring");
-            let before = pair.state(role).wakes;
+            let before = pair.page.of(role).wakes;
             let (moved, time) = scope(|scope| {
                 let waits = scope.spawn(|| {
                     let ended = match wait {
@@ -295,7 +280,7 @@ fn a_wait_ends_soon_if_the_peer_stops_before_the_wake() {
                 let (moved, until) = waits.join().expect("no thread panics");
                 (moved, until.saturating_duration_since(since))
             });
-            let wakes = pair.state(role).wakes;
+            let wakes = pair.page.of(role).wakes;
             assert_eq!(wakes, before, "{bell}, {role}, {wait:?}: no wake");
             if moved { time } else { AGES }
         });
@@ -307,7 +292,7 @@ fn a_peer_stopped_before_the_wake_is_no_rescue() {
         let mut pair = Pair::new(bell, role, "on request");
         let mut end = pair.end();
         while end.moves(Duration::ZERO).is_ok() {}
-        let before = pair.state(role).wakes;
+        let before = pair.page.of(role).wakes;
         let moved = scope(|scope| {
             let waits = scope.spawn(|| end.moves(Deadline::NEVER));
             pair.stops_before_the_wake();
@@ -315,7 +300,7 @@ fn a_peer_stopped_before_the_wake_is_no_rescue() {
             waits.join().expect("no thread panics")
         });
         assert_eq!(moved, Ok(()), "{bell} {role}");
-        assert_eq!(pair.state(role).wakes, before, "{bell} {role}: no wake");
+        assert_eq!(pair.page.of(role).wakes, before, "{bell} {role}: no wake");
         assert_eq!(pair.rescues(), 0, "{bell} {role}");
         resume(&pair.child);
         pair.child.tell("go");

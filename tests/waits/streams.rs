@@ -6,7 +6,6 @@
 //! message and of many, and with every wait strategy on every doorbell.
 
 pub(crate) mod processes;
-pub(crate) mod strategies;
 pub(crate) mod threads;
 
 use quoit::{ClaimError, PopError};

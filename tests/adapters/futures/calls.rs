@@ -4,10 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 
 use futures_util::{SinkExt, StreamExt};
-use quoit::{
-    AsyncConsumer, AsyncFrameConsumer, AsyncFrameProducer, AsyncProducer, ClaimError, PopError,
-};
+use quoit::{ClaimError, PopError};
 
+use super::{Plain, Sink, Stream};
 use crate::common::calls::{Calls, reason};
 use crate::common::sample::{Words, bytes, mix};
 
@@ -16,39 +15,27 @@ type Take<'a, T> = &'a mut (dyn FnMut(<T as Calls>::Message) + Send + 'a);
 
 /// Publishes the first or the first few of these messages, in one of several ways; the result
 /// is their number.
-pub(crate) type Sending<T> = for<'a> fn(
-    &'a mut <T as AsyncCalls>::Sink,
-    &'a [<T as Calls>::Message],
-    usize,
-) -> Moving<'a, ClaimError>;
+pub(crate) type Sending<T> =
+    for<'a> fn(&'a mut Sink<T>, &'a [<T as Calls>::Message], usize) -> Moving<'a, ClaimError>;
 
 /// Takes at most this many messages, in one of several ways.
-pub(crate) type Receive<T> = for<'a> fn(
-    &'a mut <T as AsyncCalls>::Stream,
-    usize,
-    usize,
-    Take<'a, T>,
-) -> Moving<'a, PopError>;
+pub(crate) type Receive<T> =
+    for<'a> fn(&'a mut Stream<T>, usize, usize, Take<'a, T>) -> Moving<'a, PopError>;
 
 /// A shape with all its async calls.
-pub(crate) trait AsyncCalls: Calls<Message: Sync> {
-    type Sink: Send + 'static;
-    type Stream: Send + 'static;
-
+pub(crate) trait AsyncCalls: Calls<Message: Sync, Producer: Plain, Consumer: Plain> {
     /// A dropped future of these has published nothing.
     const SENDS: &'static [Sending<Self>];
     /// These may leave a message in the sink.
     const SINKS: &'static [Sending<Self>];
+    const RECEIVES: &'static [Receive<Self>];
     /// These move no message, and the last one waits until the peer closes.
     const WAITS: &'static [Sending<Self>];
-    const RECEIVES: &'static [Receive<Self>];
     const RECEIVE_WAITS: &'static [Receive<Self>];
     /// So small that both endpoints wait sometimes.
     const CAPACITY: u64;
 
     fn numbered(number: u64) -> Self::Message;
-    fn sink(producer: Self::Producer) -> Self::Sink;
-    fn stream(consumer: Self::Consumer) -> Self::Stream;
 }
 
 /// The calls that both shapes have: of the sink, with this argument of `ready` and this way
@@ -79,21 +66,12 @@ macro_rules! alike {
         const RECEIVE_WAITS: &'static [Receive<Self>] = &[
             |stream, _, _, _| Box::pin(async { stream.ready().await.map(|()| 0) }),
             |stream, _, _, _| Box::pin(async { Ok(stream.wait_for_peer().await.map_or(0, |()| 0)) }),
+            |stream, _, _, _| Box::pin(async { Ok(stream.closed().await.map_or(0, |()| 0)) }),
         ];
-
-        fn sink(producer: Self::Producer) -> Self::Sink {
-            producer.into_async().expect("an async endpoint")
-        }
-
-        fn stream(consumer: Self::Consumer) -> Self::Stream {
-            consumer.into_async().expect("an async endpoint")
-        }
     };
 }
 
 impl AsyncCalls for Words<2> {
-    type Sink = AsyncProducer<Self>;
-    type Stream = AsyncConsumer<Self>;
     const CAPACITY: u64 = 8;
 
     alike!([], |value| *value);
@@ -153,8 +131,6 @@ impl AsyncCalls for Words<2> {
 }
 
 impl AsyncCalls for [u8] {
-    type Sink = AsyncFrameProducer;
-    type Stream = AsyncFrameConsumer;
     const CAPACITY: u64 = 256;
 
     alike!([64], |frame| frame.1.clone());
@@ -182,10 +158,16 @@ impl AsyncCalls for [u8] {
         },
     ];
     const RECEIVES: &'static [Receive<Self>] = &[
-        |stream, _, _, take| {
-            Box::pin(async {
-                let mut buffer = [0; 64];
-                let popped = stream.pop(&mut buffer).await?;
+        |stream, _, manner, take| {
+            Box::pin(async move {
+                let mut buffer = vec![0; if manner % 2 == 1 { 8 } else { 64 }];
+                let popped = match stream.pop(&mut buffer).await {
+                    Err(PopError::TooShort { needed }) => {
+                        buffer = vec![0; needed];
+                        stream.pop(&mut buffer).await?
+                    }
+                    popped => popped?,
+                };
                 take((popped.kind, buffer[..popped.len].to_vec()));
                 Ok(1)
             })

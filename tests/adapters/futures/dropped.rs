@@ -3,17 +3,16 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::task::Poll;
 use std::thread;
 
 use futures_executor::block_on;
 use futures_util::future::{self, Either};
-use quoit::{PopError, RingOptions};
+use quoit::PopError;
 
 use super::calls::AsyncCalls;
-use super::cancelling::ready_after;
-use super::on_every_runtime;
+use super::{Sink, Stream, async_pair, on_every_runtime};
 use crate::common::dice::Dice;
-use crate::common::rings::ends;
 use crate::common::sample::Words;
 
 crate::common::suite::tests! {
@@ -26,15 +25,13 @@ const MESSAGES: u64 = 20_000;
 const BATCH: u64 = 11;
 
 fn arrive_once<T: AsyncCalls + ?Sized>(test: &str) {
-    on_every_runtime(test, |name| {
-        let ring = RingOptions::new(T::CAPACITY).create::<T>(name);
-        let (producer, consumer) = ends(&ring.expect("a ring"));
+    on_every_runtime::<T, _>(test, T::CAPACITY, |ring, _| {
+        let (mut sink, mut stream) = async_pair(&ring);
+        drop(ring);
         async move {
             let writer = thread::spawn(move || {
-                let mut sink = T::sink(producer);
                 block_on(write::<T>(&mut sink, &mut Dice(1)));
             });
-            let mut stream = T::stream(consumer);
             read::<T>(&mut stream, &mut Dice(2)).await;
             writer.join().expect("all is pushed");
             let end = T::RECEIVES[0](&mut stream, 1, 0, &mut |_| panic!("one too many")).await;
@@ -51,6 +48,19 @@ fn frames_arrive_once_although_futures_are_dropped() {
     arrive_once::<[u8]>("dropped-frames");
 }
 
+/// Is ready after this many polls, which follow one another directly.
+async fn ready_after(mut polls: u32) {
+    future::poll_fn(|cx| {
+        if polls == 0 {
+            return Poll::Ready(());
+        }
+        polls -= 1;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// The result of the future, unless it needs too many polls: then the future is dropped.
 async fn patiently<F: Future>(future: F, polls: u32) -> Option<F::Output> {
     match future::select(pin!(future), pin!(ready_after(polls))).await {
@@ -63,15 +73,13 @@ fn polls(dice: &mut Dice) -> u32 {
     [0, 1, 2, 20][dice.roll(4)]
 }
 
-async fn write<T: AsyncCalls + ?Sized>(sink: &mut T::Sink, dice: &mut Dice) {
+async fn write<T: AsyncCalls + ?Sized>(sink: &mut Sink<T>, dice: &mut Dice) {
     let calls = [T::SENDS, T::WAITS].concat();
     let mut number = 0;
     while number < MESSAGES {
         let most = BATCH.min(MESSAGES - number);
-        let messages: Vec<_> = (number..)
-            .take(1 + dice.roll(most))
-            .map(T::numbered)
-            .collect();
+        let next = (number..).take(1 + dice.roll(most));
+        let messages: Vec<_> = next.map(T::numbered).collect();
         let send = calls[dice.roll(calls.len() as u64)];
         let send = send(sink, &messages, dice.roll(100));
         if let Some(sent) = patiently(send, polls(dice)).await {
@@ -80,7 +88,7 @@ async fn write<T: AsyncCalls + ?Sized>(sink: &mut T::Sink, dice: &mut Dice) {
     }
 }
 
-async fn read<T: AsyncCalls + ?Sized>(stream: &mut T::Stream, dice: &mut Dice) {
+async fn read<T: AsyncCalls + ?Sized>(stream: &mut Stream<T>, dice: &mut Dice) {
     let calls = [T::RECEIVES, T::RECEIVE_WAITS].concat();
     let mut number = 0;
     while number < MESSAGES {

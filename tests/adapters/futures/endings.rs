@@ -1,24 +1,23 @@
 //! The peer closes, crashes, never attaches, or writes invalid values.
 
 use std::fs;
-use std::pin::pin;
 use std::task::Poll;
 use std::thread;
 
 use futures_executor::block_on;
+use futures_util::stream::FusedStream;
 use futures_util::{StreamExt, future};
-use quoit::{ClaimError, PopError, PushError, RingOptions, Role};
+use quoit::{ClaimError, PopError, PushError, Ring, RingOptions, Role};
 
 use super::calls::AsyncCalls;
-use super::{frame, in_time, on_every_runtime, poll_once};
-use crate::common::calls::fill;
-use crate::common::child::Child;
-use crate::common::fork::{done, ending, fork};
-use crate::common::names::RingName;
+use super::{Plain, async_pair, heap_out, in_time, is_pending, on_every_runtime, poll_once};
+use crate::common::calls::{Wait, fill, push};
+use crate::common::fork::in_a_child;
 use crate::common::positions::start;
-use crate::common::rings::{ends, named};
+use crate::common::rings::{consumer, ends, named, producer};
 use crate::common::sample::Words;
 use crate::common::segment_file::{SegmentFile, TAIL};
+use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 
 crate::common::suite::tests! {
     a_stream_ends_when_the_producer_closes_and_continues_with_the_next,
@@ -26,42 +25,56 @@ crate::common::suite::tests! {
     a_stream_ends_when_the_producer_is_killed,
     a_push_ends_when_the_consumer_is_killed,
     an_endpoint_without_a_peer_is_superseded,
-    a_consumer_waits_for_its_first_producer,
     corruption_ends_a_stream_after_one_error,
-    a_child_of_fork_may_drop_inherited_endpoints;
-    parts: parent_of_many
+    a_child_of_fork_may_drop_inherited_endpoints,
+    a_plain_endpoint_continues_where_the_async_one_stopped,
 }
 
 const CAPACITY: u64 = 64;
 
+/// It is terminated until the next producer attaches.
 fn a_stream_ends_when_the_producer_closes_and_continues_with_the_next() {
-    on_every_runtime("left", |name| {
-        let ring = RingOptions::new(CAPACITY).create::<[u8]>(name);
-        let ring = ring.expect("a ring");
-        let consumer = ring.consumer().expect("the role is free");
-        async move {
-            let mut stream = consumer.into_async().expect("an async endpoint");
-            for number in 0..100 {
-                let mut producer = ring.producer().expect("the role is free");
-                let writer = thread::spawn(move || producer.push(&frame(number % 24)));
-                assert_eq!(stream.next().await, Some(Ok(frame(number % 24))));
+    on_every_runtime("left", CAPACITY, |ring: Ring<u64>, _| async move {
+        let mut stream = consumer(&ring).asynchronous();
+        assert!(is_pending(stream.next()), "none has attached yet");
+        for number in 0..100 {
+            let mut producer = producer(&ring);
+            assert!(!stream.is_terminated());
+            let writer = thread::spawn(move || {
+                producer.push_all(&[number, 7]).expect("there is room");
+            });
+            assert_eq!(stream.next().await, Some(Ok(number)));
+            writer.join().expect("no panic");
+            assert_eq!(futures_util::Stream::size_hint(&stream), (1, None));
+            assert_eq!(stream.next().await, Some(Ok(7)));
+            assert!(!stream.is_terminated(), "it has not reported it yet");
+            for _ in 0..2 {
                 assert_eq!(stream.next().await, None);
-                writer.join().expect("no panic").expect("there is room");
+                assert!(stream.is_terminated());
             }
+            assert_eq!(stream.try_pop(), Err(PopError::Abandoned));
         }
     });
+    let (mut producer, mut frames) = heap_out::<[u8]>(64);
+    producer.try_push(b"one").expect("there is room");
+    drop(producer);
+    let next = poll_once(frames.next());
+    assert_eq!(next, Poll::Ready(Some(Ok(b"one".to_vec()))));
+    assert!(!frames.is_terminated());
+    assert_eq!(poll_once(frames.next()), Poll::Ready(None));
+    assert!(frames.is_terminated());
 }
 
 /// A call that waits for room, and one after the close.
 fn sends_end<T: AsyncCalls + ?Sized>() {
     for send in [T::SENDS, &T::WAITS[..1]].concat() {
-        on_every_runtime("reader-left", |name| {
-            let ring = RingOptions::new(T::CAPACITY).create::<T>(name);
-            let (mut producer, consumer) = ends(&ring.expect("a ring"));
-            let there = fill::<T>(&mut producer);
+        on_every_runtime::<T, _>("reader-left", T::CAPACITY, |ring, _| {
+            let (mut producer, consumer) = ends(&ring);
+            let messages = [T::message(fill::<T>(&mut producer))];
+            drop(ring);
             async move {
-                let (mut sink, messages) = (T::sink(producer), [T::message(there)]);
-                assert!(poll_once(pin!(send(&mut sink, &messages, 0))).is_pending());
+                let mut sink = producer.asynchronous();
+                assert!(is_pending(send(&mut sink, &messages, 0)));
                 let sent = send(&mut sink, &messages, 0);
                 let (sent, ()) = future::join(sent, async { drop(consumer) }).await;
                 assert_eq!(sent, Err(ClaimError::Abandoned));
@@ -79,20 +92,14 @@ fn a_push_ends_when_the_consumer_closes() {
 
 /// Sleeps, without a peer that ever attached, when the ring loses its name.
 fn an_endpoint_without_a_peer_is_superseded() {
-    let name = RingName::new("superseded");
-    let options = RingOptions::new(1);
-    let ring = options.create::<u64>(&name).expect("a ring");
-    let consumer = ring.consumer().expect("the role is free");
-    let mut consumer = consumer.into_async().expect("an async endpoint");
-    let second = RingName::new("superseded-too");
-    let ring = options.create::<u64>(&second).expect("a ring");
-    let producer = ring.producer().expect("the role is free");
-    let mut producer = producer.into_async().expect("an async endpoint");
+    let [(out, out_name), (full, full_name)] =
+        ["no-producer", "no-consumer"].map(|test| named::<u64>(test, &RingOptions::new(1)));
+    let mut consumer = consumer(&out).asynchronous();
+    let mut producer = producer(&full).asynchronous();
     let task = async move {
         producer.push(0).await.expect("there is room");
-        assert!(poll_once(pin!(consumer.pop())).is_pending());
-        assert!(poll_once(pin!(producer.push(1))).is_pending());
-        for name in [&name, &second] {
+        assert!(is_pending(consumer.pop()) && is_pending(producer.push(1)));
+        for name in [out_name, full_name] {
             fs::remove_file(name.file()).expect("the name exists");
         }
         assert_eq!(consumer.pop().await, Err(PopError::Superseded));
@@ -103,13 +110,10 @@ fn an_endpoint_without_a_peer_is_superseded() {
 }
 
 fn a_stream_ends_when_the_producer_is_killed() {
-    on_every_runtime("killed", |name| {
-        let ring = RingOptions::new(CAPACITY).create::<u64>(name);
-        let ring = ring.expect("a ring");
-        let consumer = ring.consumer().expect("the role is free");
+    on_every_runtime("killed", CAPACITY, |ring: Ring<u64>, name| {
         let mut child = start(Role::Producer, name, "5");
         async move {
-            let mut stream = consumer.into_async().expect("an async endpoint");
+            let mut stream = consumer(&ring).asynchronous();
             for number in 0..4 {
                 assert_eq!(stream.next().await, Some(Ok(number)));
             }
@@ -119,45 +123,24 @@ fn a_stream_ends_when_the_producer_is_killed() {
             assert_eq!(stream.next().await, None);
             assert_eq!(stream.pop().await, Err(PopError::Abandoned));
             // Another producer may attach.
-            let mut producer = ring.producer().expect("the role is free");
-            producer.push(5).expect("there is room");
+            producer(&ring).push(5).expect("there is room");
             assert_eq!(stream.next().await, Some(Ok(5)));
         }
     });
 }
 
 fn a_push_ends_when_the_consumer_is_killed() {
-    on_every_runtime("reader-killed", |name| {
-        let ring = RingOptions::new(1).create::<u64>(name).expect("a ring");
-        let producer = ring.producer().expect("the role is free");
+    on_every_runtime("reader-killed", 1, |ring: Ring<u64>, name| {
         let mut child = start(Role::Consumer, name, "0");
         async move {
-            let mut producer = producer.into_async().expect("an async endpoint");
+            let mut producer = producer(&ring).asynchronous();
             producer.push(0).await.expect("there is room");
-            assert!(poll_once(pin!(producer.push(1))).is_pending());
+            assert!(is_pending(producer.push(1)));
             child.kill();
             assert_eq!(producer.push(1).await, Err(PushError::Abandoned(1)));
-            let mut consumer = ring.consumer().expect("the role is free");
+            let mut consumer = consumer(&ring);
             assert_eq!(consumer.try_pop(), Ok(0));
             assert_eq!(producer.push(1).await, Ok(()));
-        }
-    });
-}
-
-fn a_consumer_waits_for_its_first_producer() {
-    on_every_runtime("late", |name| {
-        let ring = RingOptions::new(CAPACITY).create::<u64>(name);
-        let ring = ring.expect("a ring");
-        let consumer = ring.consumer().expect("the role is free");
-        async move {
-            let mut consumer = consumer.into_async().expect("an async endpoint");
-            assert!(poll_once(pin!(consumer.pop())).is_pending());
-            let writer = thread::spawn(move || {
-                let mut producer = ring.producer().expect("the role is free");
-                producer.push(1).expect("there is room");
-            });
-            assert_eq!(consumer.pop().await, Ok(1));
-            writer.join().expect("no panic");
         }
     });
 }
@@ -165,13 +148,13 @@ fn a_consumer_waits_for_its_first_producer() {
 fn corruption_ends_a_stream_after_one_error() {
     let (ring, name) = named::<u64>("corrupt", &RingOptions::new(CAPACITY));
     let (mut producer, consumer) = ends(&ring);
-    let mut stream = consumer.into_async().expect("an async endpoint");
-    assert!(poll_once(pin!(stream.next())).is_pending());
+    let mut stream = consumer.asynchronous();
+    assert!(is_pending(stream.next()));
     producer.try_push(1).expect("there is room");
     SegmentFile::open(&name.file()).write(TAIL, u64::MAX);
+    assert_eq!(stream.get_ref().corruption(), None);
     in_time(move || {
-        futures_executor::block_on(async {
-            assert_eq!(stream.get_ref().corruption(), None);
+        block_on(async {
             assert_eq!(stream.next().await, Some(Err(PopError::Corrupt)));
             assert_eq!(stream.next().await, None);
             assert_eq!(stream.pop().await, Err(PopError::Corrupt));
@@ -181,44 +164,67 @@ fn corruption_ends_a_stream_after_one_error() {
     });
 }
 
-fn a_child_of_fork_may_drop_inherited_endpoints() {
-    let name = RingName::new("parent-of-many");
-    Child::start("parent_of_many", &[name.as_str()]).succeeds();
-}
-
 /// Forks many times while the reactor is busy and its table may be locked.
-fn parent_of_many(arguments: &[String]) {
-    let options = RingOptions::new(CAPACITY);
-    let ring = options.create::<u64>(&arguments[0]).expect("a ring");
-    let shared = ring.consumer().expect("the role is free");
-    let mut shared = shared.into_async().expect("an async endpoint");
-    assert!(poll_once(pin!(shared.pop())).is_pending());
-    let (_sender, local) = options.heap::<u64>().expect("a ring");
-    let mut local = local.into_async().expect("an async endpoint");
-    assert!(poll_once(pin!(local.pop())).is_pending());
-    let (mut busy_in, busy) = options.heap::<u64>().expect("a ring");
-    let mut busy = busy.into_async().expect("an async endpoint");
+fn a_child_of_fork_may_drop_inherited_endpoints() {
+    let (ring, _name) = named::<u64>("forks", &RingOptions::new(CAPACITY));
+    let mut shared = Some(consumer(&ring).asynchronous());
+    let (_sender, local) = heap_out::<u64>(CAPACITY);
+    let mut local = Some(local);
+    for end in [&mut shared, &mut local] {
+        assert!(is_pending(end.as_mut().expect("it lives").pop()));
+    }
+    let (mut busy_in, mut busy) = heap_out::<u64>(CAPACITY);
     let reader = thread::spawn(move || block_on(async { while busy.next().await.is_some() {} }));
     for _ in 0..200 {
         for number in 0..20 {
             busy_in.push(number).expect("the reader runs");
         }
-        let Some(child) = fork() else {
-            assert_eq!(
-                poll_once(pin!(shared.pop())),
-                Poll::Ready(Err(PopError::Abandoned))
-            );
+        in_a_child(|| {
             // On the heap the producer still exists, and waiting for it is an error.
-            assert_eq!(
-                poll_once(pin!(local.pop())),
-                Poll::Ready(Err(PopError::ReactorDied))
-            );
-            drop((shared, local));
-            done();
-        };
-        assert_eq!(ending(child), 0);
+            for (end, error) in [
+                (&mut shared, PopError::Abandoned),
+                (&mut local, PopError::ReactorDied),
+            ] {
+                let mut end = end.take().expect("it lives");
+                assert_eq!(poll_once(end.pop()), Poll::Ready(Err(error)));
+            }
+        });
     }
     drop(busy_in);
     reader.join().expect("no panic");
-    assert!(poll_once(pin!(shared.pop())).is_pending());
+    assert!(is_pending(shared.expect("the child's was a copy").pop()));
+}
+
+fn a_plain_endpoint_continues_where_the_async_one_stopped() {
+    let (ring, name) = named::<u64>("plain-again", &RingOptions::new(2));
+    let (mut producer, mut consumer) = async_pair(&ring);
+    let page = SleepPage::open(&name.file());
+    assert!(is_pending(consumer.pop()) && page.consumer_is_parked());
+    for number in 0..2 {
+        assert_eq!(poll_once(producer.push(number)), Poll::Ready(Ok(())));
+    }
+    assert!(is_pending(producer.push(2)));
+    assert_eq!(poll_once(consumer.pop()), Poll::Ready(Ok(0)));
+    assert_eq!(producer.get_ref().len(), 1);
+    assert_eq!(consumer.get_ref().position(), 1);
+    // Both without a change: the plain endpoints sleep and wake as always.
+    assert_eq!(poll_once(producer.push(2)), Poll::Ready(Ok(())));
+    assert!(is_pending(producer.push(3)) && page.producer_is_parked());
+    let mut producer = producer.into_inner();
+    let mut consumer = consumer.into_inner();
+    assert!(!page.producer_is_parked());
+    in_time(move || {
+        let writer = thread::spawn(move || {
+            for number in 3..1000 {
+                push::<u64>(&mut producer, &number, Wait::Forever).expect("a reader");
+            }
+            thread::sleep(std::time::Duration::from_millis(5));
+        });
+        for number in 1..1000 {
+            assert_eq!(consumer.pop(), Ok(number));
+        }
+        assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+        writer.join().expect("all is pushed");
+    });
+    assert_no_rescues(&name);
 }

@@ -1,4 +1,4 @@
-//! Waits for the peer itself.
+//! Waits for the peer itself, and for work without a message.
 
 use std::fs;
 use std::pin::pin;
@@ -8,12 +8,11 @@ use std::thread;
 use futures_executor::block_on;
 use quoit::{PeerError, PopError, Ring, RingOptions, Role};
 
-use super::reactor::{bell, poll_with};
-use super::{assert_no_rescues, in_time, on_every_runtime, poll_once};
+use super::{Plain, bell, heap_ends, in_time, is_pending, on_every_runtime, poll_once, poll_with};
 use crate::common::PATIENCE;
-use crate::common::names::RingName;
 use crate::common::positions::start;
-use crate::common::rings::ends;
+use crate::common::rings::{consumer, ends, named, producer};
+use crate::common::sleep_state::assert_no_rescues;
 
 crate::common::suite::tests! {
     wait_for_peer_ends_when_a_peer_attaches,
@@ -22,102 +21,87 @@ crate::common::suite::tests! {
     closed_returns_although_messages_are_unread,
     closed_returns_when_the_peer_is_killed,
     a_dropped_wait_for_a_peer_changes_nothing,
+    waiting_for_readiness_takes_no_message,
 }
 
+const CAPACITY: u64 = 8;
 const HERE: Poll<Result<(), PeerError>> = Poll::Ready(Ok(()));
 const SUPERSEDED: Poll<Result<(), PeerError>> = Poll::Ready(Err(PeerError::Superseded));
 
-fn ring(name: &RingName) -> Ring<u64> {
-    RingOptions::new(8).create(name).expect("a ring")
-}
-
 fn wait_for_peer_ends_when_a_peer_attaches() {
-    on_every_runtime("attaches", |name| {
-        let ring = ring(name);
-        let consumer = ring.consumer().expect("the role is free");
-        async move {
-            let mut consumer = consumer.into_async().expect("an async endpoint");
-            assert!(poll_once(pin!(consumer.wait_for_peer())).is_pending());
-            let other = ring.clone();
-            let starts = thread::spawn(move || other.producer().expect("the role is free"));
-            assert_eq!(consumer.wait_for_peer().await, Ok(()));
-            let producer = starts.join().expect("no panic");
-            let mut producer = producer.into_async().expect("an async endpoint");
-            assert_eq!(producer.wait_for_peer().await, Ok(()));
-            drop(consumer);
-            let mut wait = pin!(producer.wait_for_peer());
-            assert!(poll_once(wait.as_mut()).is_pending());
-            let starts = thread::spawn(move || ring.consumer().map(drop));
-            // Also if it has closed again.
-            assert_eq!(wait.await, Ok(()));
-            starts.join().expect("no panic").expect("the role is free");
-        }
+    on_every_runtime("attaches", CAPACITY, |ring: Ring<u64>, _| async move {
+        let mut first = consumer(&ring).asynchronous();
+        assert!(is_pending(first.wait_for_peer()));
+        let other = ring.clone();
+        let starts = thread::spawn(move || producer(&other));
+        assert_eq!(first.wait_for_peer().await, Ok(()));
+        let mut producer = starts.join().expect("no panic").asynchronous();
+        assert_eq!(producer.wait_for_peer().await, Ok(()));
+        drop(first);
+        let mut wait = pin!(producer.wait_for_peer());
+        assert!(is_pending(wait.as_mut()));
+        let starts = thread::spawn(move || drop(consumer(&ring)));
+        // Also if it has closed again.
+        assert_eq!(wait.await, Ok(()));
+        starts.join().expect("no panic");
     });
 }
 
 fn wait_for_peer_returns_at_once_if_a_peer_is_attached() {
-    let (producer, consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
-    let mut producer = producer.into_async().expect("an async endpoint");
-    let mut consumer = consumer.into_async().expect("an async endpoint");
-    assert_eq!(poll_once(pin!(producer.wait_for_peer())), HERE);
-    assert_eq!(poll_once(pin!(consumer.wait_for_peer())), HERE);
-    assert!(poll_once(pin!(producer.closed())).is_pending());
+    let (mut producer, mut consumer) = heap_ends::<[u8]>(64);
+    assert_eq!(poll_once(producer.wait_for_peer()), HERE);
+    assert_eq!(poll_once(consumer.wait_for_peer()), HERE);
+    assert!(is_pending(producer.closed()));
     assert_eq!(producer.try_push(b"seven"), Ok(()));
     drop(producer);
     // Unread messages end a consumer's wait for a message, and not its wait for a close.
-    assert_eq!(poll_once(pin!(consumer.wait_for_peer())), HERE);
-    assert_eq!(poll_once(pin!(consumer.closed())), HERE);
-    assert_eq!(
-        consumer.try_pop(&mut [0; 8]).map(|popped| popped.len),
-        Ok(5)
-    );
+    assert_eq!(poll_once(consumer.wait_for_peer()), HERE);
+    assert_eq!(poll_once(consumer.closed()), HERE);
+    consumer.try_pop(&mut [0; 8]).expect("a frame");
     // On the heap no peer attaches.
-    assert_eq!(poll_once(pin!(consumer.wait_for_peer())), SUPERSEDED);
-    assert_eq!(poll_once(pin!(consumer.closed())), HERE);
+    assert_eq!(poll_once(consumer.wait_for_peer()), SUPERSEDED);
+    assert_eq!(poll_once(consumer.closed()), HERE);
 }
 
 /// The name is removed while the endpoint waits for its first peer, or for another one.
 fn a_wait_without_a_peer_is_superseded() {
     for had_a_peer in [false, true] {
-        let name = RingName::new("no-peer");
-        let ring = ring(&name);
-        let mut consumer = ring.consumer().expect("the role is free");
+        let (ring, name) = named::<u64>("no-peer", &RingOptions::new(CAPACITY));
+        let mut waits = consumer(&ring);
         if had_a_peer {
-            drop(ring.producer().expect("the role is free"));
-            assert_eq!(consumer.try_pop(), Err(PopError::Abandoned));
+            drop(producer(&ring));
+            assert_eq!(waits.try_pop(), Err(PopError::Abandoned));
         }
-        let mut consumer = consumer.into_async().expect("an async endpoint");
-        let is_gone = poll_once(pin!(consumer.closed()));
-        assert_eq!(is_gone, if had_a_peer { HERE } else { Poll::Pending });
-        assert!(poll_once(pin!(consumer.wait_for_peer())).is_pending());
+        let mut waits = waits.asynchronous();
+        assert_eq!(is_pending(waits.closed()), !had_a_peer);
+        assert!(is_pending(waits.wait_for_peer()));
         fs::remove_file(name.file()).expect("the name exists");
         in_time(move || {
             let nobody = Err(PeerError::Superseded);
-            assert_eq!(block_on(consumer.wait_for_peer()), nobody);
+            assert_eq!(block_on(waits.wait_for_peer()), nobody);
             let closed = if had_a_peer { Ok(()) } else { nobody };
-            assert_eq!(block_on(consumer.closed()), closed);
+            assert_eq!(block_on(waits.closed()), closed);
         });
     }
 }
 
 fn closed_returns_although_messages_are_unread() {
-    let name = RingName::new("closed");
-    let ring = ring(&name);
-    let (mut producer, consumer) = ends(&ring);
-    let mut consumer = consumer.into_async().expect("an async endpoint");
+    let (ring, name) = named::<u64>("closed", &RingOptions::new(CAPACITY));
+    let (mut first, consumer) = ends(&ring);
+    let mut consumer = consumer.asynchronous();
     {
         let mut closed = pin!(consumer.closed());
-        for number in 0..8 {
+        for number in 0..CAPACITY {
             let (waker, wakes) = bell();
             assert!(poll_with(&waker, closed.as_mut()).is_pending());
-            producer.try_push(number).expect("there is room");
+            first.try_push(number).expect("there is room");
             // A message wakes the task, which continues to sleep.
             assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
         }
-        assert!(poll_once(closed.as_mut()).is_pending());
+        assert!(is_pending(closed.as_mut()));
         // A restarted peer does not hide the close.
-        drop(producer);
-        let _successor = ring.producer().expect("the role is free");
+        drop(first);
+        let _successor = producer(&ring);
         assert_eq!(poll_once(closed), HERE);
     }
     in_time(move || assert_eq!(block_on(consumer.closed()), Ok(())));
@@ -125,47 +109,55 @@ fn closed_returns_although_messages_are_unread() {
 }
 
 fn closed_returns_when_the_peer_is_killed() {
-    on_every_runtime("closed-killed", |name| {
-        let ring = ring(name);
-        let producer = ring.producer().expect("the role is free");
+    on_every_runtime("closed-killed", CAPACITY, |ring: Ring<u64>, name| {
         let mut child = start(Role::Consumer, name, "0");
         async move {
-            let mut producer = producer.into_async().expect("an async endpoint");
+            let mut producer = producer(&ring).asynchronous();
             assert_eq!(producer.wait_for_peer().await, Ok(()));
-            assert!(poll_once(pin!(producer.closed())).is_pending());
+            assert!(is_pending(producer.closed()));
             child.kill();
             assert_eq!(producer.closed().await, Ok(()));
             assert_eq!(producer.closed().await, Ok(()), "the result stays the same");
-            assert!(poll_once(pin!(producer.wait_for_peer())).is_pending());
-            let _consumer = ring.consumer().expect("the role is free");
+            assert!(is_pending(producer.wait_for_peer()));
+            let _successor = consumer(&ring);
             assert_eq!(producer.wait_for_peer().await, Ok(()));
-            assert!(poll_once(pin!(producer.closed())).is_pending());
+            assert!(is_pending(producer.closed()));
         }
     });
 }
 
 /// Drops each future; the next one waits for something else.
 fn a_dropped_wait_for_a_peer_changes_nothing() {
-    on_every_runtime("peer-dropped", |name| {
-        let ring = ring(name);
-        let consumer = ring.consumer().expect("the role is free");
-        async move {
-            let mut consumer = consumer.into_async().expect("an async endpoint");
-            for number in 0..200 {
-                assert!(poll_once(pin!(consumer.pop())).is_pending() || number > 0);
-                assert!(poll_once(pin!(consumer.wait_for_peer())).is_pending());
-                assert!(poll_once(pin!(consumer.ready())).is_pending() || number > 0);
-                let other = ring.clone();
-                let writer = thread::spawn(move || {
-                    let mut producer = other.producer().expect("the role is free");
-                    producer.push(number).expect("there is room");
-                });
-                assert_eq!(consumer.wait_for_peer().await, Ok(()));
-                writer.join().expect("no panic");
-                assert_eq!(consumer.closed().await, Ok(()));
-                assert_eq!(consumer.pop().await, Ok(number));
-                assert_eq!(consumer.pop().await, Err(PopError::Abandoned));
-            }
+    on_every_runtime("peer-dropped", CAPACITY, |ring: Ring<u64>, _| async move {
+        let mut consumer = consumer(&ring).asynchronous();
+        for number in 0..200 {
+            assert!(is_pending(consumer.pop()) || number > 0);
+            assert!(is_pending(consumer.wait_for_peer()));
+            assert!(is_pending(consumer.ready()) || number > 0);
+            let other = ring.clone();
+            let push = move || producer(&other).push(number).expect("there is room");
+            let writer = thread::spawn(push);
+            assert_eq!(consumer.wait_for_peer().await, Ok(()));
+            writer.join().expect("no panic");
+            assert_eq!(consumer.closed().await, Ok(()));
+            assert_eq!(consumer.pop().await, Ok(number));
+            assert_eq!(consumer.pop().await, Err(PopError::Abandoned));
         }
     });
+}
+
+fn waiting_for_readiness_takes_no_message() {
+    let (mut producer, mut consumer) = heap_ends::<u64>(1);
+    for number in 0..100 {
+        assert!(is_pending(consumer.ready()));
+        for _ in 0..2 {
+            assert_eq!(poll_once(producer.ready()), Poll::Ready(Ok(())));
+        }
+        producer.try_push(number).expect("it was ready");
+        assert!(is_pending(producer.ready()));
+        for _ in 0..2 {
+            assert_eq!(poll_once(consumer.ready()), Poll::Ready(Ok(())));
+        }
+        assert_eq!(consumer.try_pop(), Ok(number));
+    }
 }

@@ -1,21 +1,22 @@
 //! A sink without room: what it accepts, and when.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use futures_util::{Sink, SinkExt, future};
-use quoit::{AsyncFrameProducer, ClaimError, Popped, RingOptions};
+use futures_util::{Sink, future};
+use quoit::{AsyncFrameProducer, ClaimError, FrameConsumer, PopError, Popped, Ring, RingOptions};
 
-use super::{assert_no_rescues, on_every_runtime, poll_once};
-use crate::common::rings::{ends, named};
+use super::{Plain, async_pair, is_pending, on_every_runtime, poll_once};
+use crate::common::rings::{consumer, ends, heap, named};
 use crate::common::sample::bytes;
+use crate::common::sleep_state::assert_no_rescues;
 
 crate::common::suite::tests! {
     a_sink_of_records_is_ready_when_there_is_room,
     a_sink_of_frames_keeps_one_that_finds_no_room,
     a_push_follows_the_frame_in_the_sink,
+    a_frame_in_the_sink_is_sent_before_claims_and_parts,
     an_unflushed_frame_waits_for_another_consumer,
-    a_sink_refuses_an_item_when_it_is_not_ready,
     a_sink_refuses_a_frame_that_never_fits,
 }
 
@@ -38,10 +39,11 @@ fn start<T>(
     Pin::new(sink).start_send(item)
 }
 
+/// An item is refused when there is no room.
 fn a_sink_of_records_is_ready_when_there_is_room() {
     let (ring, name) = named::<u64>("record-sink", &RingOptions::new(4));
     let (producer, mut consumer) = ends(&ring);
-    let mut sink = producer.into_async().expect("an async endpoint");
+    let mut sink = producer.asynchronous();
     for lap in 0..100 {
         for number in 0..4 {
             assert_eq!(poll_ready(&mut sink), READY);
@@ -49,6 +51,7 @@ fn a_sink_of_records_is_ready_when_there_is_room() {
         }
         assert_eq!(poll_ready(&mut sink), Poll::Pending);
         assert_eq!(poll_ready(&mut sink), Poll::Pending);
+        assert_eq!(start(&mut sink, 0), Err(ClaimError::Full));
         for number in 0..4 {
             assert_eq!(consumer.try_pop(), Ok(4 * lap + number));
         }
@@ -64,21 +67,30 @@ fn payload(number: u64) -> Vec<u8> {
     bytes(number, 24)
 }
 
+/// Two are in the ring, and the third waits in the sink.
+fn feed_three(sink: &mut AsyncFrameProducer) {
+    for number in 0..3 {
+        assert_eq!(start(sink, payload(number)), Ok(()));
+    }
+}
+
+/// Takes the frame with this number.
+fn pop(consumer: &mut FrameConsumer, number: u64) {
+    let mut buffer = [0; 24];
+    assert_eq!(consumer.try_pop(&mut buffer), Ok(POPPED));
+    assert_eq!(buffer, payload(number)[..]);
+}
+
 fn a_sink_of_frames_keeps_one_that_finds_no_room() {
     let (ring, name) = named::<[u8]>("frame-sink", &RingOptions::new(64));
     let (producer, mut consumer) = ends(&ring);
-    let mut sink = producer.into_async().expect("an async endpoint");
-    let mut buffer = [0; 24];
-    for number in 0..3 {
-        assert_eq!(poll_ready(&mut sink), READY);
-        assert_eq!(start(&mut sink, payload(number)), Ok(()));
-    }
+    let mut sink = producer.asynchronous();
+    feed_three(&mut sink);
     for number in 0..100 {
-        // Two are in the ring, and the third waits in the sink.
         assert_eq!(poll_flush(&mut sink), Poll::Pending);
         assert_eq!(poll_ready(&mut sink), Poll::Pending);
-        assert_eq!(consumer.try_pop(&mut buffer), Ok(POPPED));
-        assert_eq!(buffer, payload(number)[..]);
+        assert_eq!(start(&mut sink, payload(0)), Err(ClaimError::Full));
+        pop(&mut consumer, number);
         assert_eq!(poll_flush(&mut sink), READY);
         assert_eq!(poll_ready(&mut sink), READY);
         assert_eq!(start(&mut sink, payload(number + 3)), Ok(()));
@@ -87,15 +99,10 @@ fn a_sink_of_frames_keeps_one_that_finds_no_room() {
 }
 
 fn a_push_follows_the_frame_in_the_sink() {
-    on_every_runtime("push-after", |name| {
-        let ring = RingOptions::new(64).create::<[u8]>(name).expect("a ring");
-        let (producer, consumer) = ends(&ring);
+    on_every_runtime("push-after", 64, |ring: Ring<[u8]>, _| {
+        let (mut sink, mut consumer) = async_pair(&ring);
         async move {
-            let mut sink = producer.into_async().expect("an async endpoint");
-            let mut consumer = consumer.into_async().expect("an async endpoint");
-            for number in 0..3 {
-                sink.feed(payload(number)).await.expect("it is accepted");
-            }
+            feed_three(&mut sink);
             let write = async {
                 sink.push(&payload(3)).await?;
                 sink.push_kind(7, &payload(4)).await
@@ -114,56 +121,57 @@ fn a_push_follows_the_frame_in_the_sink() {
     });
 }
 
+fn a_frame_in_the_sink_is_sent_before_claims_and_parts() {
+    let (producer, mut consumer) = heap::<[u8]>(64);
+    let mut producer = producer.asynchronous();
+    feed_three(&mut producer);
+    assert!(is_pending(producer.claim(24)));
+    assert!(is_pending(producer.ready(24)));
+    assert!(is_pending(producer.push_parts(7, &[&payload(3)])));
+    pop(&mut consumer, 0);
+    // The third takes the place of the first, and there is no room for another.
+    assert!(is_pending(producer.push_parts(7, &[&payload(3)])));
+    pop(&mut consumer, 1);
+    pop(&mut consumer, 2);
+    assert_eq!(consumer.try_pop(&mut []), Err(PopError::Empty));
+    assert_eq!(poll_once(producer.ready(24)), READY);
+    let Poll::Ready(Ok(mut claim)) = poll_once(producer.claim(24)) else {
+        panic!("there is room");
+    };
+    claim.copy_from_slice(&payload(4));
+    claim.commit();
+    pop(&mut consumer, 4);
+}
+
 fn an_unflushed_frame_waits_for_another_consumer() {
     let (ring, name) = named::<[u8]>("unflushed", &RingOptions::new(64));
-    let (producer, consumer) = ends(&ring);
-    let mut sink = producer.into_async().expect("an async endpoint");
-    for number in 0..3 {
-        assert_eq!(start(&mut sink, payload(number)), Ok(()));
-    }
-    drop(consumer);
+    let (producer, first) = ends(&ring);
+    let mut sink = producer.asynchronous();
+    feed_three(&mut sink);
+    drop(first);
     let abandoned = Poll::Ready(Err(ClaimError::Abandoned));
     assert_eq!(poll_flush(&mut sink), abandoned);
     assert_eq!(poll_flush(&mut sink), abandoned);
-    let mut consumer = ring.consumer().expect("the role is free");
+    let mut second = consumer(&ring);
     assert_eq!(poll_flush(&mut sink), Poll::Pending);
-    let mut buffer = [0; 24];
     for number in 0..3 {
-        assert_eq!(consumer.try_pop(&mut buffer), Ok(POPPED));
-        assert_eq!(buffer, payload(number)[..]);
+        pop(&mut second, number);
         assert_eq!(poll_flush(&mut sink), READY);
     }
     assert_no_rescues(&name);
 }
 
-fn a_sink_refuses_an_item_when_it_is_not_ready() {
-    let (producer, _consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
-    let mut sink = producer.into_async().expect("an async endpoint");
-    for number in 0..3 {
-        assert_eq!(start(&mut sink, payload(number)), Ok(()));
-    }
-    assert_eq!(start(&mut sink, payload(3)), Err(ClaimError::Full));
-
-    let (producer, mut consumer) = RingOptions::new(1).heap::<u64>().expect("a ring");
-    let mut sink = producer.into_async().expect("an async endpoint");
-    assert_eq!(start(&mut sink, 0), Ok(()));
-    assert_eq!(poll_ready(&mut sink), Poll::Pending);
-    assert_eq!(start(&mut sink, 1), Err(ClaimError::Full));
-    assert_eq!(consumer.try_pop(), Ok(0));
-    assert_eq!(poll_ready(&mut sink), READY);
-}
-
 fn a_sink_refuses_a_frame_that_never_fits() {
-    let (producer, mut consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
-    let mut sink = producer.into_async().expect("an async endpoint");
+    let (producer, mut consumer) = heap::<[u8]>(64);
+    let mut sink = producer.asynchronous();
     let too_long = ClaimError::TooLong { max: 24 };
     assert_eq!(start(&mut sink, vec![0; 25]), Err(too_long));
     let refused = Poll::Ready(Err(too_long));
-    assert_eq!(poll_once(pin!(sink.push(&[0; 25]))), refused);
-    assert_eq!(poll_once(pin!(sink.ready(25))), refused);
-    assert_eq!(poll_once(pin!(sink.claim(25))).map_ok(drop), refused);
+    assert_eq!(poll_once(sink.push(&[0; 25])), refused);
+    assert_eq!(poll_once(sink.ready(25)), refused);
+    assert_eq!(poll_once(sink.claim(25)).map_ok(drop), refused);
     let parts: [&[u8]; 2] = [&[0; 20], &[0; 5]];
-    assert_eq!(poll_once(pin!(sink.push_parts(0, &parts))), refused);
+    assert_eq!(poll_once(sink.push_parts(0, &parts)), refused);
     assert_eq!(start(&mut sink, payload(1)), Ok(()));
-    assert_eq!(consumer.try_pop(&mut [0; 24]), Ok(POPPED));
+    pop(&mut consumer, 1);
 }

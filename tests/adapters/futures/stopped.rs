@@ -9,19 +9,18 @@ use std::time::{Duration, Instant};
 
 use quoit::{RingOptions, Role};
 
-use super::assert_no_rescues;
-use super::reactor::{bell, poll_with};
+use super::{Plain, bell, poll_with};
 use crate::common::child::Child;
 use crate::common::clock::once_within;
 use crate::common::names::RingName;
-use crate::common::positions::{peer, start};
+use crate::common::positions::{ROLES, peer, start};
+use crate::common::rings::{consumer, named, producer};
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
-use crate::common::sleep_state::SleepPage;
+use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 use crate::common::tracer::Halted;
 
 crate::common::suite::tests! {
-    a_record_arrives_soon_if_the_producer_stops_before_the_wake,
-    room_is_found_soon_if_the_consumer_stops_before_the_wake;
+    a_task_continues_soon_if_its_peer_stops_before_the_wake;
     parts: peer
 }
 
@@ -31,45 +30,42 @@ const SOON: Duration = Duration::from_millis(250);
 /// The time limit of an attempt.
 const AGES: Duration = Duration::from_secs(2);
 
-/// When the peer moves its position, and stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
-    /// The endpoint is parked, and the reactor does not have its goal yet.
-    BeforeTheReactorKnows,
-    /// The reactor sleeps for the endpoint.
-    Asleep,
-}
-
-const MOMENTS: [Moment; 2] = [Moment::BeforeTheReactorKnows, Moment::Asleep];
-
-/// The other process, and the offset of its position.
+/// The other process, and its role.
 struct Peer {
     child: Child,
     segment: SegmentFile,
     page: SleepPage,
-    position: u64,
+    role: Role,
 }
 
 impl Peer {
-    fn start(name: &RingName, role: Role, position: u64) -> Self {
+    fn start(name: &RingName, role: Role) -> Self {
         Self {
             child: start(role, name, "on request"),
             segment: SegmentFile::open(&name.file()),
             page: SleepPage::open(&name.file()),
-            position,
+            role,
         }
     }
 
     /// Moves its position by one, and stops before its wake.
     fn moves_and_stops(&mut self) {
-        let is_parked = match self.position {
-            TAIL => self.page.consumer_is_parked(),
-            _ => self.page.producer_is_parked(),
+        let is_parked = match self.role {
+            Role::Producer => self.page.consumer_is_parked(),
+            Role::Consumer => self.page.producer_is_parked(),
         };
         assert!(is_parked, "the second poll is over");
         let halted = Halted::new(self.child.pid());
         self.child.tell("now");
-        halted.stop_when(|| self.segment.read(self.position) == 1);
+        halted.stop_when(|| self.has_moved());
+    }
+
+    fn has_moved(&self) -> bool {
+        let position = match self.role {
+            Role::Producer => TAIL,
+            Role::Consumer => HEAD,
+        };
+        self.segment.read(position) == 1
     }
 
     fn wakes(&self) -> u64 {
@@ -78,72 +74,58 @@ impl Peer {
     }
 }
 
-/// How long a task waits for a peer that stops before its wake.
-fn wait_for(peer: Peer, moment: Moment, mut poll: impl FnMut(&Waker) -> Poll<()>) -> Duration {
+/// How long a task waits for a peer that stops before its wake: before the reactor has the goal
+/// of the parked endpoint, or while the reactor sleeps for it.
+fn wait_for(peer: Peer, is_asleep: bool, mut poll: impl FnMut(&Waker) -> Poll<()>) -> Duration {
     let (bell, rings) = bell();
     let wakes = peer.wakes();
     let peer = Rc::new(RefCell::new(peer));
-    let waker = match moment {
-        Moment::BeforeTheReactorKnows => {
-            let peer = Rc::clone(&peer);
-            // The reactor is given a clone.
-            hooked(bell, move || peer.borrow_mut().moves_and_stops())
-        }
-        Moment::Asleep => bell,
+    let hook = Rc::clone(&peer);
+    // The reactor is given a clone.
+    let waker = match is_asleep {
+        true => bell,
+        false => hooked(bell, move || hook.borrow_mut().moves_and_stops()),
     };
-    assert!(poll(&waker).is_pending(), "{moment:?}");
-    if moment == Moment::Asleep {
+    assert!(poll(&waker).is_pending(), "{is_asleep}");
+    if is_asleep {
         // The reactor begins to sleep at the same time.
         thread::sleep(Duration::from_millis(5));
         peer.borrow_mut().moves_and_stops();
     }
-    assert_eq!(peer.borrow().segment.read(peer.borrow().position), 1);
+    assert!(peer.borrow().has_moved());
     let since = Instant::now();
-    while rings
-        .recv_timeout(AGES.saturating_sub(since.elapsed()))
-        .is_ok()
-    {
+    let rest = || AGES.saturating_sub(since.elapsed());
+    while rings.recv_timeout(rest()).is_ok() {
         if poll(&waker).is_ready() {
             let time = since.elapsed();
-            assert_eq!(peer.borrow().wakes(), wakes, "{moment:?}: no wake");
+            assert_eq!(peer.borrow().wakes(), wakes, "{is_asleep}: no wake");
             return time;
         }
     }
     AGES
 }
 
-fn a_record_arrives_soon_if_the_producer_stops_before_the_wake() {
-    for moment in MOMENTS {
+fn a_task_continues_soon_if_its_peer_stops_before_the_wake() {
+    for (role, is_asleep) in ROLES
+        .into_iter()
+        .flat_map(|role| [(role, false), (role, true)])
+    {
         once_within(SOON, || {
-            let name = RingName::new("stopped-in");
-            let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
-            let consumer = ring.and_then(|ring| ring.consumer()).expect("a ring");
-            let peer = Peer::start(&name, Role::Producer, TAIL);
-            let mut consumer = consumer.into_async().expect("an async endpoint");
-            let time = wait_for(peer, moment, |waker| {
-                poll_with(waker, consumer.pop()).map(|popped| assert_eq!(popped, Ok(0)))
-            });
-            assert_no_rescues(&name);
-            time
-        });
-    }
-}
-
-fn room_is_found_soon_if_the_consumer_stops_before_the_wake() {
-    for moment in MOMENTS {
-        once_within(SOON, || {
-            let name = RingName::new("stopped-out");
-            let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
-            let producer = ring.and_then(|ring| ring.producer());
-            let mut producer = producer.expect("a ring");
-            for position in 0..CAPACITY {
-                producer.push(position).expect("there is room");
-            }
-            let peer = Peer::start(&name, Role::Consumer, HEAD);
-            let mut producer = producer.into_async().expect("an async endpoint");
-            let time = wait_for(peer, moment, |waker| {
-                poll_with(waker, producer.push(CAPACITY)).map(|pushed| assert_eq!(pushed, Ok(())))
-            });
+            let (ring, name) = named::<u64>("stopped", &RingOptions::new(CAPACITY));
+            let time = if role == Role::Producer {
+                let mut consumer = consumer(&ring).asynchronous();
+                wait_for(Peer::start(&name, role), is_asleep, |waker| {
+                    poll_with(waker, consumer.pop()).map(|popped| assert_eq!(popped, Ok(0)))
+                })
+            } else {
+                let mut producer = producer(&ring);
+                let all: Vec<_> = (0..CAPACITY).collect();
+                producer.push_all(&all).expect("there is room");
+                let mut producer = producer.asynchronous();
+                wait_for(Peer::start(&name, role), is_asleep, |waker| {
+                    poll_with(waker, producer.push(7)).map(|pushed| assert_eq!(pushed, Ok(())))
+                })
+            };
             assert_no_rescues(&name);
             time
         });

@@ -2,13 +2,17 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
+use std::thread;
 use std::time::Duration;
 
-use quoit::{FrameConsumer, FrameProducer, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, Ring, RingOptions};
 
+use super::kind_of;
 use crate::common::PATIENCE;
-use crate::common::child::{Child, hold, say};
+use crate::common::clock::until;
+use crate::common::fork::{forked, kill, pause, succeeds};
 use crate::common::names::RingName;
+use crate::common::rings::{consumer, named, producer};
 
 crate::common::suite::tests! {
     reading_ends_when_the_writer_closes,
@@ -16,28 +20,27 @@ crate::common::suite::tests! {
     reading_continues_with_another_writer,
     a_pipe_breaks_when_its_reader_closes,
     a_pipe_breaks_when_its_reader_is_killed,
-    a_pipe_without_a_peer_ends_or_breaks_when_it_is_unlinked;
-    parts: writer, idle_reader
+    a_pipe_without_a_peer_ends_or_breaks_when_it_is_unlinked,
 }
 
 const CAPACITY: u64 = 256;
+/// Longer than a liveness check.
+const SOON: Option<Duration> = Some(Duration::from_millis(200));
 
-fn ring(test: &str) -> RingName {
-    let name = RingName::new(test);
-    let ring = RingOptions::new(CAPACITY).create::<[u8]>(&name);
-    ring.expect("a ring");
-    name
+fn ring() -> (Ring<[u8]>, RingName) {
+    named::<[u8]>("ends", &RingOptions::new(CAPACITY))
 }
 
-/// Writes its second argument, and then exits, or waits until it is killed.
-fn writer(arguments: &[String]) {
-    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
-    let written = producer.writer().write_all(arguments[1].as_bytes());
-    written.expect("there is room");
-    match arguments[2].as_str() {
-        "leaves" => drop(producer),
-        _ => hold(),
-    }
+/// A child that writes, and exits, or waits until it is killed.
+fn writer(ring: &Ring<[u8]>, text: &str, stays: bool) -> libc::pid_t {
+    forked(|| {
+        let mut producer = producer(ring);
+        let written = producer.writer().write_all(text.as_bytes());
+        written.expect("there is room");
+        if stays {
+            pause();
+        }
+    })
 }
 
 /// Reads everything up to the end of file.
@@ -51,126 +54,112 @@ fn rest(consumer: &mut FrameConsumer) -> String {
 }
 
 fn reading_ends_when_the_writer_closes() {
-    let name = ring("left");
-    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
+    let (ring, _name) = ring();
+    let mut consumer = consumer(&ring);
     // No producer has attached yet: that is not the end of file.
     let mut reader = consumer.reader();
-    reader.set_timeout(Some(Duration::from_millis(200)));
-    let error = reader.read(&mut [0]).expect_err("there is no writer");
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
-    let child = Child::start("writer", &[name.as_str(), "all bytes", "leaves"]);
-    assert_eq!(rest(&mut consumer), "all bytes");
-    assert_eq!(rest(&mut consumer), "", "the end of file is reported again");
-    child.succeeds();
+    reader.set_timeout(SOON);
+    assert_eq!(kind_of(reader.read(&mut [0])), ErrorKind::TimedOut);
+    drop(producer(&ring));
+    assert_eq!(rest(&mut consumer), "");
+    for text in ["first", "second", "third"] {
+        let mut producer = producer(&ring);
+        let written = thread::spawn(move || producer.writer().write_all(text.as_bytes()));
+        assert_eq!(rest(&mut consumer), text);
+        assert_eq!(rest(&mut consumer), "", "the end of file is reported again");
+        written.join().expect("no panic").expect("there is room");
+    }
 }
 
 fn reading_ends_when_the_writer_is_killed() {
-    let name = ring("killed");
-    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
-    let mut child = Child::start("writer", &[name.as_str(), "all bytes", "stays"]);
-    child.expect("ready");
-    let mut three = [0; 3];
+    let (ring, _name) = ring();
+    let child = writer(&ring, "all bytes", true);
+    let mut consumer = consumer(&ring);
     let mut reader = consumer.reader();
-    reader.read_exact(&mut three).expect("it was written");
+    reader.read_exact(&mut [0; 3]).expect("it is written");
     // A silent producer is not the end of file.
-    reader.set_timeout(Some(Duration::from_millis(200)));
+    reader.set_timeout(SOON);
     let read = reader.read_to_end(&mut Vec::new());
-    assert_eq!(
-        read.expect_err("there may be more").kind(),
-        ErrorKind::TimedOut
-    );
-    child.kill();
+    assert_eq!(kind_of(read), ErrorKind::TimedOut);
+    kill(child);
     let read = reader.read_to_end(&mut Vec::new());
     assert_eq!(read.expect("the end"), 0);
 }
 
+/// If no read notices the close between two writers, they are one stream.
 fn reading_continues_with_another_writer() {
-    let name = ring("next-writer");
-    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
-    for text in ["first", "second", "third"] {
-        Child::start("writer", &[name.as_str(), text, "leaves"]).succeeds();
-        assert_eq!(rest(&mut consumer), text);
-    }
-    // If no read notices the close between two writers, they are one stream.
+    let (ring, _name) = ring();
     for text in ["fourth", "fifth"] {
-        Child::start("writer", &[name.as_str(), text, "leaves"]).succeeds();
+        succeeds(writer(&ring, text, false));
     }
-    assert_eq!(rest(&mut consumer), "fourthfifth");
+    assert_eq!(rest(&mut consumer(&ring)), "fourthfifth");
 }
 
-/// Takes the role, reads everything, and then exits or keeps running.
-fn idle_reader(arguments: &[String]) {
-    let mut consumer = FrameConsumer::open(&arguments[0]).expect("the role is free");
-    let mut word = [0; 8];
-    consumer.reader().read_exact(&mut word).expect("a word");
-    say(String::from_utf8_lossy(&word));
-    match arguments[1].as_str() {
-        "leaves" => drop(consumer),
-        _ => hold(),
-    }
-}
-
-/// The number of words that can be written before the broken pipe.
-fn fill_until_broken(producer: &mut FrameProducer) -> u64 {
-    let mut writer = producer.writer();
-    for written in 0.. {
-        if let Err(error) = writer.write(b"nobody's") {
-            assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{error}");
-            return written;
-        }
-    }
-    unreachable!("the ring is finite")
-}
-
+const WORD: &[u8] = b"nobody's";
 /// The words, with their headers, that fit into the ring.
 const WORDS: u64 = CAPACITY / 16;
 
+/// A child that reads a word, and exits, or waits until it is killed.
+fn reader(ring: &Ring<[u8]>, stays: bool) -> libc::pid_t {
+    forked(|| {
+        let mut consumer = consumer(ring);
+        let mut word = [0; 8];
+        consumer.reader().read_exact(&mut word).expect("a word");
+        assert_eq!(word, WORD);
+        if stays {
+            pause();
+        }
+    })
+}
+
+/// The number of words that can be written before this error.
+fn words_before(producer: &mut FrameProducer, expected: ErrorKind) -> u64 {
+    let mut writer = producer.writer();
+    if expected == ErrorKind::TimedOut {
+        writer.set_timeout(SOON);
+    }
+    let writes = std::iter::repeat_with(|| writer.write(WORD));
+    let written = writes.take_while(Result::is_ok).count();
+    assert_eq!(kind_of(writer.write(WORD)), expected);
+    written as u64
+}
+
 fn a_pipe_breaks_when_its_reader_closes() {
-    let name = ring("reader-left");
-    let mut producer = FrameProducer::open(&name).expect("the role is free");
+    let (ring, _name) = ring();
     for _ in 0..3 {
-        let child = Child::start("idle_reader", &[name.as_str(), "leaves"]);
+        let child = reader(&ring, false);
+        let mut producer = producer(&ring);
         // After the first round: this reader gets the words that remained in the ring.
         if producer.is_empty() {
-            producer.writer().write_all(b"nobody's").expect("room");
+            producer.writer().write_all(WORD).expect("room");
         }
-        child.expect("nobody's");
-        child.succeeds();
+        succeeds(child);
         let left = producer.len() / 16;
-        assert_eq!(fill_until_broken(&mut producer), WORDS - left);
-        assert_eq!(fill_until_broken(&mut producer), 0, "it stays broken");
+        let written = words_before(&mut producer, ErrorKind::BrokenPipe);
+        assert_eq!(written, WORDS - left);
     }
 }
 
 fn a_pipe_breaks_when_its_reader_is_killed() {
-    let name = ring("reader-killed");
-    let mut producer = FrameProducer::open(&name).expect("the role is free");
-    let mut child = Child::start("idle_reader", &[name.as_str(), "stays"]);
-    producer.writer().write_all(b"nobody's").expect("room");
-    child.expect("nobody's");
-    child.expect("ready");
+    let (ring, _name) = ring();
+    let child = reader(&ring, true);
+    let mut producer = producer(&ring);
+    producer.writer().write_all(WORD).expect("room");
+    until("it is read", || producer.is_empty());
     // An idle reader has not closed.
-    let mut writer = producer.writer();
-    writer.set_timeout(Some(Duration::from_millis(200)));
-    let error = (0..=WORDS).find_map(|_| writer.write(b"nobody's").err());
-    let error = error.expect("the ring is full");
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
-    child.kill();
-    assert_eq!(fill_until_broken(&mut producer), 0);
-    let successor = Child::start("idle_reader", &[name.as_str(), "leaves"]);
-    successor.expect("nobody's");
-    successor.succeeds();
+    assert_eq!(words_before(&mut producer, ErrorKind::TimedOut), WORDS);
+    kill(child);
+    assert_eq!(words_before(&mut producer, ErrorKind::BrokenPipe), 0);
+    consumer(&ring).skip(1).expect("a word");
     producer.writer().write_all(b"more!").expect("room again");
 }
 
 fn a_pipe_without_a_peer_ends_or_breaks_when_it_is_unlinked() {
-    let name = ring("superseded");
-    let mut producer = FrameProducer::open(&name).expect("the role is free");
-    fs::remove_file(name.file()).expect("the name");
-    assert_eq!(fill_until_broken(&mut producer), WORDS);
-
-    let name = ring("superseded");
-    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
-    fs::remove_file(name.file()).expect("the name");
+    let [(full, full_name), (out, out_name)] = [ring(), ring()];
+    let (mut producer, mut consumer) = (producer(&full), consumer(&out));
+    for name in [full_name, out_name] {
+        fs::remove_file(name.file()).expect("the name");
+    }
+    assert_eq!(words_before(&mut producer, ErrorKind::BrokenPipe), WORDS);
     assert_eq!(rest(&mut consumer), "");
 }

@@ -4,65 +4,86 @@ use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::thread;
 use std::time::Duration;
 
-use quoit::{FrameConsumer, FrameProducer, RingOptions};
+use quoit::RingOptions;
 
+use super::kind_of;
 use crate::common::PATIENCE;
 use crate::common::flood::{FLOOD, flooded};
-use crate::common::rings::{ends, named};
+use crate::common::rings::{consumer, ends, heap, named, producer};
 use crate::common::sample::bytes;
 use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 
 crate::common::suite::tests! {
-    a_write_of_any_size_is_one_frame_of_at_most_a_quarter_of_the_ring,
+    a_write_is_one_frame_of_at_most_a_quarter_of_the_ring,
     an_empty_write_publishes_nothing,
     a_tiny_buffer_takes_a_frame_piece_by_piece,
     lines_may_span_frames,
     a_reader_takes_the_frames_of_any_producer,
     a_frame_stays_in_the_ring_until_its_buffer_is_consumed,
-    a_vectored_write_is_one_frame,
     endless_empty_frames_do_not_extend_a_deadline,
     a_read_after_its_deadline_skips_a_bounded_number_of_empty_frames,
     a_zero_timeout_skips_the_empty_frames_in_the_ring,
     owned_streams_move_between_threads_and_return_their_endpoints,
-    a_reader_that_is_dropped_within_a_frame_does_not_release_it,
     a_timeout_is_an_error_that_loses_no_bytes,
-    writes_are_published_without_a_flush,
     a_broken_ring_is_invalid_data,
 }
 
-fn pair(capacity: u64) -> (FrameProducer, FrameConsumer) {
-    RingOptions::new(capacity).heap::<[u8]>().expect("a ring")
+/// The next bytes of a stream, which has as many.
+fn next<const N: usize>(mut reader: impl Read) -> [u8; N] {
+    let mut bytes = [0; N];
+    reader.read_exact(&mut bytes).expect("bytes");
+    bytes
 }
 
-fn a_write_of_any_size_is_one_frame_of_at_most_a_quarter_of_the_ring() {
+/// A write of each size, and vectored ones, by the capacity of a ring.
+fn a_write_is_one_frame_of_at_most_a_quarter_of_the_ring() {
     for capacity in [64, 128, 256, 1024] {
-        let (mut producer, mut consumer) = pair(capacity);
+        let (mut producer, mut consumer) = heap::<[u8]>(capacity);
         let most = capacity as usize / 4 - 8;
-        for size in 0..=2 * capacity as usize {
-            let written = bytes(size as u64, size);
-            let count = producer
-                .writer()
-                .write(&written)
-                .expect("the ring is empty");
-            assert_eq!(count, size.min(most));
-            let Ok(frame) = consumer.try_peek() else {
-                assert_eq!(size, 0);
-                continue;
+        let mut writes: Vec<_> = (0..=2 * capacity as usize).map(|size| vec![size]).collect();
+        writes.extend([vec![], vec![0, 0], vec![3, 0, 4], vec![most - 1, 0, 1, 7]]);
+        writes.extend([
+            vec![1; most + 1],
+            vec![most / 2, most, most],
+            vec![0, 2 * most],
+        ]);
+        for lens in writes {
+            let parts: Vec<_> = (0..).zip(&lens).map(|(i, &len)| bytes(i, len)).collect();
+            let slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+            let (all, before) = (parts.concat(), producer.position());
+            let count = match &parts[..] {
+                [part] => producer.writer().write(part),
+                _ => producer.writer().write_vectored(&slices),
             };
-            assert_eq!(frame.to_vec(), written[..count]);
+            let count = count.expect("the ring is empty");
+            assert_eq!(count, all.len().min(most), "{lens:?}");
+            if count == 0 {
+                assert_eq!(producer.position(), before, "nothing was published");
+                continue;
+            }
+            let frame = consumer.try_peek().expect("a frame");
+            assert_eq!(frame.to_vec(), all[..count]);
             let mut read = vec![0; count];
             consumer.reader().read_exact(&mut read).expect("the frame");
-            assert_eq!(read, written[..count]);
-            assert_eq!(consumer.len(), 0, "there was one frame");
+            assert_eq!(read, all[..count]);
+            assert!(consumer.is_empty(), "there was one frame");
         }
         // Three of the longest fit at any offset.
         let three = bytes(0, most * 3);
         producer.writer().write_all(&three).expect("there is room");
+        // In a full ring it waits, and publishes nothing at the timeout.
+        while producer.try_push(&[]).is_ok() {}
+        let unread = producer.len();
+        let mut writer = producer.writer();
+        writer.set_timeout(Some(Duration::from_millis(1)));
+        let written = writer.write_vectored(&[IoSlice::new(b"more")]);
+        assert_eq!(kind_of(written), ErrorKind::TimedOut);
+        assert_eq!(producer.len(), unread);
     }
 }
 
 fn an_empty_write_publishes_nothing() {
-    let (mut producer, mut consumer) = pair(64);
+    let (mut producer, mut consumer) = heap::<[u8]>(64);
     let mut writer = producer.writer();
     assert_eq!(writer.write(b"").expect("nothing to do"), 0);
     writer.write_all(b"").expect("nothing to do");
@@ -77,7 +98,7 @@ fn an_empty_write_publishes_nothing() {
 }
 
 fn a_tiny_buffer_takes_a_frame_piece_by_piece() {
-    let (mut producer, mut consumer) = pair(1024);
+    let (mut producer, mut consumer) = heap::<[u8]>(1024);
     for buffer_len in 1..=9 {
         let sent = bytes(buffer_len as u64, 200);
         for piece in sent.chunks(67) {
@@ -99,7 +120,7 @@ fn a_tiny_buffer_takes_a_frame_piece_by_piece() {
 fn lines_may_span_frames() {
     let text = "the first\nsecond\n\nfourth, which is longer than the others\nlast";
     for size in 1..=text.len() {
-        let (mut producer, mut consumer) = pair(4096);
+        let (mut producer, mut consumer) = heap::<[u8]>(4096);
         for piece in text.as_bytes().chunks(size) {
             producer.writer().write_all(piece).expect("there is room");
         }
@@ -110,15 +131,13 @@ fn lines_may_span_frames() {
 }
 
 fn a_reader_takes_the_frames_of_any_producer() {
-    let (mut producer, mut consumer) = pair(256);
+    let (mut producer, mut consumer) = heap::<[u8]>(256);
     let longest = bytes(1, producer.max_frame_len());
     producer.try_push(b"").expect("there is room");
     producer.try_push_kind(7, b"one").expect("there is room");
     producer.try_push(b"").expect("there is room");
     producer.try_push(b"two").expect("there is room");
-    let mut six = [0; 6];
-    consumer.reader().read_exact(&mut six).expect("six bytes");
-    assert_eq!(&six, b"onetwo");
+    assert_eq!(&next(consumer.reader()), b"onetwo");
     producer.try_push(&longest).expect("there is room");
     producer.try_push(b"").expect("there is room");
     drop(producer);
@@ -152,48 +171,6 @@ fn a_frame_stays_in_the_ring_until_its_buffer_is_consumed() {
     assert_eq!(reader.fill_buf().expect("the next frame"), bytes(1, 100));
 }
 
-fn a_vectored_write_is_one_frame() {
-    for capacity in [64, 256, 1024] {
-        let (mut producer, mut consumer) = pair(capacity);
-        let most = capacity as usize / 4 - 8;
-        for lens in [
-            vec![],
-            vec![0, 0],
-            vec![1],
-            vec![3, 0, 4],
-            vec![most],
-            vec![most - 1, 0, 1, 7],
-            vec![1; most + 1],
-            vec![most / 2, most, most],
-            vec![0, 2 * most],
-        ] {
-            let parts: Vec<_> = (0..).zip(&lens).map(|(i, &len)| bytes(i, len)).collect();
-            let slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
-            let all = parts.concat();
-            let before = producer.position();
-            let count = producer.writer().write_vectored(&slices);
-            let count = count.expect("the ring is empty");
-            assert_eq!(count, all.len().min(most), "{lens:?}");
-            if count == 0 {
-                assert_eq!(producer.position(), before, "nothing was published");
-                continue;
-            }
-            let frame = consumer.try_peek().expect("a frame");
-            assert_eq!(frame.to_vec(), all[..count]);
-            frame.release();
-            assert!(consumer.is_empty(), "there was one frame");
-        }
-        // In a full ring it waits, and publishes nothing at the timeout.
-        while producer.try_push(&[]).is_ok() {}
-        let unread = producer.len();
-        let mut writer = producer.writer();
-        writer.set_timeout(Some(Duration::from_millis(1)));
-        let error = writer.write_vectored(&[IoSlice::new(b"more")]);
-        assert_eq!(error.expect_err("no room").kind(), ErrorKind::TimedOut);
-        assert_eq!(producer.len(), unread);
-    }
-}
-
 fn endless_empty_frames_do_not_extend_a_deadline() {
     type Attempt = fn(&mut dyn BufRead) -> io::Result<()>;
     let attempts: [Attempt; 2] = [
@@ -202,17 +179,15 @@ fn endless_empty_frames_do_not_extend_a_deadline() {
     ];
     for attempt in attempts {
         let (ring, name) = named::<[u8]>("flood", &RingOptions::new(FLOOD));
-        let consumer = ring.consumer().expect("the role is free");
-        let mut reader = flooded(&name, move || {
-            let mut reader = consumer.into_reader();
+        let mut reader = consumer(&ring).into_reader();
+        reader = flooded(&name, move || {
             for timeout in [Duration::ZERO, Duration::from_millis(20)].repeat(2) {
                 reader.set_timeout(Some(timeout));
-                let error = attempt(&mut reader).expect_err("there are no bytes");
-                assert_eq!(error.kind(), ErrorKind::TimedOut);
+                assert_eq!(kind_of(attempt(&mut reader)), ErrorKind::TimedOut);
             }
             reader
         });
-        let mut writer = ring.producer().expect("the role is free").into_writer();
+        let mut writer = producer(&ring).into_writer();
         reader.set_timeout(Some(PATIENCE));
         let sender = thread::spawn(move || writer.write_all(b"at last"));
         let mut text = String::new();
@@ -226,127 +201,86 @@ fn endless_empty_frames_do_not_extend_a_deadline() {
 fn a_read_after_its_deadline_skips_a_bounded_number_of_empty_frames() {
     const CAPACITY: u64 = 1 << 20;
     const LATE: u64 = 64 << 10;
-    let (mut producer, mut consumer) = pair(CAPACITY);
+    let (mut producer, mut consumer) = heap::<[u8]>(CAPACITY);
     while producer.try_push(b"").is_ok() {}
     for turn in 1..=3 {
         let mut reader = consumer.reader();
         reader.set_timeout(Some(Duration::ZERO));
-        let error = reader.read(&mut [0; 8]).expect_err("there are no bytes");
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(kind_of(reader.read(&mut [0; 8])), ErrorKind::TimedOut);
         assert_eq!(consumer.len(), CAPACITY - turn * LATE);
     }
 }
 
 fn a_zero_timeout_skips_the_empty_frames_in_the_ring() {
-    let (mut producer, mut consumer) = pair(1024);
+    let (mut producer, mut consumer) = heap::<[u8]>(1024);
     for buffered in [false, true] {
-        producer
-            .try_push_slice(0, &["", "", "", "word", ""])
-            .expect("there is room");
+        let pushed = producer.try_push_slice(0, &["", "", "", "word", ""]);
+        assert_eq!(pushed, Ok(5));
         let mut reader = consumer.reader();
         reader.set_timeout(Some(Duration::ZERO));
         if buffered {
             assert_eq!(reader.fill_buf().expect("it exists"), b"word");
             reader.consume(4);
         } else {
-            let mut word = [0; 4];
-            assert_eq!(reader.read(&mut word).expect("it exists"), 4);
-            assert_eq!(&word, b"word");
+            assert_eq!(&next(&mut reader), b"word");
         }
-        let error = reader.read(&mut [0]).expect_err("nothing is left");
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(kind_of(reader.read(&mut [0])), ErrorKind::TimedOut);
         assert!(consumer.is_empty());
     }
 }
 
 fn owned_streams_move_between_threads_and_return_their_endpoints() {
-    fn travels<T: Send + 'static>(end: T) -> T {
-        end
-    }
-    let (producer, consumer) = pair(64);
-    let mut writer = travels::<quoit::Writer>(producer.into_writer());
-    let mut reader = travels::<quoit::Reader>(consumer.into_reader());
-    let sent = bytes(3, 10_000);
-    let copy = sent.clone();
+    let (producer, consumer) = heap::<[u8]>(64);
+    let mut writer: quoit::Writer = producer.into_writer();
+    let mut reader: quoit::Reader = consumer.into_reader();
+    let (sent, copy) = (bytes(3, 10_000), bytes(3, 10_000));
     let writing = thread::spawn(move || {
         writer.write_all(&copy).expect("the reader is attached");
         writer.into_inner()
     });
-    let reading = thread::spawn(move || {
-        let mut received = vec![0; 10_000];
-        reader.read_exact(&mut received).expect("the stream");
-        (received, reader.into_inner())
-    });
-    let (received, mut consumer) = reading.join().expect("no panic");
-    assert!(received == sent);
+    let reading = thread::spawn(move || (next(&mut reader), reader.into_inner()));
+    let (received, mut consumer): ([u8; 10_000], _) = reading.join().expect("no panic");
+    assert!(received[..] == sent);
     let mut producer = writing.join().expect("no panic");
     producer.try_push(b"rest").expect("there is room");
     assert_eq!(consumer.try_pop(&mut [0; 4]).expect("a frame").len, 4);
 }
 
-fn a_reader_that_is_dropped_within_a_frame_does_not_release_it() {
-    let (mut producer, mut consumer) = pair(64);
-    producer.writer().write_all(b"frame").expect("room");
-    for _ in 0..2 {
-        let mut three = [0; 3];
-        consumer.reader().read_exact(&mut three).expect("bytes");
-        assert_eq!(&three, b"fra");
-        let frame = consumer.try_peek().expect("it exists");
-        assert_eq!(frame.to_vec(), b"frame");
-    }
-}
-
+/// Each write is published at once, and a reader that is dropped within a frame does not
+/// release it.
 fn a_timeout_is_an_error_that_loses_no_bytes() {
-    let (mut producer, mut consumer) = pair(64);
+    let (mut producer, mut consumer) = heap::<[u8]>(64);
+    let soon = Some(Duration::from_millis(1));
     let mut reader = consumer.reader();
-    reader.set_timeout(Some(Duration::from_millis(1)));
-    let error = reader.read(&mut [0; 8]).expect_err("nothing is there");
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
-
+    reader.set_timeout(soon);
+    assert_eq!(kind_of(reader.read(&mut [0; 8])), ErrorKind::TimedOut);
     let mut writer = producer.writer();
-    writer.set_timeout(Some(Duration::from_millis(1)));
-    let mut written = 0;
-    let error = loop {
-        match writer.write(&bytes(written, 8)) {
-            Ok(count) => assert_eq!(count, 8),
-            Err(error) => break error,
+    writer.set_timeout(soon);
+    for number in 0..4 {
+        writer.write_all(&bytes(number, 8)).expect("there is room");
+    }
+    assert_eq!(kind_of(writer.write(&[0; 8])), ErrorKind::TimedOut);
+    for number in 0..4 {
+        for _ in 0..2 {
+            let part: [u8; 3] = next(consumer.reader());
+            assert_eq!(part, bytes(number, 8)[..3]);
         }
-        written += 1;
-    };
-    assert_eq!((error.kind(), written), (ErrorKind::TimedOut, 4));
-
-    for number in 0..written {
-        let mut word = [0; 8];
-        reader.read_exact(&mut word).expect("it was written");
-        assert_eq!(word[..], bytes(number, 8));
+        let whole: [u8; 8] = next(consumer.reader());
+        assert_eq!(whole[..], bytes(number, 8));
     }
     writer.set_timeout(None);
     writer.write_all(b"more").expect("there is room again");
-    reader.set_timeout(None);
-    let mut four = [0; 4];
-    reader.read_exact(&mut four).expect("it was written");
-    assert_eq!(&four, b"more");
-}
-
-fn writes_are_published_without_a_flush() {
-    let (mut producer, mut consumer) = pair(64);
-    let mut writer = producer.writer();
-    let mut reader = consumer.reader();
-    reader.set_timeout(Some(Duration::ZERO));
-    for number in 0..100 {
-        writer.write_all(&[number]).expect("there is room");
-        assert_eq!(reader.fill_buf().expect("a byte"), [number]);
-        reader.consume(1);
-    }
+    assert_eq!(&next(consumer.reader()), b"more");
 }
 
 fn a_broken_ring_is_invalid_data() {
     let (ring, name) = named::<[u8]>("broken", &RingOptions::new(64));
     let (mut producer, mut consumer) = ends(&ring);
-    SegmentFile::open(&name.file()).write(TAIL, 1 << 40);
-    let error = consumer.reader().read(&mut [0]).expect_err("no such tail");
-    assert_eq!(error.kind(), ErrorKind::InvalidData);
-    SegmentFile::open(&name.file()).write(HEAD, 1 << 40);
+    let file = SegmentFile::open(&name.file());
+    file.write(TAIL, 1 << 40);
+    let read = consumer.reader().read(&mut [0]);
+    assert_eq!(kind_of(read), ErrorKind::InvalidData);
+    file.write(HEAD, 1 << 40);
     let mut writer = producer.writer();
     let error = (0..9).find_map(|_| writer.write(&[0; 8]).err());
     assert_eq!(error.expect("no such head").kind(), ErrorKind::InvalidData);

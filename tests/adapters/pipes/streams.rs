@@ -6,38 +6,27 @@ use std::io::{self, BufWriter, Read, Write};
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
-use quoit::{FrameConsumer, FrameProducer, RingOptions};
+use quoit::{FrameConsumer, FrameProducer};
 use serde_json::{Deserializer, Value, json};
 
 use crate::common::PATIENCE;
-use crate::common::child::{Child, say};
-use crate::common::names::RingName;
+use crate::common::fork::{forked, kill, succeeds};
+use crate::common::rings::{anonymous, consumer, producer};
 use crate::common::sample::mix;
 use crate::pipes::stream::{Stream, Sum};
 
 crate::common::suite::tests! {
     a_long_stream_is_copied_between_two_processes,
     writes_of_every_length_are_one_stream,
-    gzip_is_streamed,
-    a_gzip_stream_is_incomplete_if_its_writer_was_killed,
-    json_values_are_streamed;
-    parts: copier, ragged_writer, gzip_writer, json_writer
+    gzip_says_whether_a_stream_is_complete,
+    json_values_are_streamed,
 }
 
-/// A child that writes into a new ring of this capacity, and the ring's reader.
-fn fed_by(part: &str, capacity: u64, length: u64) -> (RingName, Child, FrameConsumer) {
-    let name = RingName::new(part);
-    let ring = RingOptions::new(capacity).create::<[u8]>(&name);
-    let consumer = ring.and_then(|ring| ring.consumer()).expect("a ring");
-    let child = Child::start(part, &[name.as_str(), &length.to_string()]);
-    (name, child, consumer)
-}
-
-/// In a child: the ring's producer and the stream to write.
-fn feed(arguments: &[String]) -> (FrameProducer, Stream) {
-    let producer = FrameProducer::open(&arguments[0]).expect("the role is free");
-    let length = arguments[1].parse().expect("a number");
-    (producer, Stream::new(length))
+/// A child that writes into a new ring of this capacity, and the ring's consumer.
+fn fed_by(capacity: u64, feed: impl FnOnce(FrameProducer)) -> (libc::pid_t, FrameConsumer) {
+    let ring = anonymous::<[u8]>(capacity);
+    let child = forked(|| feed(producer(&ring)));
+    (child, consumer(&ring))
 }
 
 /// The length and the checksum of a whole stream.
@@ -52,19 +41,20 @@ fn a_long_stream_is_copied_between_two_processes() {
         Ok(_) => 8 << 30,
         Err(_) => 1 << 30,
     };
-    let (_name, child, mut consumer) = fed_by("copier", 1 << 20, length);
+    let sums = anonymous::<[u8]>(256);
+    let (child, mut reader) = fed_by(1 << 20, |mut writer| {
+        let mut stream = Stream::new(length);
+        io::copy(&mut stream, &mut writer.writer()).expect("the stream is written");
+        let sent = producer(&sums).push(stream.sum.text().as_bytes());
+        sent.expect("there is room");
+    });
     let mut sum = Sum::default();
-    let copied = io::copy(&mut consumer.reader(), &mut sum);
+    let copied = io::copy(&mut reader.reader(), &mut sum);
     assert_eq!(copied.expect("the stream is read"), length);
-    child.expect(&sum.text());
-    child.succeeds();
-}
-
-fn copier(arguments: &[String]) {
-    let (mut producer, mut stream) = feed(arguments);
-    io::copy(&mut stream, &mut producer.writer()).expect("the stream is written");
-    drop(producer);
-    say(stream.sum.text());
+    succeeds(child);
+    let mut sent = Vec::new();
+    consumer(&sums).pop_into(&mut sent).expect("the sum");
+    assert_eq!(sum.text().as_bytes(), sent);
 }
 
 /// Pseudo-random lengths below `most`, the same each time.
@@ -72,10 +62,21 @@ fn lengths(most: usize) -> impl Iterator<Item = usize> {
     (0..).map(move |number| mix(number) as usize % most)
 }
 
+/// Of pieces that are shorter and longer than the longest frame.
 fn writes_of_every_length_are_one_stream() {
     for capacity in [64, 256, 4096] {
         let length = capacity << 10;
-        let (_name, child, mut consumer) = fed_by("ragged_writer", capacity, length);
+        let (child, mut consumer) = fed_by(capacity, |mut producer| {
+            let mut bytes = Vec::new();
+            let read = Stream::new(length).read_to_end(&mut bytes);
+            read.expect("a stream has bytes");
+            let (mut rest, mut lengths) = (&bytes[..], lengths(2 * capacity as usize));
+            while let (false, Some(length)) = (rest.is_empty(), lengths.next()) {
+                let (piece, others) = rest.split_at(length.min(rest.len()));
+                producer.writer().write_all(piece).expect("a reader");
+                rest = others;
+            }
+        });
         let mut reader = consumer.reader();
         let mut buffer = vec![0; capacity as usize];
         let mut sum = Sum::default();
@@ -84,63 +85,37 @@ fn writes_of_every_length_are_one_stream() {
             if count == 0 {
                 break;
             }
-            sum.write_all(&buffer[..count])
-                .expect("it takes every write");
+            sum.write_all(&buffer[..count]).expect("a write");
         }
         assert_eq!(sum.text(), text_of(length));
-        child.succeeds();
+        succeeds(child);
     }
-}
-
-/// Writes pieces that are shorter and longer than the longest frame.
-fn ragged_writer(arguments: &[String]) {
-    let (mut producer, mut stream) = feed(arguments);
-    let mut bytes = Vec::new();
-    stream
-        .read_to_end(&mut bytes)
-        .expect("the stream always has bytes");
-    let mut rest = &bytes[..];
-    let most = producer.capacity() as usize * 2;
-    let mut writer = producer.writer();
-    for length in lengths(most) {
-        let (piece, others) = rest.split_at(length.min(rest.len()));
-        writer.write_all(piece).expect("the reader is there");
-        rest = others;
-        if rest.is_empty() {
-            break;
-        }
-    }
-}
-
-fn gzip_is_streamed() {
-    let length = 8 << 20;
-    let (_name, child, mut consumer) = fed_by("gzip_writer", 1 << 16, length);
-    let mut sum = Sum::default();
-    let mut decoder = GzDecoder::new(consumer.reader());
-    io::copy(&mut decoder, &mut sum).expect("it is unpacked");
-    assert_eq!(sum.text(), text_of(length));
-    child.succeeds();
 }
 
 /// The end of file does not show whether the writer had finished; gzip does.
-fn a_gzip_stream_is_incomplete_if_its_writer_was_killed() {
+fn gzip_says_whether_a_stream_is_complete() {
     let length = 8 << 20;
-    let (name, mut child, mut consumer) = fed_by("gzip_writer", 1 << 16, length);
-    let mut reader = consumer.reader();
-    reader.set_timeout(Some(PATIENCE));
-    let mut decoder = GzDecoder::new(reader);
-    let mut some = [0; 4096];
-    decoder.read_exact(&mut some).expect("it has begun");
-    child.kill();
-    let error = io::copy(&mut decoder, &mut io::sink()).expect_err("the end is missing");
-    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{name}");
-}
-
-fn gzip_writer(arguments: &[String]) {
-    let (mut producer, mut stream) = feed(arguments);
-    let mut encoder = GzEncoder::new(producer.writer(), Compression::fast());
-    io::copy(&mut stream, &mut encoder).expect("the stream is written");
-    encoder.finish().expect("the end is written");
+    for is_killed in [false, true] {
+        let (child, mut consumer) = fed_by(1 << 16, |mut producer| {
+            let mut encoder = GzEncoder::new(producer.writer(), Compression::fast());
+            io::copy(&mut Stream::new(length), &mut encoder).expect("the stream is written");
+            encoder.finish().expect("the end is written");
+        });
+        let mut reader = consumer.reader();
+        reader.set_timeout(Some(PATIENCE));
+        let (mut decoder, mut sum) = (GzDecoder::new(reader), Sum::default());
+        let begun = io::copy(&mut decoder.by_ref().take(4096), &mut sum);
+        assert_eq!(begun.expect("it has begun"), 4096);
+        if is_killed {
+            kill(child);
+            let error = io::copy(&mut decoder, &mut sum).expect_err("the end is missing");
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        } else {
+            io::copy(&mut decoder, &mut sum).expect("it is unpacked");
+            assert_eq!(sum.text(), text_of(length));
+            succeeds(child);
+        }
+    }
 }
 
 /// The value with this number.
@@ -148,29 +123,21 @@ fn value(number: u64) -> Value {
     json!({ "number": number, "text": "quoit ".repeat(number as usize % 9), "list": [number, null] })
 }
 
-fn json_values_are_streamed() {
-    let count = 5000;
-    let (_name, child, mut consumer) = fed_by("json_writer", 4096, count);
-    let values = Deserializer::from_reader(consumer.reader()).into_iter::<Value>();
-    let mut found = 0;
-    for (number, found_value) in (0..).zip(values) {
-        assert_eq!(found_value.expect("a value"), value(number));
-        found += 1;
-    }
-    assert_eq!(found, count);
-    child.succeeds();
-}
-
 /// The first half in many small frames, the second half buffered.
-fn json_writer(arguments: &[String]) {
-    let (mut producer, _) = feed(arguments);
-    let count: u64 = arguments[1].parse().expect("a number");
-    for number in 0..count / 2 {
-        serde_json::to_writer(producer.writer(), &value(number)).expect("it is written");
-    }
-    let mut buffered = BufWriter::new(producer.writer());
-    for number in count / 2..count {
-        serde_json::to_writer(&mut buffered, &value(number)).expect("it is written");
-    }
-    buffered.flush().expect("the rest is written");
+fn json_values_are_streamed() {
+    const COUNT: u64 = 5000;
+    let (child, mut consumer) = fed_by(4096, |mut producer| {
+        for number in 0..COUNT / 2 {
+            serde_json::to_writer(producer.writer(), &value(number)).expect("it is written");
+        }
+        let mut buffered = BufWriter::new(producer.writer());
+        for number in COUNT / 2..COUNT {
+            serde_json::to_writer(&mut buffered, &value(number)).expect("it is written");
+        }
+        buffered.flush().expect("the rest is written");
+    });
+    let values = Deserializer::from_reader(consumer.reader()).into_iter::<Value>();
+    let values: Vec<_> = values.map(|value| value.expect("a value")).collect();
+    assert!(values.into_iter().eq((0..COUNT).map(value)));
+    succeeds(child);
 }

@@ -5,23 +5,24 @@ use std::time::Duration;
 
 use quoit::{Producer, Role, Select, SelectError, Selected};
 
-use super::{options, sleep};
+use super::{event, options};
 use crate::common::child::{Child, hear, hold, say};
+use crate::common::clock::until;
 use crate::common::deep_sleep::DeepSleeper;
 use crate::common::forbid::forbid;
 use crate::common::names::RingName;
 use crate::common::positions::start;
+use crate::common::refused::is;
+use crate::common::rings::{consumer, named, producer};
 use crate::common::sleep_state::SleepPage;
 use crate::common::tracer::meddle;
 
 crate::common::suite::tests! {
     a_sleeping_select_is_woken_from_another_process,
     a_batch_wakes_a_sleeping_select_once,
-    a_close_wakes_a_sleeping_select,
-    a_new_peer_wakes_a_sleeping_select,
+    a_close_and_a_new_peer_wake_a_sleeping_select,
     a_peer_that_attaches_before_the_sleep_is_seen,
-    a_peer_that_is_killed_during_the_sleep_ends_the_wait,
-    a_peer_that_is_killed_and_restarted_is_gone_and_back,
+    a_peer_that_is_killed_during_the_sleep_and_restarted_is_gone_and_back,
     a_sleep_that_no_barrier_protects_is_short,
     an_idle_select_wakes_at_most_eleven_times_a_second;
     parts: echoing, selecting
@@ -30,9 +31,8 @@ crate::common::suite::tests! {
 /// Sends each message back, on the ring on which it arrived.
 fn echoing(words: &[String]) {
     let open = |name: &String| options().open::<u64>(name).expect("the ring");
-    let mut consumer = open(&words[0]).consumer().expect("the role is free");
-    let mut producers =
-        [&words[1], &words[2]].map(|name| open(name).producer().expect("the role is free"));
+    let mut consumer = consumer(&open(&words[0]));
+    let mut producers = [1, 2].map(|index| producer(&open(&words[index])));
     say("ready");
     while let Ok(number) = consumer.pop() {
         let producer = &mut producers[number as usize % 2];
@@ -42,35 +42,30 @@ fn echoing(words: &[String]) {
 }
 
 fn a_sleeping_select_is_woken_from_another_process() {
-    let names = ["out", "even", "odd"].map(RingName::new);
-    let [out, even, odd] = names
-        .each_ref()
-        .map(|name| options().create::<u64>(name).expect("a ring"));
-    let mut producer = out.producer().expect("the role is free");
-    let mut consumers = [even, odd].map(|ring| ring.consumer().expect("the role is free"));
-    let words = names.each_ref().map(RingName::as_str);
+    let [(out, out_name), (even, even_name), (odd, odd_name)] =
+        ["out", "even", "odd"].map(|test| named::<u64>(test, &options()));
+    let mut to_echo = producer(&out);
+    let mut consumers = [consumer(&even), consumer(&odd)];
+    let words = [&out_name, &even_name, &odd_name].map(RingName::as_str);
     let child = Child::start("echoing", &words);
     child.expect("ready");
-    let pages = [&names[1], &names[2]].map(|name| SleepPage::open(&name.file()));
-    let parks = || pages.each_ref().map(|page| page.read().consumer.parks);
+    let pages = [even_name, odd_name].map(|name| (SleepPage::open(&name.file()), name));
+    let parks = || pages.each_ref().map(|(page, _)| page.read().consumer.parks);
     let mut select = Select::new();
     // How often it sleeps depends on the machine.
-    for number in
-        (0..).take_while(|&number| number < 5000 || parks().iter().any(|&parks| parks <= 100))
-    {
-        producer.push(number).expect("the child is attached");
-        let [even, odd] = &mut consumers;
-        let selected = select.wait(&mut [even.interest(), odd.interest()], None);
+    let is_few = |number: &u64| *number < 5000 || parks().iter().any(|&parks| parks <= 100);
+    for number in (0..).take_while(is_few) {
+        to_echo.push(number).expect("the child is attached");
         let index = number as usize % 2;
-        assert_eq!(selected.expect("an echo"), Selected::Ready(index));
+        assert_eq!(event(&mut select, &mut consumers), Selected::Ready(index));
         assert_eq!(consumers[index].try_pop(), Ok(number));
     }
-    for page in &pages {
+    for (page, _) in &pages {
         let state = page.read().consumer;
         print!("[{} parks, {} rescues] ", state.parks, state.rescues);
         assert_eq!(state.rescues, 0, "and was woken");
     }
-    drop(producer);
+    drop(to_echo);
     child.succeeds();
 }
 
@@ -88,18 +83,14 @@ fn selecting(words: &[String]) {
     let peer_check = Duration::from_millis(if is_patient { u64::MAX } else { 100 });
     let mut consumers = [&words[0], &words[1]].map(|name| {
         let options = options().peer_check(peer_check);
-        let ring = options.open::<u64>(name).expect("the ring");
-        ring.consumer().expect("the role is free")
+        consumer(&options.open::<u64>(name).expect("the ring"))
     });
     hold();
-    while is_patient && !is_traced() {
-        sleep(Duration::from_millis(1));
-    }
+    until("a tracer has attached", || !is_patient || is_traced());
     let mut select = Select::new();
     let mut count = 0;
     loop {
-        let selected = select.wait(&mut consumers, None);
-        match selected.expect("an event") {
+        match select.wait(&mut consumers, None).expect("an event") {
             Selected::Ready(index) => count += consumers[index].try_iter().count(),
             Selected::Gone(index) => say(format!("{count}, and {index} has closed")),
             Selected::Back(index) => say(format!("{index} is back")),
@@ -121,18 +112,14 @@ struct Two {
 
 impl Two {
     fn new(kernel: &str) -> Self {
-        let names = ["left", "right"].map(RingName::new);
-        for name in &names {
-            options().create::<u64>(name).expect("a ring");
-        }
+        let names = ["left", "right"].map(|test| named::<u64>(test, &options()).1);
         let child = Child::start("selecting", &[names[0].as_str(), names[1].as_str(), kernel]);
         child.expect("ready");
         Self { names, child }
     }
 
     fn producer(&self, index: usize) -> Producer<u64> {
-        let ring = options().open::<u64>(&self.names[index]).expect("the ring");
-        ring.producer().expect("the role is free")
+        Producer::open(&self.names[index]).expect("the role is free")
     }
 
     /// Starts the child, which then waits and sleeps until it is woken.
@@ -144,6 +131,16 @@ impl Two {
 
     fn page(&self, index: usize) -> SleepPage {
         SleepPage::open(&self.names[index].file())
+    }
+
+    /// Waits for the child's report.
+    fn has_closed(&self, count: usize, index: usize) {
+        self.child
+            .expect(&format!("{count}, and {index} has closed"));
+    }
+
+    fn is_back(&self, index: usize) {
+        self.child.expect(&format!("{index} is back"));
     }
 
     fn no_rescue(&self, kernel: &str) {
@@ -179,42 +176,7 @@ fn a_batch_wakes_a_sleeping_select_once() {
     }
 }
 
-fn a_close_wakes_a_sleeping_select() {
-    for kernel in KERNELS {
-        for closed in [0, 1].repeat(5) {
-            let mut rings = Two::new(kernel);
-            let producer = rings.producer(closed);
-            let _other = rings.producer(1 - closed);
-            let mut child = rings.sleeper();
-            child.runs_into_sleep();
-            drop(producer);
-            assert_eq!(child.woken(), Some(closed as i64), "{kernel}");
-            drop(child);
-            rings.child.expect(&format!("0, and {closed} has closed"));
-            rings.no_rescue(kernel);
-        }
-    }
-}
-
-fn a_peer_that_is_killed_during_the_sleep_ends_the_wait() {
-    for kernel in KERNELS {
-        for victim in [0, 1] {
-            let mut rings = Two::new(kernel);
-            let _other = rings.producer(1 - victim);
-            let mut peer = start(Role::Producer, &rings.names[victim], "0");
-            rings.child.tell("go");
-            let pages = [0, 1].map(|index| rings.page(index));
-            while !pages.iter().all(SleepPage::consumer_is_parked) {
-                sleep(Duration::from_millis(1));
-            }
-            peer.kill();
-            rings.child.expect(&format!("0, and {victim} has closed"));
-            rings.no_rescue(kernel);
-        }
-    }
-}
-
-fn a_new_peer_wakes_a_sleeping_select() {
+fn a_close_and_a_new_peer_wake_a_sleeping_select() {
     for kernel in KERNELS {
         for closed in [0, 1] {
             let mut rings = Two::new(kernel);
@@ -234,10 +196,8 @@ fn a_new_peer_wakes_a_sleeping_select() {
             }
             drop(child);
             for count in 0..5 {
-                rings
-                    .child
-                    .expect(&format!("{count}, and {closed} has closed"));
-                rings.child.expect(&format!("{closed} is back"));
+                rings.has_closed(count, closed);
+                rings.is_back(closed);
             }
             rings.no_rescue(kernel);
         }
@@ -252,28 +212,29 @@ fn a_peer_that_attaches_before_the_sleep_is_seen() {
     let mut successor = None;
     // The barrier of the first sleep: after the first poll, and before the word is parked.
     meddle(rings.child.pid(), libc::SYS_membarrier, 1, |_| {
-        rings.child.expect("0, and 0 has closed");
+        rings.has_closed(0, 0);
         successor = Some(rings.producer(0));
     });
-    rings.child.expect("0 is back");
+    rings.is_back(0);
 }
 
-fn a_peer_that_is_killed_and_restarted_is_gone_and_back() {
+fn a_peer_that_is_killed_during_the_sleep_and_restarted_is_gone_and_back() {
     for kernel in KERNELS {
         for victim in [0, 1] {
             let mut rings = Two::new(kernel);
             let _other = rings.producer(1 - victim);
             rings.child.tell("go");
+            let pages = [0, 1].map(|index| rings.page(index));
             for round in 1..=3 {
                 let mut peer = start(Role::Producer, &rings.names[victim], "5");
                 if round > 1 {
-                    rings.child.expect(&format!("{victim} is back"));
+                    rings.is_back(victim);
                 }
+                until("it sleeps", || {
+                    pages.iter().all(SleepPage::consumer_is_parked)
+                });
                 peer.kill();
-                let count = round * 5;
-                rings
-                    .child
-                    .expect(&format!("{count}, and {victim} has closed"));
+                rings.has_closed(5 * round, victim);
             }
             rings.no_rescue(kernel);
         }
@@ -291,16 +252,12 @@ fn a_sleep_that_no_barrier_protects_is_short() {
 }
 
 fn an_idle_select_wakes_at_most_eleven_times_a_second() {
-    let names = ["left", "right"].map(RingName::new);
-    let rings = names
-        .each_ref()
-        .map(|name| options().create::<u64>(name).expect("a ring"));
-    let _producers = rings.each_ref().map(|ring| ring.producer().expect("free"));
-    let mut consumers = rings.map(|ring| ring.consumer().expect("the role is free"));
-    let timeout = Duration::from_secs(2);
-    let selected = Select::new().wait(&mut consumers, timeout);
-    assert!(matches!(selected, Err(SelectError::TimedOut)));
-    for name in &names {
+    let rings = ["left", "right"].map(|test| named::<u64>(test, &options()));
+    let _producers = rings.each_ref().map(|(ring, _)| producer(ring));
+    let mut consumers = rings.each_ref().map(|(ring, _)| consumer(ring));
+    let selected = Select::new().wait(&mut consumers, Duration::from_secs(2));
+    is!(selected => Err(SelectError::TimedOut));
+    for (_, name) in &rings {
         let parks = SleepPage::open(&name.file()).read().consumer.parks;
         assert!((1..=22).contains(&parks), "{parks} in two seconds");
     }

@@ -5,13 +5,21 @@ use std::cell::Cell;
 
 use quoit::{Interest, Select, Selectable, Selected};
 
-use super::{Consumer, Duration, heap_pairs, options};
+use super::{Consumer, Duration, event, heap, heap_pairs};
 
 crate::common::suite::tests! {
     rings_that_are_ready_take_turns,
     a_ring_that_is_always_ready_starves_no_other,
     any_slice_of_endpoints_can_be_waited_for,
     neither_a_select_nor_a_wait_allocates,
+}
+
+/// The index of an endpoint that is ready.
+fn ready<S: Selectable>(select: &mut Select, ends: &mut [S]) -> usize {
+    match event(select, ends) {
+        Selected::Ready(index) => index,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn rings_that_are_ready_take_turns() {
@@ -22,10 +30,7 @@ fn rings_that_are_ready_take_turns() {
     let mut select = Select::new();
     let mut turns = [0; 5];
     for _ in 0..100 {
-        let selected = select.wait(&mut consumers, None);
-        let Ok(Selected::Ready(index)) = selected else {
-            panic!("{selected:?} although all are ready");
-        };
+        let index = ready(&mut select, &mut consumers);
         consumers[index].try_pop().expect("it is ready");
         turns[index] += 1;
     }
@@ -41,10 +46,7 @@ fn a_ring_that_is_always_ready_starves_no_other() {
             producer.try_push(number).expect("there is room");
         }
         let mut answers = [0; 3].map(|_| {
-            let selected = select.wait(&mut consumers, None).expect("all are ready");
-            let Selected::Ready(index) = selected else {
-                panic!("{selected:?} although all are attached");
-            };
+            let index = ready(&mut select, &mut consumers);
             if index > 0 {
                 assert_eq!(consumers[index].try_pop(), Ok(number));
             }
@@ -72,27 +74,20 @@ fn any_slice_of_endpoints_can_be_waited_for() {
     producers[1].try_push(7).expect("there is room");
     let venues = ["north", "south"].into_iter();
     let feeds = venues.zip(consumers);
-    let mut feeds: Vec<_> = feeds
-        .map(|(venue, numbers)| Feed { venue, numbers })
-        .collect();
+    let feeds = feeds.map(|(venue, numbers)| Feed { venue, numbers });
+    let mut feeds: Vec<_> = feeds.collect();
     let mut select = Select::new();
-    let Ok(Selected::Ready(index)) = select.wait(&mut feeds, None) else {
-        panic!("a feed has a number");
-    };
+    let index = ready(&mut select, &mut feeds);
     assert_eq!(feeds[index].venue, "south");
     let [north, south] = &mut feeds[..] else {
         panic!("there are two");
     };
     let mut borrowed = [&mut south.numbers, &mut north.numbers];
-    let selected = select.wait(&mut borrowed, None);
-    assert_eq!(selected.expect("a number"), Selected::Ready(0));
-
-    let (log, mut lines) = options().heap::<[u8]>().expect("a ring");
+    assert_eq!(ready(&mut select, &mut borrowed), 0);
+    let (log, mut lines) = heap::<[u8]>();
     drop(log);
-    let selected = select.wait(&mut [&mut lines], None);
-    assert_eq!(selected.expect("a departure"), Selected::Gone(0));
-    let selected = select.wait(&mut producers, None);
-    assert_eq!(selected.expect("room"), Selected::Ready(1));
+    assert_eq!(event(&mut select, &mut [&mut lines]), Selected::Gone(0));
+    assert_eq!(ready(&mut select, &mut producers), 1);
 }
 
 /// Counts the allocations of each thread.
@@ -126,10 +121,8 @@ fn neither_a_select_nor_a_wait_allocates() {
     drop(producers.remove(50));
     let before = ALLOCATED.get();
     let mut select = Select::new();
-    let gone = select.wait(&mut consumers, None);
-    assert_eq!(gone.expect("a departure"), Selected::Gone(50));
-    let ready = select.wait(&mut consumers, None);
-    assert_eq!(ready.expect("a number"), Selected::Ready(100));
+    assert_eq!(event(&mut select, &mut consumers), Selected::Gone(50));
+    assert_eq!(ready(&mut select, &mut consumers), 100);
     assert_eq!(consumers[100].try_pop(), Ok(1));
     let slept = select.wait(&mut consumers, Duration::from_millis(1));
     assert!(slept.is_err(), "{slept:?}");

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use quoit::{ClaimError, FrameBatch, FrameProducer, Frames, PopError};
+use quoit::{ClaimError, FrameBatch, FrameProducer, FrameView, Frames, PopError};
 
 use super::Amount::{All, One, UpTo};
 use super::{ANY, Calls, Read, Row, TIMED, TRY, WAIT, Wait, Write, call};
@@ -137,7 +137,11 @@ impl Calls for [u8] {
                 let len = popped.map_or(0, |popped| popped.len);
                 assert!(room[len..].iter().all(|byte| *byte == UNTOUCHED));
                 match popped {
-                    Err(PopError::TooShort { needed }) => buffer.resize(needed, UNTOUCHED),
+                    Err(PopError::TooShort { needed }) => {
+                        buffer = vec![UNTOUCHED; needed - 1];
+                        assert_eq!(end.try_pop(&mut buffer), popped);
+                        buffer.push(UNTOUCHED);
+                    }
                     _ => {
                         buffer.truncate(len);
                         take((popped?.kind, buffer));
@@ -161,12 +165,7 @@ impl Calls for [u8] {
                 drop(end.try_peek()); // releases nothing
             }
             let frame = call!(wait, end.try_peek | peek | peek_timeout())?;
-            let payload = match manner % 2 {
-                0 => frame.to_vec(),
-                // SAFETY: the producer does not access unreleased bytes.
-                _ => unsafe { frame.as_bytes() }.to_vec(),
-            };
-            take((frame.kind(), payload));
+            take(copy(frame.view(), manner));
             frame.release();
             Ok(1)
         }),
@@ -175,11 +174,14 @@ impl Calls for [u8] {
             ANY,
             [UpTo; 2],
             |end, wanted, wait, manner, take| {
+                if manner % 8 == 7 {
+                    drop(end.try_peek_many()); // releases nothing
+                }
                 let frames = call!(wait, end.try_peek_many | peek_many | peek_many_timeout())?;
                 visit(frames, wanted, manner, take)
             },
         ),
-        Row::new("drain", TRY, [UpTo; 2], |end, wanted, _, _, take| {
+        Row::new("drain", TRY, [UpTo; 2], |end, wanted, _, manner, take| {
             let mut left = wanted;
             end.drain_with(|frame| {
                 // The first one too many is not released.
@@ -187,7 +189,7 @@ impl Calls for [u8] {
                     return ControlFlow::Break(());
                 }
                 left -= 1;
-                take((frame.kind(), frame.to_vec()));
+                take(copy(frame, manner));
                 ControlFlow::Continue(())
             })
         }),
@@ -248,12 +250,38 @@ fn visit(
         let Some(frame) = frames.next_frame()? else {
             break;
         };
-        take((frame.kind(), frame.to_vec()));
+        take(copy(frame, manner));
         visited += 1;
     }
-    match manner % 2 {
-        0 => frames.release(),
-        _ => frames.release_first(visited),
+    if manner % 2 == 0 {
+        frames.release();
+    } else {
+        frames.next_frame()?; // one more, which is not released
+        frames.release_first(visited);
     }
     Ok(visited)
+}
+
+/// A frame's kind and payload, copied once or in every way.
+fn copy(frame: FrameView<'_>, manner: usize) -> Frame {
+    let payload = frame.to_vec();
+    if manner % 4 != 1 {
+        return (frame.kind(), payload);
+    }
+    let len = payload.len();
+    assert_eq!((frame.len(), frame.is_empty()), (len, len == 0));
+    let mut buffer = vec![UNTOUCHED; len + 1];
+    assert_eq!(frame.copy_to(&mut buffer), len);
+    assert_eq!(buffer, [&payload[..], &[UNTOUCHED]].concat());
+    for (offset, end) in [(0, len), (len / 3, len / 2), (len, len)] {
+        let mut part = vec![UNTOUCHED; end - offset];
+        frame.read_at(offset, &mut part);
+        assert_eq!(part, payload[offset..end]);
+    }
+    let mut appended = vec![UNTOUCHED];
+    frame.append_to(&mut appended);
+    assert_eq!(appended, [&[UNTOUCHED], &payload[..]].concat());
+    // SAFETY: the producer does not access unreleased bytes.
+    assert_eq!(unsafe { frame.as_bytes() }, payload);
+    (frame.kind(), payload)
 }

@@ -59,7 +59,10 @@ impl<T: Record + PartialEq + Debug> Calls for T {
             }
             let mut claim = call!(wait, end.try_claim | claim | claim_timeout())?;
             match manner % 2 {
-                0 => claim.write(values[0]),
+                0 => {
+                    claim.write(values[0]);
+                    assert_eq!(claim.read(), values[0]);
+                }
                 // SAFETY: the consumer does not access unpublished slots.
                 _ => *unsafe { claim.as_mut() } = values[0],
             }
@@ -71,14 +74,14 @@ impl<T: Record + PartialEq + Debug> Calls for T {
             ANY,
             [UpTo, AtOnce],
             |end, values, wait, manner| {
-                let count = values.len();
+                let (count, split) = (values.len(), until_wrap(end.position(), end.capacity()));
                 let claim = call!(
                     wait,
                     end.try_claim_many | claim_many | claim_many_timeout(count)
                 );
                 let claim = claim?;
                 assert!(claim.len() == count || wait == Wait::Never);
-                Ok(fill(claim, values, manner))
+                Ok(fill(claim, values, split, manner))
             },
         ),
     ];
@@ -128,13 +131,17 @@ impl<T: Record + PartialEq + Debug> Calls for T {
             ANY,
             [UpTo, AtOnce],
             |end, wanted, wait, manner, take| {
+                if manner % 8 == 7 {
+                    drop(end.try_peek_many()); // releases nothing
+                }
+                let split = until_wrap(end.position(), end.capacity());
                 let peek = match wait {
                     Wait::Never => end.try_peek_many()?,
                     Wait::Forever => end.peek_many(wanted)?,
                     Wait::Until(deadline) => end.peek_many_timeout(wanted, deadline)?,
                 };
                 assert!(peek.len() >= wanted || wait == Wait::Never);
-                Ok(look(peek, wanted, manner, take))
+                Ok(look(peek, wanted, split, manner, take))
             },
         ),
         Row::new(
@@ -201,43 +208,82 @@ fn hand_over<T: Record + PartialEq>(values: &[T], popped: usize, take: &mut dyn 
     popped.iter().copied().for_each(take);
 }
 
+/// The number of slots before the ring wraps.
+fn until_wrap(position: u64, capacity: u64) -> usize {
+    (capacity - position % capacity) as usize
+}
+
 /// Fills a claim in one of three ways; returns how many were published.
-fn fill<T: Record>(mut claim: ClaimMany<'_, T>, values: &[T], manner: usize) -> usize {
+fn fill<T: Record + PartialEq + Debug>(
+    mut claim: ClaimMany<'_, T>,
+    values: &[T],
+    split: usize,
+    manner: usize,
+) -> usize {
     let values = &values[..claim.len()];
+    assert_eq!(claim.is_empty(), values.is_empty());
+    let parts = values.split_at(split.min(values.len()));
     match manner % 3 {
         0 => claim.copy_from_slice(values),
         1 => (0..values.len()).for_each(|index| claim.write(index, values[index])),
         _ => {
             // SAFETY: the consumer does not access unpublished slots.
             let (front, back) = unsafe { claim.slices_mut() };
-            front.copy_from_slice(&values[..front.len()]);
-            back.copy_from_slice(&values[front.len()..]);
+            front.copy_from_slice(parts.0);
+            back.copy_from_slice(parts.1);
         }
     }
-    if manner % 2 == 0 || values.len() < 2 {
-        claim.commit();
-        return values.len();
+    // SAFETY: as above.
+    let (front, back) = unsafe { claim.slices_mut() };
+    assert_eq!((&*front, &*back), parts);
+    match manner % 4 {
+        1 => {
+            let part = manner / 4 % (values.len() + 1);
+            claim.commit_first(part);
+            part
+        }
+        3 => {
+            drop(claim); // publishes nothing
+            0
+        }
+        _ => {
+            claim.commit();
+            values.len()
+        }
     }
-    let part = 1 + manner / 2 % values.len();
-    claim.commit_first(part);
-    part
 }
 
-/// Reads records in one of two ways, and releases them.
-fn look<T: Record>(
+/// Reads records in one of three ways, and releases them.
+fn look<T: Record + PartialEq + Debug>(
     peek: PeekMany<'_, T>,
     wanted: usize,
+    split: usize,
     manner: usize,
     take: &mut dyn FnMut(T),
 ) -> usize {
     let count = wanted.min(peek.len());
-    if manner % 2 == 0 {
-        peek.iter().take(count).for_each(take);
-    } else {
-        // SAFETY: the producer does not access unreleased slots.
-        let (front, back) = unsafe { peek.slices() };
-        let all = front.iter().chain(back);
-        all.take(count).copied().for_each(take);
+    match manner % 4 {
+        0 | 2 => peek.iter().take(count).for_each(take),
+        1 => {
+            // SAFETY: the producer does not access unreleased slots.
+            let (front, back) = unsafe { peek.slices() };
+            assert_eq!(front.len(), split.min(peek.len()));
+            let all = front.iter().chain(back);
+            all.take(count).copied().for_each(take);
+        }
+        _ => {
+            let all: Vec<_> = peek.iter().collect();
+            assert_eq!((all.len(), peek.iter().len()), (peek.len(), peek.len()));
+            let mut more = vec![untouched(); all.len() + 1];
+            assert_eq!(peek.copy_to_slice(&mut more), all.len());
+            assert_eq!(more, [&all[..], &[untouched()]].concat());
+            let mut fewer = vec![untouched(); all.len() - 1];
+            assert_eq!(peek.copy_to_slice(&mut fewer), fewer.len());
+            assert_eq!(fewer, all[..fewer.len()]);
+            let read = (0..=all.len()).map(|index| peek.read(index));
+            assert!(read.eq(all.iter().copied().map(Some).chain([None])));
+            all.into_iter().take(count).for_each(take);
+        }
     }
     match count == peek.len() {
         true => peek.release(),

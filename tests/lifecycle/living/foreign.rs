@@ -8,16 +8,15 @@ use std::path::Path;
 
 use quoit::{Error, Observer, Ring, RingOptions, StalePolicy};
 
+use crate::common::fork::in_a_directory;
 use crate::common::mounts::mount_a_megabyte;
-use crate::common::process::plays_in_a_directory;
 use crate::common::refused::{is, refused};
 use crate::common::segment_file::DATA;
 
 crate::common::suite::tests! {
     a_foreign_file_takes_no_memory_and_causes_no_signal,
     a_foreign_memfd_takes_no_memory,
-    a_sparse_copy_gets_its_memory_or_is_refused;
-    parts: with_a_foreign_file, with_a_sparse_copy
+    a_sparse_copy_gets_its_memory_or_is_refused
 }
 
 /// Writes zeros until the file system is full.
@@ -57,11 +56,10 @@ fn answers(name: &Path) -> Vec<Error> {
 }
 
 fn a_foreign_file_takes_no_memory_and_causes_no_signal() {
-    plays_in_a_directory("with_a_foreign_file");
+    in_a_directory(with_a_foreign_file);
 }
 
-fn with_a_foreign_file(arguments: &[String]) {
-    let directory = Path::new(&arguments[0]);
+fn with_a_foreign_file(directory: &Path) {
     let mounted = mount_a_megabyte(directory);
     let name = directory.join("foreign");
     let file = File::create(&name).expect("room for a name");
@@ -96,13 +94,12 @@ fn a_foreign_memfd_takes_no_memory() {
     assert_eq!(file.metadata().expect("it is open").blocks(), 0);
 }
 
+/// A sparse copy of a ring without blocks for its data, as `cp` creates it.
 fn a_sparse_copy_gets_its_memory_or_is_refused() {
-    plays_in_a_directory("with_a_sparse_copy");
+    in_a_directory(with_a_sparse_copy);
 }
 
-/// A sparse copy of a ring without blocks for its data, as `cp` creates it.
-fn with_a_sparse_copy(arguments: &[String]) {
-    let directory = Path::new(&arguments[0]);
+fn with_a_sparse_copy(directory: &Path) {
     if let Err(error) = mount_a_megabyte(directory) {
         return eprintln!("[no private file system: {error}]  ");
     }

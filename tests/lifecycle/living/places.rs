@@ -11,15 +11,15 @@ use quoit::{Error, Observer, PopError, Producer, Ring, RingOptions};
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hear, say};
+use crate::common::fork::in_a_directory;
 use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::{files_in, shared_memory_directory};
-use crate::common::process::plays_in_a_directory;
 
 crate::common::suite::tests! {
     a_wait_continues_when_the_name_refers_to_nothing,
     unlink_reports_a_name_that_refers_to_another_file,
     an_observer_sees_that_its_file_was_copied_up;
-    parts: displaced, unlinker, over_a_layer
+    parts: displaced, unlinker
 }
 
 /// The change of the process, or of the name, after it has opened the ring.
@@ -172,11 +172,11 @@ fn unlinker(arguments: &[String]) {
 }
 
 fn an_observer_sees_that_its_file_was_copied_up() {
-    plays_in_a_directory("over_a_layer");
+    in_a_directory(over_a_layer);
 }
 
-fn over_a_layer(arguments: &[String]) {
-    let Some(merged) = layers(Path::new(&arguments[0])) else {
+fn over_a_layer(directory: &Path) {
+    let Some(merged) = layers(directory) else {
         return;
     };
     let name = merged.join("ring");

@@ -4,24 +4,22 @@ use std::path::Path;
 
 use quoit::{Error, PopError, Ring, RingOptions, Role, StalePolicy};
 
+use crate::common::fork::in_a_directory;
 use crate::common::mounts::mount_a_megabyte;
 use crate::common::names::files_in;
-use crate::common::process::plays_in_a_directory;
 
 crate::common::suite::tests! {
-    a_stale_ring_is_replaced_where_there_is_no_room_for_two;
-    parts: with_room_for_one
+    a_stale_ring_is_replaced_where_there_is_no_room_for_two
 }
 
 /// Half a megabyte of words, and the header.
 const CAPACITY: u64 = 1 << 16;
 
 fn a_stale_ring_is_replaced_where_there_is_no_room_for_two() {
-    plays_in_a_directory("with_room_for_one");
+    in_a_directory(with_room_for_one);
 }
 
-fn with_room_for_one(arguments: &[String]) {
-    let directory = Path::new(&arguments[0]);
+fn with_room_for_one(directory: &Path) {
     if let Err(error) = mount_a_megabyte(directory) {
         return eprintln!("[no private file system: {error}]  ");
     }

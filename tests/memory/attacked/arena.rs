@@ -1,7 +1,6 @@
 //! An attacked ring, and the counts of its results.
 
 use std::env;
-use std::fmt;
 use std::fs;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
@@ -56,7 +55,7 @@ const ENOUGH: u64 = 300;
 const A_WHILE: Duration = Duration::from_secs(1);
 
 /// The results of the rounds of an attack.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Calls that succeeded.
     pub(crate) done: u64,
@@ -76,21 +75,6 @@ pub(crate) enum Bites {
     Both,
     /// The attack changes no value and no result.
     Neither,
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            done,
-            wrong,
-            corrupt,
-            idle,
-        } = self;
-        write!(
-            f,
-            "{done} done, {wrong} wrong, {corrupt} corrupt, {idle} idle"
-        )
-    }
 }
 
 impl Tally {
@@ -171,7 +155,7 @@ pub(crate) fn run(times: u64, bites: Bites, mut round: impl FnMut(&mut Tally, &m
     // If the scheduler starves the attacker, there are more rounds, up to a limit.
     let is_starved = |bitten| bitten < ENOUGH && begin.elapsed() < A_WHILE;
     while number < rounds || tally.bitten(bites) == 0 || is_starved(tally.bitten(bites)) {
-        assert!(number < 100 * rounds, "the attack has no effect: {tally}");
+        assert!(number < 100 * rounds, "the attack has no effect: {tally:?}");
         if number % 128 == 0 {
             heart.send(()).expect("the watchdog runs");
         }
@@ -180,7 +164,7 @@ pub(crate) fn run(times: u64, bites: Bites, mut round: impl FnMut(&mut Tally, &m
     }
     drop(heart);
     watch.join().expect("the watchdog ends");
-    print!("{number} rounds, {tally}: ");
+    print!("{number} rounds, {tally:?}: ");
 }
 
 impl<T: Shape<Producer: End> + ?Sized> Arena<T> {

@@ -20,14 +20,12 @@ crate::common::suite::tests! {
     an_impossible_head_poisons_the_producer,
     several_records_are_not_pushed_at_a_corrupt_head,
     several_frames_are_not_pushed_at_a_corrupt_head,
-    a_poisoned_endpoint_has_no_open_units,
     every_call_of_records_that_polls_detects_a_corrupt_position,
     every_call_of_frames_that_polls_detects_a_corrupt_position,
     no_role_is_granted_at_impossible_positions,
     no_frame_role_is_granted_at_a_position_between_words,
     a_position_is_read_once,
     a_corrupt_ring_can_be_replaced,
-    an_endpoint_never_reads_its_own_position_back,
 }
 
 /// Impossible tails for a consumer at 10 that has seen 12, in a ring of 4.
@@ -119,29 +117,6 @@ fn several_records_are_not_pushed_at_a_corrupt_head() {
 
 fn several_frames_are_not_pushed_at_a_corrupt_head() {
     several_are_not_pushed::<[u8]>(128);
-}
-
-/// Open units need no poll of the peer's position: a poisoned endpoint has none.
-fn a_poisoned_endpoint_has_no_open_units() {
-    let (ring, file, name) = ring::<u64>("open", 8);
-    let (mut producer, consumer) = ends(&ring);
-    producer.try_push(1).expect("there is room"); // and seven slots are open
-    file.write(HEAD, 9);
-    let looked = producer.try_claim_many(8).map(drop);
-    assert_eq!(looked, Err(ClaimError::Corrupt));
-    drop(is_poisoned(producer, &name, corrupt("head", 9)));
-    assert_eq!(file.read(TAIL), 1);
-    file.write(HEAD, 0);
-    drop(consumer);
-
-    let (mut producer, mut consumer) = ends(&ring);
-    producer.try_push_slice(&[2, 3, 4]).expect("there is room");
-    assert_eq!(consumer.try_pop(), Ok(1)); // and three records are open
-    file.write(TAIL, 100);
-    let looked = consumer.try_peek_many().map(drop);
-    assert_eq!(looked, Err(PopError::Corrupt));
-    drop(is_poisoned(consumer, &name, corrupt("tail", 100)));
-    assert_eq!(file.read(HEAD), 1);
 }
 
 /// Both endpoints of a ring of this shape, each with its peer attached: a wait would not
@@ -271,17 +246,4 @@ fn a_corrupt_ring_can_be_replaced() {
         .expect("no process holds the ring");
     let mut producer = new.producer().expect("a new ring is valid");
     producer.try_push(7).expect("there is room");
-}
-
-fn an_endpoint_never_reads_its_own_position_back() {
-    let (ring, file, _name) = ring::<u64>("own-position", 4);
-    let (mut producer, mut consumer) = ends(&ring);
-    for value in 0..10 {
-        file.write(TAIL, 1000);
-        producer.try_push(value).expect("there is room");
-        assert_eq!(file.read(TAIL), value + 1);
-        file.write(HEAD, 2000);
-        assert_eq!(consumer.try_pop(), Ok(value));
-        assert_eq!(file.read(HEAD), value + 1);
-    }
 }

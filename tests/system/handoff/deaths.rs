@@ -1,140 +1,105 @@
 //! Workers that are killed, and their replacements.
 
-use quoit::{PopError, Ring, RingOptions, handoff};
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use quoit::PopError;
 
 use crate::common::PATIENCE;
-use crate::common::child::{Child, hear, hold, say};
-use crate::common::threads::while_waiting;
-use crate::handoff::{socket, start};
+use crate::common::fork::{done, ending, fork, kill};
+use crate::common::rings::{anonymous, consumer, producer};
+use crate::handoff::{Worker, hear, receive, tell};
 
 crate::common::suite::tests! {
-    the_death_of_a_worker_is_noticed,
-    a_new_worker_continues_at_the_stored_positions,
-    the_creator_may_die_first;
-    parts: worker, creator
+    a_new_worker_continues_where_the_killed_one_stopped,
+    the_creator_may_die_first,
+    a_role_is_free_when_the_parent_is_killed_and_the_child_runs,
 }
 
-const CAPACITY: u64 = 64;
-
-/// The worker's rings: its jobs, and their results.
-struct Rings {
-    jobs: Ring<u64>,
-    results: Ring<u64>,
-}
-
-impl Rings {
-    fn new() -> Self {
-        let options = RingOptions::new(CAPACITY);
-        Self {
-            jobs: options.create_anonymous().expect("a ring"),
-            results: options.create_anonymous().expect("a ring"),
-        }
-    }
-
-    fn receive(arguments: &[String]) -> Self {
-        let socket = socket(arguments);
-        Self {
-            jobs: handoff::receive(&socket).expect("a ring"),
-            results: handoff::receive(&socket).expect("a ring"),
-        }
-    }
-
-    /// Starts a worker with both.
-    fn worker(&self) -> Child {
-        let (child, socket) = start("worker");
-        handoff::send(&socket, &self.jobs).expect("it is sent");
-        handoff::send(&socket, &self.results).expect("it is sent");
-        child
-    }
-}
-
-/// Doubles this many numbers; then peeks at the next one.
-fn worker(arguments: &[String]) {
-    let Rings { jobs, results } = Rings::receive(arguments);
-    let mut jobs = jobs.consumer().expect("the role is free");
-    let mut results = results.producer().expect("the role is free");
-    say("ready");
-    let count: u64 = hear().parse().expect("a number");
-    for _ in 0..count {
+/// Doubles three numbers; then peeks at the next one, and waits for the kill.
+fn double(socket: UnixStream) {
+    let mut jobs = consumer(&receive::<u64>(&socket));
+    let mut results = producer(&receive::<u64>(&socket));
+    for _ in 0..3 {
         let job = jobs.pop_timeout(PATIENCE).expect("a job");
         results.push_timeout(2 * job, PATIENCE).expect("room");
     }
-    let next = jobs.peek_timeout(PATIENCE).map(|job| job.read());
-    say(next.map_or("none".to_owned(), |job| job.to_string()));
-    hear();
+    let next = jobs.peek_timeout(PATIENCE).expect("a job").read();
+    tell(&socket, next as u8);
+    hear(&socket);
 }
 
-fn the_death_of_a_worker_is_noticed() {
-    let rings = Rings::new();
-    let mut jobs = rings.jobs.producer().expect("the role is free");
-    let mut results = rings.results.consumer().expect("the role is free");
-    assert_eq!(
-        results.try_pop(),
-        Err(PopError::Empty),
-        "no process has attached yet"
-    );
-    let mut child = rings.worker();
-    child.expect("ready");
-    child.tell("1");
-    jobs.try_push(21).expect("there is room");
-    jobs.try_push(4).expect("there is room");
-    child.expect("4");
-    assert!(!jobs.is_abandoned() && !results.is_abandoned());
-    let waiting = move || {
-        let last = results.pop();
-        (last, results.pop(), results)
-    };
-    let (last, none, results) = while_waiting(waiting, || child.kill());
-    assert_eq!((last, none), (Ok(42), Err(PopError::Abandoned)));
-    assert!(jobs.is_abandoned() && results.is_abandoned());
-    drop(rings.jobs.consumer().expect("its holder has died"));
-    drop(rings.results.producer().expect("its holder has died"));
-}
-
-fn a_new_worker_continues_at_the_stored_positions() {
+fn a_new_worker_continues_where_the_killed_one_stopped() {
     const WORKERS: u64 = 5;
-    let rings = Rings::new();
-    let mut jobs = rings.jobs.producer().expect("the role is free");
-    let mut results = rings.results.consumer().expect("the role is free");
+    let [jobs, results] = [(); 2].map(|()| anonymous::<u64>(64));
+    let (mut jobs_in, mut results_out) = (producer(&jobs), consumer(&results));
+    let nothing = results_out.try_pop();
+    assert_eq!(nothing, Err(PopError::Empty), "no process has attached yet");
     for job in 0..=3 * WORKERS {
-        jobs.try_push(job).expect("there is room");
+        jobs_in.try_push(job).expect("there is room");
     }
-    for worker in 0..WORKERS {
-        let mut child = rings.worker();
-        child.expect("ready");
-        assert_eq!(jobs.peer_epoch(), worker + 1);
-        child.tell("3");
-        child.expect(&(3 * worker + 3).to_string());
-        child.kill();
+    for number in 0..WORKERS {
+        let worker = Worker::start(double);
+        worker.send(&jobs);
+        worker.send(&results);
+        assert_eq!(u64::from(hear(&worker.socket)), 3 * number + 3);
+        assert_eq!(jobs_in.peer_epoch(), number + 1);
+        assert!(!jobs_in.is_abandoned() && !results_out.is_abandoned());
+        thread::scope(|scope| {
+            let results = scope.spawn(|| [(); 4].map(|()| results_out.pop()));
+            kill(worker.pid);
+            let doubled = [0, 1, 2].map(|job| Ok(2 * (3 * number + job)));
+            let [first, second, third] = doubled;
+            let all = [first, second, third, Err(PopError::Abandoned)];
+            assert_eq!(results.join().expect("no panic"), all);
+        });
+        assert!(jobs_in.is_abandoned() && results_out.is_abandoned());
     }
-    for job in 0..3 * WORKERS {
-        assert_eq!(results.pop_timeout(PATIENCE), Ok(2 * job));
-    }
-    assert_eq!(results.try_pop(), Err(PopError::Empty));
-    assert_eq!(results.pop_timeout(PATIENCE), Err(PopError::Abandoned));
+    drop((consumer(&jobs), producer(&results)));
 }
 
+/// It creates a ring, sends it and pushes.
 fn the_creator_may_die_first() {
-    let (mut child, socket) = start("creator");
-    let ring = handoff::receive::<u64>(&socket).expect("a ring");
-    child.expect("ready");
-    let mut consumer = ring.consumer().expect("the role is free");
-    child.kill();
-    assert_eq!(consumer.pop_timeout(PATIENCE), Ok(1));
-    assert_eq!(consumer.pop_timeout(PATIENCE), Ok(2));
-    assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
-    let mut producer = ring.producer().expect("its holder has died");
-    producer.try_push(3).expect("there is room");
+    let worker = Worker::start(|socket| {
+        let ring = anonymous::<u64>(64);
+        let mut producer = producer(&ring);
+        producer.try_push(1).expect("there is room");
+        quoit::handoff::send(&socket, &ring).expect("it is sent");
+        producer.try_push(2).expect("there is room");
+        tell(&socket, 0);
+        hear(&socket);
+    });
+    let ring = receive::<u64>(&worker.socket);
+    hear(&worker.socket);
+    let mut consumer = consumer(&ring);
+    kill(worker.pid);
+    for expected in [Ok(1), Ok(2), Err(PopError::Abandoned)] {
+        assert_eq!(consumer.pop_timeout(PATIENCE), expected);
+    }
+    producer(&ring).try_push(3).expect("there is room");
     assert_eq!(consumer.pop_timeout(PATIENCE), Ok(3));
 }
 
-/// Creates a ring, sends it and pushes.
-fn creator(arguments: &[String]) {
-    let options = RingOptions::new(CAPACITY);
-    let ring = options.create_anonymous::<u64>().expect("a ring");
-    let mut producer = ring.producer().expect("the role is free");
-    producer.try_push(1).expect("there is room");
-    handoff::send(&socket(arguments), &ring).expect("it is sent");
-    producer.try_push(2).expect("there is room");
-    hold();
+/// The parent has a role of a ring that it received.
+fn a_role_is_free_when_the_parent_is_killed_and_the_child_runs() {
+    let worker = Worker::start(|socket| {
+        let _producer = producer(&receive::<u64>(&socket));
+        let Some(child) = fork() else {
+            tell(&socket, 0);
+            tell(&socket, hear(&socket));
+            done();
+        };
+        ending(child);
+    });
+    let ring = anonymous::<u64>(64);
+    worker.send(&ring);
+    hear(&worker.socket);
+    let mut consumer = consumer(&ring);
+    assert!(!consumer.is_abandoned());
+    let socket = worker.socket.try_clone().expect("a descriptor");
+    kill(worker.pid);
+    assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
+    drop(producer(&ring));
+    tell(&socket, 7);
+    assert_eq!(hear(&socket), 7, "the child runs");
 }

@@ -1,12 +1,13 @@
 //! The memory of a ring without a name, and its lifetime.
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use crate::common::refused::refused;
+use crate::common::refused::{is, refused};
+use crate::common::rings::{anonymous, consumer, producer};
+use crate::handoff::wire::file;
 use quoit::{Error, PopError, PushError, Ring, RingOptions};
 
 crate::common::suite::tests! {
@@ -17,50 +18,35 @@ crate::common::suite::tests! {
     a_ring_larger_than_the_machine_is_an_error,
 }
 
-fn ring(capacity: u64) -> Ring<u64> {
-    let ring = RingOptions::new(capacity).create_anonymous();
-    ring.expect("a ring")
-}
-
-/// Its memfd.
-fn file(ring: &Ring<u64>) -> File {
-    let descriptor = ring.descriptor().expect("it is anonymous");
-    let file = descriptor.try_clone_to_owned().map(File::from);
-    file.expect("a descriptor is free")
-}
-
 /// Longer than several liveness checks of a wait.
 const SOME_CHECKS: Duration = Duration::from_millis(350);
 
 fn it_is_never_superseded() {
-    let ring = ring(1);
-    let mut consumer = ring.consumer().expect("the role is free");
-    assert_eq!(consumer.pop_timeout(SOME_CHECKS), Err(PopError::TimedOut));
-    drop(consumer);
-    let mut producer = ring.producer().expect("the role is free");
+    let ring = anonymous::<u64>(1);
+    let timed_out = consumer(&ring).pop_timeout(SOME_CHECKS);
+    assert_eq!(timed_out, Err(PopError::TimedOut));
+    let mut producer = producer(&ring);
     producer.try_push(1).expect("there is room");
     let left = producer.push_timeout(2, SOME_CHECKS);
-    assert!(matches!(left, Err(PushError::Abandoned(2))), "{left:?}");
+    assert_eq!(left, Err(PushError::Abandoned(2)));
     ring.sync_all().expect("it needs no disk");
 }
 
 fn unlink_supersedes_it() {
-    let ring = ring(64);
-    let producer = ring.producer().expect("the role is free");
-    assert!(matches!(ring.unlink(), Err(Error::InUse { .. })));
-    drop(producer);
+    let ring = anonymous::<u64>(64);
+    let held = producer(&ring);
+    is!(ring.unlink() => Err(Error::InUse { .. }));
+    drop(held);
     ring.unlink().expect("no process holds it");
-    let refusals = [ring.producer().err(), ring.consumer().err()];
-    for refusal in refusals {
-        assert!(matches!(refusal, Some(Error::Superseded { .. })));
-    }
     let descriptor = ring.descriptor().expect("it is anonymous");
     let again = RingOptions::default().open_descriptor::<u64>(descriptor);
-    assert!(matches!(again, Err(Error::Superseded { .. })));
+    for refusal in [ring.producer().err(), ring.consumer().err(), again.err()] {
+        is!(refusal => Some(Error::Superseded { .. }));
+    }
 }
 
 fn it_cannot_change_its_size() {
-    let ring = ring(64);
+    let ring = anonymous::<u64>(64);
     let file = file(&ring);
     let length = file.metadata().expect("a length").len();
     assert_eq!(length % 4096, 0);
@@ -81,7 +67,7 @@ fn it_has_the_requested_mode() {
         let metadata = file(&ring).metadata().expect("a mode");
         metadata.permissions().mode() & 0o7777
     };
-    assert_eq!(mode(ring(64)), 0o600);
+    assert_eq!(mode(anonymous(64)), 0o600);
     let public = RingOptions::new(64).mode(0o666).create_anonymous();
     assert_eq!(mode(public.expect("a ring")), 0o666);
 }

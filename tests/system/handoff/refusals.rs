@@ -2,23 +2,21 @@
 //! descriptor is kept.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use quoit::handoff::{self, HandoffError};
-use quoit::{Corrupt, Error, Ring, RingOptions, Shape};
+use quoit::{Corrupt, Error, RingOptions, Shape};
 use rustix::process::Resource;
 
-use crate::common::child::Child;
 use crate::common::names::{files_in, shared_memory_directory};
 use crate::common::process::{alarm, handle, set_limit};
 use crate::common::refused::{is, refused};
-use crate::common::rings::{ends, named};
+use crate::common::rings::{anonymous, ends, named};
 use crate::common::segment_file::{CAPACITY, LAYOUT, LENGTH, SUPERSEDED};
-use crate::handoff::wire::{memfd, message, ring, send};
+use crate::handoff::wire::{memfd, message, ring, send, set_option};
 use crate::handoff::{pair, patient};
 
 crate::common::suite::tests! {
@@ -30,8 +28,7 @@ crate::common::suite::tests! {
     a_socket_that_ends_or_does_not_wait_is_an_error,
     a_socket_that_adds_ancillary_data_works,
     a_process_without_free_descriptors_gets_an_error,
-    a_signal_ends_the_wait;
-    parts: with_few_descriptors, interrupted
+    a_signal_ends_the_wait,
 }
 
 /// The seals of a ring.
@@ -67,16 +64,14 @@ fn an_invalid_message_is_refused() {
     let one = [good.as_raw_fd()];
     for bytes in [&b"hello"[..], b"quoit-fd", &message(1)[..15], &[0; 100]] {
         for sent in [&one[..], &[]] {
-            let refusal = refusal::<u64>(bytes, sent);
-            assert!(matches!(refusal, HandoffError::OtherMessage), "{refusal:?}");
+            is!(refusal::<u64>(bytes, sent) => HandoffError::OtherMessage);
         }
     }
     // A few bytes ahead of the message make it invalid.
     let (ours, theirs) = pair();
     send(&ours, b"hello", &[]);
     send(&ours, &message(1), &one);
-    let refusal_of_both = handoff::receive::<u64>(&theirs).err();
-    assert!(matches!(refusal_of_both, Some(HandoffError::OtherMessage)));
+    is!(handoff::receive::<u64>(&theirs) => Err(HandoffError::OtherMessage));
     for version in [0, 2, u64::MAX] {
         let refusal = refusal::<u64>(&message(version), &one);
         refused!(refusal is HandoffError::VersionMismatch { found, expected });
@@ -90,8 +85,7 @@ fn an_invalid_message_is_refused() {
     }
     for count in [29, 253] {
         let sent = vec![good.as_raw_fd(); count];
-        let refusal = refusal::<u64>(&message(1), &sent);
-        assert!(matches!(refusal, HandoffError::CutOff), "{refusal:?}");
+        is!(refusal::<u64>(&message(1), &sent) => HandoffError::CutOff);
     }
 }
 
@@ -110,19 +104,20 @@ fn a_descriptor_that_is_not_a_ring_is_refused() {
         opened.open(&path).expect("the ring's file")
     };
     let null = File::open("/dev/null").expect("there is one");
-    for file in [&null as &dyn AsRawFd, &socket, &opened(libc::O_PATH)] {
+    let folder = File::open(directory.path()).expect("a directory");
+    for file in [
+        &null as &dyn AsRawFd,
+        &socket,
+        &opened(libc::O_PATH),
+        &folder,
+    ] {
         is_wrong(file, "it is not a memfd");
     }
-    is_wrong(
-        &File::open(directory.path()).expect("a directory"),
-        "it is not a memfd",
-    );
     drop(named);
 
     let good = ring::<u64>(64);
     for seals in [0, libc::F_SEAL_GROW, libc::F_SEAL_SEAL] {
-        let file = memfd(&good, seals);
-        is_wrong(&file, "it is not sealed against shrinking");
+        is_wrong(&memfd(&good, seals), "it is not sealed against shrinking");
     }
     is_wrong(&opened(0), "it is not sealed against shrinking");
     for seal in [libc::F_SEAL_WRITE, libc::F_SEAL_FUTURE_WRITE] {
@@ -148,11 +143,11 @@ fn a_ring_of_another_kind_is_refused() {
     is!(with(LAYOUT, &[2]) => Error::VersionMismatch { found: 2, .. });
     is!(with(CAPACITY, &[63]) => Error::Corrupt(Corrupt { field: "capacity", .. }));
     is!(with(LENGTH, &[0; 8]) => Error::Corrupt(Corrupt { field: "length", .. }));
-    assert!(matches!(with(SUPERSEDED, &[1]), Error::Superseded { .. }));
-    let frames = refused(&memfd(&ring::<[u8]>(64), SEALS));
-    assert!(matches!(frames, Error::ShapeMismatch { .. }), "{frames:?}");
-    let others = refused(&memfd(&ring::<i64>(64), SEALS));
-    assert!(matches!(others, Error::SchemaMismatch { .. }), "{others:?}");
+    is!(with(SUPERSEDED, &[1]) => Error::Superseded { .. });
+    let frames = memfd(&ring::<[u8]>(64), SEALS);
+    is!(refused(&frames) => Error::ShapeMismatch { .. });
+    let others = memfd(&ring::<i64>(64), SEALS);
+    is!(refused(&others) => Error::SchemaMismatch { .. });
     // The unchanged copy is accepted, although another process created it.
     let (ours, theirs) = pair();
     send(&ours, &message(1), &[memfd(&good, SEALS).as_raw_fd()]);
@@ -160,11 +155,6 @@ fn a_ring_of_another_kind_is_refused() {
     let (mut producer, mut consumer) = ends(&ring);
     producer.try_push(7).expect("there is room");
     assert_eq!(consumer.try_pop(), Ok(7));
-}
-
-fn anonymous() -> Ring<u64> {
-    let ring = RingOptions::new(64).create_anonymous();
-    ring.expect("a ring")
 }
 
 fn a_ring_with_a_name_is_not_sent() {
@@ -175,114 +165,82 @@ fn a_ring_with_a_name_is_not_sent() {
     refused!(refusal => HandoffError::Named { name: shown });
     assert_eq!(shown, name.as_str());
     drop(ours);
-    let nothing = handoff::receive::<u64>(&theirs).err();
-    assert!(matches!(nothing, Some(HandoffError::Closed)), "{nothing:?}");
+    is!(handoff::receive::<u64>(&theirs) => Err(HandoffError::Closed));
 }
 
 fn a_ring_is_not_sent_to_a_closed_socket() {
-    let ring = anonymous();
+    let ring = anonymous::<u64>(64);
     let (ours, theirs) = pair();
     ours.set_nonblocking(true).expect("it does not wait");
-    let mut sent = 0;
-    let refusal = loop {
-        match handoff::send(&ours, &ring) {
-            Ok(()) => sent += 1,
-            Err(refusal) => break refusal,
-        }
-    };
-    assert!(matches!(refusal, HandoffError::TimedOut), "{refusal:?}");
+    let sends = std::iter::repeat_with(|| handoff::send(&ours, &ring));
+    let sent = sends.take_while(Result::is_ok).count();
+    is!(handoff::send(&ours, &ring) => Err(HandoffError::TimedOut));
     for _ in 0..sent {
         let received = handoff::receive::<u64>(&theirs).expect("a ring");
         assert_eq!(received.incarnation(), ring.incarnation());
     }
     drop(theirs);
-    let refusal = handoff::send(&ours, &ring).err();
-    assert!(matches!(refusal, Some(HandoffError::Closed)), "{refusal:?}");
+    is!(handoff::send(&ours, &ring) => Err(HandoffError::Closed));
 }
 
 fn a_socket_that_ends_or_does_not_wait_is_an_error() {
-    let ring = anonymous();
+    let ring = anonymous::<u64>(64);
     let (ours, theirs) = pair();
     let receive = || handoff::receive::<u64>(&theirs);
     theirs.set_nonblocking(true).expect("it does not wait");
-    assert!(matches!(receive(), Err(HandoffError::TimedOut)));
+    is!(receive() => Err(HandoffError::TimedOut));
     theirs.set_nonblocking(false).expect("it may wait");
     let soon = Some(Duration::from_millis(1));
     theirs.set_read_timeout(soon).expect("a timeout");
-    assert!(matches!(receive(), Err(HandoffError::TimedOut)));
+    is!(receive() => Err(HandoffError::TimedOut));
     // Nothing was taken: the next message is complete.
     handoff::send(&ours, &ring).expect("it is sent");
     let received = receive().expect("a ring");
     assert_eq!(received.incarnation(), ring.incarnation());
     (&ours).write_all(b"quo").expect("it is sent");
     drop(ours);
-    assert!(matches!(receive(), Err(HandoffError::OtherMessage)));
-    assert!(matches!(receive(), Err(HandoffError::Closed)));
+    is!(receive() => Err(HandoffError::OtherMessage));
+    is!(receive() => Err(HandoffError::Closed));
 }
 
 fn a_socket_that_adds_ancillary_data_works() {
     let (ours, theirs) = pair();
-    let on: libc::c_int = 1;
-    // SAFETY: the option is an integer, which outlives the call.
-    let set = unsafe {
-        libc::setsockopt(
-            theirs.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PASSCRED,
-            (&raw const on).cast(),
-            size_of_val(&on) as libc::socklen_t,
-        )
-    };
-    assert_eq!(set, 0, "{}", io::Error::last_os_error());
-    handoff::send(&ours, &anonymous()).expect("it is sent");
+    set_option(&theirs, libc::SO_PASSCRED, 1).expect("an option");
+    handoff::send(&ours, &anonymous::<u64>(64)).expect("it is sent");
     handoff::receive::<u64>(&theirs).expect("a ring");
 }
 
-fn a_process_without_free_descriptors_gets_an_error() {
-    Child::start("with_few_descriptors", &[]).succeeds();
-}
-
 /// Receives with no free descriptor, with one, and so on.
-fn with_few_descriptors(_: &[String]) {
-    let ring = anonymous();
+fn a_process_without_free_descriptors_gets_an_error() {
+    let ring = anonymous::<u64>(64);
     let (ours, theirs) = pair();
     set_limit(Resource::Nofile, 32);
     let all = || std::iter::from_fn(|| File::open("/dev/null").ok()).collect::<Vec<_>>();
-    let mut answers = Vec::new();
-    for free in 0..3 {
+    let answers = [0, 1, 2].map(|free| {
         handoff::send(&ours, &ring).expect("it takes no descriptor");
         let mut taken = all();
         taken.truncate(taken.len() - free);
         let received = handoff::receive::<u64>(&theirs);
-        answers.push(match &received {
-            Ok(_) => "received".to_owned(),
-            Err(refusal) => refusal.to_string(),
-        });
         let kept = usize::from(received.is_ok());
         assert_eq!(all().len(), free - kept, "unusable descriptors are closed");
-    }
-    let [none, one, two] = answers.as_slice() else {
-        unreachable!("there are three");
-    };
+        received.map_or_else(|refusal| refusal.to_string(), |_| "received".to_owned())
+    });
+    let [none, one, two] = answers;
     assert!(none.contains("lost in transit") && none.contains("ulimit -n"));
     assert!(one.contains("could not reopen") && one.contains("ulimit -n"));
     assert_eq!(two, "received");
 }
 
-fn a_signal_ends_the_wait() {
-    Child::start("interrupted", &[]).succeeds();
-}
-
 /// Receives while signals come.
-fn interrupted(_: &[String]) {
+fn a_signal_ends_the_wait() {
     extern "C" fn nothing(_: libc::c_int) {}
     handle(libc::SIGALRM, nothing);
     alarm(Duration::from_millis(1));
-    let (ours, theirs): (UnixStream, UnixStream) = pair();
+    let (ours, theirs) = pair();
     let refusal = handoff::receive::<u64>(&theirs).err();
     refused!(refusal => HandoffError::Io(error));
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     alarm(Duration::ZERO);
-    handoff::send(&ours, &anonymous()).expect("it is sent");
+    handoff::send(&ours, &anonymous::<u64>(64)).expect("it is sent");
     handoff::receive::<u64>(&patient(theirs)).expect("nothing was lost");
 }

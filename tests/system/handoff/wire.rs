@@ -6,7 +6,9 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 
-use quoit::{RingOptions, Shape};
+use quoit::{Ring, Shape};
+
+use crate::common::rings::anonymous;
 
 /// The message of `handoff::send` for a version, without the descriptor.
 pub(crate) fn message(version: u64) -> Vec<u8> {
@@ -56,14 +58,37 @@ pub(crate) fn memfd(bytes: &[u8], seals: libc::c_int) -> File {
     file
 }
 
+/// The memfd of a ring.
+pub(crate) fn file<T: Shape + ?Sized>(ring: &Ring<T>) -> File {
+    let descriptor = ring.descriptor().expect("it is anonymous");
+    let file = descriptor.try_clone_to_owned().map(File::from);
+    file.expect("a descriptor is free")
+}
+
 /// The bytes of a new ring.
 pub(crate) fn ring<T: Shape + ?Sized>(capacity: u64) -> Vec<u8> {
-    let ring = RingOptions::new(capacity).create_anonymous::<T>();
-    let ring = ring.expect("a ring");
-    let file = ring.descriptor().expect("it is anonymous");
-    let file = File::from(file.try_clone_to_owned().expect("a descriptor is free"));
+    let file = file(&anonymous::<T>(capacity));
     let mut bytes = vec![0; file.metadata().expect("a length").len() as usize];
-    file.read_exact_at(&mut bytes, 0)
-        .expect("it has this length");
+    let read = file.read_exact_at(&mut bytes, 0);
+    read.expect("it has this length");
     bytes
+}
+
+/// Switches an option of a socket; `None` if the kernel has no such option.
+pub(crate) fn set_option(
+    socket: &UnixStream,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> Option<()> {
+    // SAFETY: the option is an integer, which outlives the call.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            option,
+            (&raw const value).cast(),
+            size_of_val(&value) as libc::socklen_t,
+        )
+    };
+    (set == 0).then_some(())
 }

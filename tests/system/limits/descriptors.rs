@@ -2,28 +2,23 @@
 //! an error and closes all of them.
 
 use std::fs::File;
-use std::path::Path;
 
 use quoit::{Error, Producer, RingOptions, StalePolicy};
 use rustix::process::Resource;
 
-use crate::common::names::files_in;
-use crate::common::process::{plays_in_a_directory, set_limit};
+use crate::common::names::{files_in, shared_memory_directory};
+use crate::common::process::set_limit;
 use crate::limits::is_refused;
 
 crate::common::suite::tests! {
-    too_few_descriptors_are_an_error_at_every_call;
-    parts: under_a_descriptor_limit
+    too_few_descriptors_are_an_error_at_every_call,
 }
 
 fn too_few_descriptors_are_an_error_at_every_call() {
-    plays_in_a_directory("under_a_descriptor_limit");
-}
-
-fn under_a_descriptor_limit(arguments: &[String]) {
-    set_limit(Resource::Nofile, 32);
-    let directory = Path::new(&arguments[0]);
+    let private = shared_memory_directory();
+    let directory = private.path();
     let name = &directory.join("ring");
+    set_limit(Resource::Nofile, 32);
     let options = RingOptions::new(64);
     let replacing = options.clone().stale(StalePolicy::Replace);
     let (nothing, a_ring) = ([].as_slice(), ["ring"].as_slice());
@@ -43,11 +38,8 @@ fn under_a_descriptor_limit(arguments: &[String]) {
     let replaced = with_few("replace", || replacing.create::<u64>(name), has(a_ring));
     drop((ring, replaced));
     with_few("unlink", || quoit::unlink(name), has(a_ring));
-    with_few(
-        "open_or_create",
-        || options.open_or_create::<u64>(name),
-        has(nothing),
-    );
+    let open_or_create = || options.open_or_create::<u64>(name);
+    drop(with_few("open_or_create", open_or_create, has(nothing)));
 
     let anonymous = || options.create_anonymous::<u64>();
     let ring = with_few("create_anonymous", anonymous, has(a_ring));
@@ -62,10 +54,12 @@ fn under_a_descriptor_limit(arguments: &[String]) {
     let taken = take_all_but(1);
     let created = Producer::<u64>::create(name, 64);
     drop(taken);
-    is_refused(created, libc::EMFILE, ["could not", "ulimit -n"]);
+    is_refused(created, libc::EMFILE, SAYS);
     let open_or_create = || Producer::<u64>::open_or_create(name, 64);
     drop(with_few("an endpoint", open_or_create, has(a_ring)));
 }
+
+const SAYS: [&str; 2] = ["could not", "ulimit -n"];
 
 /// Calls with no free descriptor, with one, and so on until the call succeeds. A failed
 /// call must leave everything `as_before`.
@@ -79,7 +73,7 @@ fn with_few<R>(call: &str, attempt: impl Fn() -> Result<R, Error>, as_before: im
             assert!(free > 0, "{call} takes a descriptor");
             return done;
         }
-        is_refused(result, libc::EMFILE, ["could not", "ulimit -n"]);
+        is_refused(result, libc::EMFILE, SAYS);
         assert_eq!(still_free, free, "{call} keeps descriptors");
         as_before();
     }

@@ -3,25 +3,24 @@
 use std::fs;
 use std::path::Path;
 
-use quoit::{Consumer, Error, FrameProducer, RingOptions, StalePolicy};
+use quoit::{Consumer, Error, RingOptions, StalePolicy};
 
+use crate::common::fork::in_a_directory;
 use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::files_in;
-use crate::common::process::plays_in_a_directory;
 use crate::common::refused::refused;
+use crate::common::rings::producer;
 
 crate::common::suite::tests! {
-    a_ring_in_huge_pages_behaves_like_any_other;
-    parts: on_huge_pages
+    a_ring_in_huge_pages_behaves_like_any_other,
 }
 
 fn a_ring_in_huge_pages_behaves_like_any_other() {
-    plays_in_a_directory("on_huge_pages");
+    in_a_directory(on_huge_pages);
 }
 
 /// In free huge pages; the gate reserves some.
-fn on_huge_pages(arguments: &[String]) {
-    let directory = Path::new(&arguments[0]);
+fn on_huge_pages(directory: &Path) {
     let mounted =
         own_mounts().and_then(|()| mount(c"none", directory, c"hugetlbfs", 0, c"pagesize=2M"));
     if let Err(error) = mounted {
@@ -33,11 +32,7 @@ fn on_huge_pages(arguments: &[String]) {
     let path = directory.join("ring");
     let huge = RingOptions::new(1 << 16).prefault(true).lock_memory(true);
     let before = free();
-    let mut producer = huge
-        .create::<u64>(&path)
-        .expect("a page")
-        .producer()
-        .expect("the role is free");
+    let mut producer = producer(&huge.create::<u64>(&path).expect("a page"));
     assert_eq!((free(), length(&path)), (before - 1, PAGE));
     let mut consumer = Consumer::<u64>::open(&path).expect("the role is free");
     for _ in 0..3 {
@@ -57,12 +52,8 @@ fn on_huge_pages(arguments: &[String]) {
     assert_eq!(available, least);
     assert!(hint.contains("vm.nr_hugepages"));
     let replacing = RingOptions::new(64).stale(StalePolicy::Replace);
-    drop(
-        replacing
-            .create::<[u8]>(&path)
-            .expect("no process holds it"),
-    );
-    let mut producer = FrameProducer::open(&path).expect("the role is free");
+    let replaced = replacing.create::<[u8]>(&path);
+    let mut producer = self::producer(&replaced.expect("no process holds it"));
     producer.push(b"in a huge page").expect("room");
     assert_eq!(files_in(directory), ["ring"]);
     drop(producer);

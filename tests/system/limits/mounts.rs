@@ -4,23 +4,23 @@ use std::path::Path;
 
 use quoit::{Consumer, Error, Producer, Ring, RingOptions, StalePolicy};
 
+use crate::common::fork::in_a_directory;
 use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
 use crate::common::names::{RingName, files_in};
-use crate::common::process::plays_in_a_directory;
+use crate::common::refused::is;
+use crate::common::rings::anonymous;
 use crate::limits::is_refused;
 
 crate::common::suite::tests! {
     a_read_only_file_system_is_an_error,
-    only_a_ring_without_a_name_needs_proc;
-    parts: on_a_read_only_file_system, without_proc
+    only_a_ring_without_a_name_needs_proc,
 }
 
 fn a_read_only_file_system_is_an_error() {
-    plays_in_a_directory("on_a_read_only_file_system");
+    in_a_directory(on_a_read_only_file_system);
 }
 
-fn on_a_read_only_file_system(arguments: &[String]) {
-    let directory = Path::new(&arguments[0]);
+fn on_a_read_only_file_system(directory: &Path) {
     if let Err(error) = mount_a_megabyte(directory) {
         return eprintln!("[no private mounts: {error}]  ");
     }
@@ -42,12 +42,11 @@ fn on_a_read_only_file_system(arguments: &[String]) {
 }
 
 fn only_a_ring_without_a_name_needs_proc() {
-    plays_in_a_directory("without_proc");
+    in_a_directory(without_proc);
 }
 
 /// A draft then has a name, because a nameless file cannot be linked.
-fn without_proc(arguments: &[String]) {
-    let directory = Path::new(&arguments[0]);
+fn without_proc(directory: &Path) {
     let mounted = own_mounts();
     let hidden = mounted.and_then(|()| mount(c"none", Path::new("/proc"), c"tmpfs", 0, c""));
     if let Err(error) = hidden {
@@ -57,16 +56,14 @@ fn without_proc(arguments: &[String]) {
     let plain = RingName::new("without-proc");
     let path = directory.join("ring");
     for name in [plain.as_ref(), path.as_path()] {
-        let ring = RingOptions::new(64).create::<u64>(name).expect("a ring");
-        let mut producer = ring.producer().expect("the role is free");
+        let mut producer = Producer::<u64>::create(name, 64).expect("a ring");
         let mut consumer = Consumer::<u64>::open(name).expect("the role is free");
         producer.push(7).expect("the consumer is attached");
         assert_eq!(consumer.pop(), Ok(7));
         let again = Producer::<u64>::open(name).err();
-        assert!(matches!(again, Some(Error::InUse { .. })), "{again:?}");
+        is!(again => Some(Error::InUse { .. }));
         let again = RingOptions::new(64).create::<u64>(name).err();
-        let there = matches!(again, Some(Error::AlreadyExists { in_use: true, .. }));
-        assert!(there, "{again:?}");
+        is!(again => Some(Error::AlreadyExists { in_use: true, .. }));
         drop((producer, consumer));
         let replacing = RingOptions::new(64).stale(StalePolicy::Replace);
         replacing.create::<u64>(name).expect("no process holds it");
@@ -76,8 +73,7 @@ fn without_proc(arguments: &[String]) {
     }
     assert_eq!(files_in(directory), [""; 0]);
 
-    let ring = RingOptions::new(64).create_anonymous::<u64>();
-    let ring = ring.expect("a ring");
+    let ring = anonymous::<u64>(64);
     let refused = |result| is_refused(result, libc::ENOENT, ["reopen", "mount /proc"]);
     refused(ring.producer().map(drop));
     let descriptor = ring.descriptor().expect("it is anonymous");

@@ -1,4 +1,4 @@
-//! One form of sleep, and the words that pass it to a child.
+//! One form of sleep.
 
 use std::time::Duration;
 
@@ -6,13 +6,12 @@ use quoit::{DoorbellKind, Fences, RingOptions, Role};
 
 use super::waits::Way;
 use crate::common::forbid::forbid;
-use crate::common::sleep_state::{EndState, SleepPage};
 
 /// The words for the fences.
 pub(crate) const FENCES: [&str; 3] = ["asymmetric", "symmetric", "no-membarrier"];
 
 /// Which endpoint sleeps, how it waits, and on which doorbell.
-#[derive(Clone)]
+#[derive(Debug)]
 pub(crate) struct Form {
     pub(crate) sleeper: Role,
     pub(crate) way: Way,
@@ -44,22 +43,6 @@ impl Form {
         forms
     }
 
-    /// As arguments of a child.
-    pub(crate) fn words(&self) -> [String; 4] {
-        [
-            self.sleeper.to_string(),
-            format!("{:?}", self.way),
-            format!("{:?}", self.doorbell),
-            self.fences.to_owned(),
-        ]
-    }
-
-    pub(crate) fn parse(words: &[String]) -> Self {
-        let mut forms = Self::all().into_iter();
-        let form = forms.find(|form| form.words() == *words);
-        form.expect("a form")
-    }
-
     /// Options under which every wait goes to sleep at once. A producer waits
     /// for room if the ring holds one message.
     pub(crate) fn options(&self) -> RingOptions {
@@ -87,22 +70,5 @@ impl Form {
     /// Whether the endpoints' processes are registered for barriers.
     pub(crate) fn has_barriers(&self) -> bool {
         self.fences == FENCES[0]
-    }
-
-    /// Whether the sleeper sleeps, or is about to.
-    pub(crate) fn is_parked(&self, page: &SleepPage) -> bool {
-        match self.sleeper {
-            Role::Producer => page.producer_is_parked(),
-            _ => page.consumer_is_parked(),
-        }
-    }
-
-    /// The counters of the sleeper and its peer.
-    pub(crate) fn counts(&self, page: &SleepPage) -> [EndState; 2] {
-        let state = page.read();
-        match self.sleeper {
-            Role::Producer => [state.producer, state.consumer],
-            _ => [state.consumer, state.producer],
-        }
     }
 }

@@ -1,14 +1,15 @@
 //! The pace of a waker: one message for each sleep.
 
 use std::fs;
-use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use quoit::Role;
+
 use super::form::Form;
-use crate::common::child::hear;
 use crate::common::clock::until;
 use crate::common::dice::Dice;
+use crate::common::names::RingName;
 use crate::common::sleep_state::SleepPage;
 use crate::common::threads::tasks;
 
@@ -18,32 +19,29 @@ const HASTY: u64 = 4;
 
 /// A waker's view of the sleeper.
 pub(crate) struct Pace {
-    /// The number of messages.
-    pub(crate) count: u64,
     /// The number of messages that were sent while the sleeper slept in the kernel.
     pub(crate) sleeping: u64,
-    form: Form,
+    /// Its process and its role.
+    pub(crate) sleeper: u32,
+    role: Role,
     page: SleepPage,
-    sleeper: u32,
     dice: Dice,
 }
 
 impl Pace {
-    pub(crate) fn new(name: &str, form: &Form, begin: fn() -> u64) -> Self {
-        let page = SleepPage::open(&Path::new("/dev/shm").join(name));
+    pub(crate) fn new(form: &Form, name: &RingName, sleeper: u32) -> Self {
         Self {
-            count: begin(),
-            sleeper: hear().parse().expect("a process"),
             sleeping: 0,
-            form: form.clone(),
-            page,
+            sleeper,
+            role: form.sleeper,
+            page: SleepPage::open(&name.file()),
             dice: Dice(1),
         }
     }
 
     /// Returns when the next message is due: the sleeper sleeps, or is about to.
     pub(crate) fn pass(&mut self) {
-        until("the sleeper sleeps", || self.form.is_parked(&self.page));
+        until("the sleeper sleeps", || self.page.is_parked(self.role));
         if self.dice.roll(HASTY) == 0 {
             return;
         }

@@ -4,10 +4,6 @@ use quoit::{Consumer, DoorbellKind, PopError, Producer, PushError, RingOptions, 
 
 use crate::common::descriptors::becomes_readable;
 
-/// A message's number, and a time: when it was sent to a sleeping consumer, or
-/// when a sleeping producer had returned from the push before it.
-pub(crate) type Stamped = [u64; 2];
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Plain,
@@ -30,7 +26,7 @@ impl Way {
     ];
 
     /// A consumer's pop, which waits for a message.
-    pub(crate) fn pops(self, mut consumer: Consumer<Stamped>) -> Box<dyn FnMut() -> Stamped> {
+    pub(crate) fn pops(self, mut consumer: Consumer<u64>) -> Box<dyn FnMut() -> u64> {
         match self {
             Self::Plain => Box::new(move || consumer.pop().expect("the producer is attached")),
             Self::Select => {
@@ -67,7 +63,7 @@ impl Way {
     }
 
     /// A producer's push, which waits for room.
-    pub(crate) fn pushes(self, mut producer: Producer<Stamped>) -> Box<dyn FnMut(Stamped)> {
+    pub(crate) fn pushes(self, mut producer: Producer<u64>) -> Box<dyn FnMut(u64)> {
         match self {
             Self::Plain => {
                 Box::new(move |message| producer.push(message).expect("the consumer is attached"))

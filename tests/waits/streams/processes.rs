@@ -1,25 +1,28 @@
 //! Two real processes: ten million messages of each shape, and a hundred million with
-//! `QUOIT_SOAK=1`; rings that are nearly always full or empty; and a ping-pong.
+//! `QUOIT_SOAK=1`; rings that are nearly always full or empty; every wait strategy on every
+//! doorbell and with both forms of fences; and a ping-pong.
 
 use std::env;
+use std::time::Duration;
 
-use quoit::{PopError, RingOptions};
+use quoit::{DoorbellKind, Fences, PopError, RingOptions, WaitStrategy};
 
 use super::{Short, receive, send};
 use crate::common::PATIENCE;
 use crate::common::calls::{Calls, Wait, pop, push};
-use crate::common::child::{Child, say};
+use crate::common::fork::{done, ending, fork, work_as_long_as_the_parent};
 use crate::common::names::RingName;
+use crate::common::rings::{consumer, named, producer};
 use crate::common::segment_file::{RIDE_POSITION, SegmentFile};
+use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
     records_arrive_whole_once_and_in_order,
     frames_arrive_whole_once_and_in_order,
-    records_pass_through_a_single_slot,
-    frames_pass_through_a_ring_of_two,
-    records_are_echoed,
-    frames_are_echoed;
-    parts: sender_of_records, sender_of_frames, echo_of_records, echo_of_frames
+    messages_pass_through_a_ring_of_one_or_two,
+    records_arrive_with_every_wait_strategy,
+    frames_arrive_with_every_wait_strategy,
+    messages_are_echoed,
 }
 
 /// The number of messages of a stream.
@@ -33,108 +36,113 @@ fn many() -> u64 {
 /// The number of messages of a ping-pong.
 const FEWER: u64 = 20_000;
 
-/// Starts `sender` on a ring of this capacity, and receives.
-fn stream<T: Calls + ?Sized>(sender: &str, capacity: u64, messages: u64) {
-    let name = RingName::new(sender);
-    // The positions wrap after a lap.
-    let options = RingOptions::new(capacity).first_position(0u64.wrapping_sub(capacity));
-    let ring = options.create::<T>(&name).expect("a ring");
-    let mut consumer = ring.consumer().expect("the role is free");
-    let child = Child::start(sender, &[name.as_str(), &messages.to_string()]);
-    child.expect("ready");
-    receive::<T>(&mut consumer, messages);
-    child.succeeds();
+/// Runs the work of the other process in a child, and `here` in this one.
+fn beside(there: impl FnOnce(), here: impl FnOnce()) {
+    let Some(child) = fork() else {
+        work_as_long_as_the_parent();
+        there();
+        done();
+    };
+    here();
+    assert_eq!(ending(child), 0, "the child succeeds");
 }
 
-fn sender_of_records(words: &[String]) {
-    sender::<Short>(words);
+/// Receives what a child sends; returns the ring's name.
+fn stream<T: Calls + ?Sized>(options: &RingOptions, messages: u64) -> RingName {
+    let (ring, name) = named::<T>("stream", options);
+    let sends = || {
+        let ring = options.open::<T>(&name).expect("the ring");
+        send::<T>(&mut producer(&ring), messages);
+    };
+    beside(sends, || receive::<T>(&mut consumer(&ring), messages));
+    name
 }
 
-fn sender_of_frames(words: &[String]) {
-    sender::<[u8]>(words);
-}
-
-fn sender<T: Calls + ?Sized>(words: &[String]) {
-    let ring = RingOptions::default().open::<T>(&words[0]);
-    let mut producer = ring
-        .expect("the ring")
-        .producer()
-        .expect("the role is free");
-    say("ready");
-    send::<T>(&mut producer, words[1].parse().expect("a number"));
+/// The positions wrap after a lap.
+fn wrapping(capacity: u64) -> RingOptions {
+    RingOptions::new(capacity).first_position(0u64.wrapping_sub(capacity))
 }
 
 fn records_arrive_whole_once_and_in_order() {
-    stream::<Short>("sender_of_records", 1024, many());
+    stream::<Short>(&wrapping(1024), many());
 }
 
 fn frames_arrive_whole_once_and_in_order() {
-    stream::<[u8]>("sender_of_frames", 1 << 16, many());
+    stream::<[u8]>(&wrapping(1 << 16), many());
 }
 
-fn records_pass_through_a_single_slot() {
-    stream::<Short>("sender_of_records", 1, FEWER);
+fn messages_pass_through_a_ring_of_one_or_two() {
+    stream::<Short>(&wrapping(1), FEWER);
+    stream::<[u8]>(&wrapping(256), FEWER);
 }
 
-fn frames_pass_through_a_ring_of_two() {
-    stream::<[u8]>("sender_of_frames", 256, FEWER);
-}
-
-/// Sends one message at a time to `echo`, and waits for its echo.
-fn ping_pong<T: Calls + ?Sized>(echo: &str, capacity: u64) {
-    let names = [RingName::new("there"), RingName::new("back")];
-    let rings = [&names[0], &names[1]].map(|name| {
-        let ring = RingOptions::new(capacity).create::<T>(name);
-        ring.expect("a ring")
-    });
-    let mut producer = rings[0].producer().expect("the role is free");
-    let mut consumer = rings[1].consumer().expect("the role is free");
-    let child = Child::start(echo, &[names[0].as_str(), names[1].as_str()]);
-    child.expect("ready");
-    for number in 0..FEWER {
-        push::<T>(&mut producer, &T::varied(number), Wait::Forever).expect("the echo is attached");
-        let answer = pop::<T>(&mut consumer, Wait::Until(PATIENCE.into()));
-        assert_eq!(answer, Ok(T::varied(number)));
+/// The capacity is so small that both endpoints have to wait often.
+fn arrive<T: Calls + ?Sized>(capacity: u64) {
+    let options = RingOptions::new(capacity);
+    let [spin, yields, adaptive] = [
+        WaitStrategy::Spin,
+        WaitStrategy::Yield,
+        WaitStrategy::Adaptive,
+    ]
+    .map(|strategy| options.clone().wait_strategy(strategy));
+    let parks = [options.clone(), options.spin(Duration::ZERO)];
+    for (never_parks, options) in [(true, spin), (true, yields), (false, adaptive)]
+        .into_iter()
+        .chain(parks.map(|options| (false, options)))
+    {
+        for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
+            for fences in [Fences::Asymmetric, Fences::Symmetric] {
+                let options = options.clone().doorbell(doorbell).fences(fences);
+                let name = stream::<T>(&options, 30_000);
+                let state = SleepPage::open(&name.file()).read();
+                let rescues = state.producer.rescues + state.consumer.rescues;
+                assert_eq!(rescues, 0, "{options:?}: a wake was lost");
+                let parks = state.producer.parks + state.consumer.parks;
+                assert!(!never_parks || parks == 0, "{options:?}: {parks} parks");
+            }
+        }
     }
-    drop(producer);
-    // No message arrives twice.
-    let last = pop::<T>(&mut consumer, Wait::Until(PATIENCE.into()));
-    assert_eq!(last, Err(PopError::Abandoned));
-    child.succeeds();
-    for name in &names {
+}
+
+fn records_arrive_with_every_wait_strategy() {
+    arrive::<Short>(16);
+}
+
+fn frames_arrive_with_every_wait_strategy() {
+    arrive::<[u8]>(1024);
+}
+
+/// Sends one message at a time to a child, and waits for its echo.
+fn ping_pong<T: Calls + ?Sized>(capacity: u64) {
+    let options = RingOptions::new(capacity);
+    let [(there, to), (back, from)] = ["there", "back"].map(|test| named::<T>(test, &options));
+    let echo = || {
+        let [to, from] = [&to, &from].map(|name| options.open::<T>(name).expect("the ring"));
+        let (mut consumer, mut producer) = (consumer(&to), producer(&from));
+        while let Ok(message) = pop::<T>(&mut consumer, Wait::Forever) {
+            push::<T>(&mut producer, &message, Wait::Forever).expect("it is attached");
+        }
+    };
+    beside(echo, || {
+        let (mut producer, mut consumer) = (producer(&there), consumer(&back));
+        let patient = Wait::Until(PATIENCE.into());
+        for number in 0..FEWER {
+            let message = T::varied(number);
+            push::<T>(&mut producer, &message, patient).expect("the echo is attached");
+            assert_eq!(pop::<T>(&mut consumer, patient), Ok(message));
+        }
+        drop(producer);
+        // No message arrives twice.
+        let last = pop::<T>(&mut consumer, patient);
+        assert_eq!(last, Err(PopError::Abandoned));
+    });
+    for name in [to, from] {
         let ride = SegmentFile::open(&name.file()).read(RIDE_POSITION);
-        assert_ne!(
-            ride, 0,
-            "no message was copied inline, although both had caught up"
-        );
+        assert_ne!(ride, 0, "no message was copied inline");
     }
 }
 
-fn echo_of_records(words: &[String]) {
-    echo::<Short>(words);
-}
-
-fn echo_of_frames(words: &[String]) {
-    echo::<[u8]>(words);
-}
-
-fn echo<T: Calls + ?Sized>(words: &[String]) {
-    let [there, back] = [&words[0], &words[1]].map(|name| {
-        let ring = RingOptions::default().open::<T>(name);
-        ring.expect("the ring")
-    });
-    let mut consumer = there.consumer().expect("the role is free");
-    let mut producer = back.producer().expect("the role is free");
-    say("ready");
-    while let Ok(message) = pop::<T>(&mut consumer, Wait::Forever) {
-        push::<T>(&mut producer, &message, Wait::Forever).expect("the consumer is attached");
-    }
-}
-
-fn records_are_echoed() {
-    ping_pong::<Short>("echo_of_records", 8);
-}
-
-fn frames_are_echoed() {
-    ping_pong::<[u8]>("echo_of_frames", 1024);
+fn messages_are_echoed() {
+    ping_pong::<Short>(8);
+    ping_pong::<[u8]>(1024);
 }

@@ -109,40 +109,22 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
     }
 
     fn write(&mut self, choices: &mut Choices<'_>) {
-        let Some(producer) = &mut self.producer else {
-            return;
-        };
         let memory = self.quiet.then_some(self.memory);
-        let mut place = producer.place(T::UNIT, memory);
-        let untouched = producer.untouched(&place);
-        let before = producer.end.position();
-        let answer = T::write(&mut producer.end, choices, &mut place);
-        producer.base = place.base;
-        let moved = producer.end.position().wrapping_sub(before);
-        assert!(moved <= place.laps * producer.end.capacity());
-        self.tally.count("published", moved != 0);
-        producer.stayed(untouched, 0..usize::MAX, &place, self.tally);
-        producer.judge(answer, &["head"], self.tally);
+        if let Some(producer) = &mut self.producer {
+            let step = |end: &mut T::Producer, place: &mut Place| T::write(end, choices, place);
+            let moved = producer.step(T::UNIT, memory, step, &["head"], self.tally);
+            self.tally.count("published", moved);
+        }
     }
 
     fn read(&mut self, choices: &mut Choices<'_>) {
-        let Some(consumer) = &mut self.consumer else {
-            return;
-        };
         let memory = self.quiet.then_some(self.memory);
-        let mut place = consumer.place(T::UNIT, memory);
-        let untouched = consumer.untouched(&place);
-        let before = consumer.end.position();
-        let answer = T::read(&mut consumer.end, choices, &mut place);
-        consumer.base = place.base;
-        let after = consumer.end.position();
-        consumer.lingers = (after == before || place.looks_on).then_some(after);
-        let moved = after.wrapping_sub(before);
-        assert!(moved <= place.laps * consumer.end.capacity());
-        self.tally.count("delivered", moved != 0);
-        consumer.stayed(untouched, 0..usize::MAX, &place, self.tally);
-        let fields = ["tail", "frame length", "padding"];
-        consumer.judge(answer, &fields, self.tally);
+        if let Some(consumer) = &mut self.consumer {
+            let fields = ["tail", "frame length", "padding"];
+            let step = |end: &mut T::Consumer, place: &mut Place| T::read(end, choices, place);
+            let moved = consumer.step(T::UNIT, memory, step, &fields, self.tally);
+            self.tally.count("delivered", moved);
+        }
     }
 
     /// The getters of an endpoint.
@@ -274,6 +256,29 @@ impl<E: End> Watched<E> {
             seen: 0,
             wrong: 0,
         }
+    }
+
+    /// A call, with all checks; these fields may poison it. Returns whether it has moved.
+    fn step(
+        &mut self,
+        unit: usize,
+        memory: Option<Memory>,
+        call: impl FnOnce(&mut E, &mut Place) -> Answer,
+        fields: &[&str],
+        tally: &mut Tally,
+    ) -> bool {
+        let mut place = self.place(unit, memory);
+        let untouched = self.untouched(&place);
+        let before = self.end.position();
+        let answer = call(&mut self.end, &mut place);
+        self.base = place.base;
+        let after = self.end.position();
+        self.lingers = (after == before || place.looks_on).then_some(after);
+        let moved = after.wrapping_sub(before);
+        assert!(moved <= place.laps * self.end.capacity());
+        self.stayed(untouched, 0..usize::MAX, &place, tally);
+        self.judge(answer, fields, tally);
+        moved != 0
     }
 
     /// All getters of an endpoint, and perhaps `close`.

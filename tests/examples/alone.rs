@@ -1,0 +1,208 @@
+//! The examples that need no other program: as a whole, with a closed output, interrupted, without
+//! one of their processes, and their help.
+
+use std::fs;
+use std::path::Path;
+
+use super::common::names::RingName;
+use super::example::*;
+
+/// A command and its output, where `..` stands for any text.
+const RUNS: &[&str] = &[
+    "calculator --calls 20000 => ..\n20000 calls answered, 20 of them refused, 1 server killed",
+    "demo --count 20000 => ..\nrecords    20000 sent     20000 verified ..\
+        \nframes     20000 sent     20000 verified ..\
+        \npipe        2000 sent      2000 verified ..\
+        \nsocket      2000 sent      2000 verified ..\
+        \nround trip, ns   trips     p50     p90     p99   p99.9       max..\
+        \nrecords           1990 ..\nframes            1990 ..\
+        \npipe                90 ..\nsocket              90 ..",
+    "doorbells --trips 500 => ..\n500 numbers returned over futexes, and 500 over semaphores",
+    "event_loop --ticks 2000 => one loop: 2000 ticks, 200 orders, 200 lines echoed",
+    "exactly_once --payments 20000 --kills 40 => 20000 payments, 40 kills: each booked exactly once",
+    "journal --writers 2 --records 2000 => ..\n2 writers killed, no record lost or torn",
+    "latency --trips 1000 => p50: .. ns\np99: ..",
+    "pipe --words 100000 => 800000 bytes with CRC-32 a928cb27 on both sides",
+    "profiler --milliseconds 20 => ..",
+    #[cfg(feature = "shared_memory")]
+    "shmem --count 10000 => 10000 numbers went through a Shmem, and their sum is 49995000",
+    "tcp_gateway --lines 100 => ..\n400 lines of 4 connections, each in order, none lost",
+    "three_feeds --ticks 20000 => south is killed\nsouth has closed or crashed, all ..\
+        \nsouth is back\n3 feeds of 20000 ticks, 1 killed, 1 crash and 1 restart reported, none lost",
+    "udp_echo --datagrams 500 => Hello, UDP Server!\n500 datagrams echoed by another process",
+    "workers --workers 1 --below 0 => 0 primes below 0, counted by 1 workers",
+    "workers --workers 3 --below 20000 => 2262 primes below 20000, counted by 3 workers",
+    "workers --workers 5 --below 1500 => 239 primes below 1500, counted by 5 workers",
+];
+
+/// The examples that others start, with their options.
+const OTHERS: &[&str] = &[
+    "consumer --name --capacity --count",
+    "frames --count --name",
+    "producer --name --capacity --count --rate",
+    #[cfg(not(feature = "shared_memory"))]
+    "shmem",
+];
+
+/// Whether the text is this, with any text for each `..`.
+fn matches(text: &str, pattern: &str) -> bool {
+    let mut rest = text;
+    for (index, piece) in pattern.split("..").enumerate() {
+        let Some(place) = rest.find(piece).filter(|&place| index > 0 || place == 0) else {
+            return false;
+        };
+        rest = &rest[place + piece.len()..];
+    }
+    rest.is_empty() || pattern.ends_with("..")
+}
+
+/// Each runs, and leaves nothing; it ends with success even if no process reads what it says.
+#[test]
+fn an_example_says_what_it_did() {
+    for run in RUNS {
+        let (words, expected) = run.split_once(" => ").expect("a command and its output");
+        let example = start(words);
+        let process = example.pid();
+        let said = example.end().text();
+        assert!(matches(said.trim_end(), expected), "{words}:\n{said}");
+        assert!(said.lines().all(|line| line.len() < 80), "{said}");
+        assert!(!said.contains('\x1b'), "{said}");
+        assert!(names_of(words, process).is_empty(), "{words}");
+        start_on(closed(), words).end().quietly();
+    }
+}
+
+/// Examples, and the names and the children of one that has begun.
+const ENDLESS: [(&str, usize, usize); 11] = [
+    ("calculator --calls", 2, 0),
+    ("demo --count", 1, 0),
+    ("doorbells --trips", 2, 0),
+    ("exactly_once --payments", 1, 0),
+    ("journal --writers", 1, 0),
+    ("latency --trips", 2, 0),
+    ("pipe --words", 0, 1),
+    ("tcp_gateway --lines", 1, 0),
+    ("three_feeds --ticks", 3, 0),
+    ("udp_echo --datagrams", 1, 0),
+    ("workers --below", 0, 3),
+];
+
+#[test]
+fn an_interrupted_example_leaves_nothing() {
+    for (words, names, processes) in ENDLESS {
+        for signal in [libc::SIGINT, libc::SIGTERM] {
+            let example = begun(words, names, processes);
+            let process = example.pid();
+            match signal {
+                libc::SIGINT => ctrl_c(&example),
+                _ => example.signal(signal),
+            }
+            let ended = example.end();
+            // The examples of the network have said what they did before.
+            if !words.starts_with("tcp_gateway") && !words.starts_with("udp_echo") {
+                ended.is(128 + signal, "", "interrupted\n");
+            }
+            ended.with(128 + signal, "interrupted\n");
+            assert!(names_of(words, process).is_empty(), "{words}");
+        }
+    }
+}
+
+#[test]
+fn an_example_whose_child_is_killed_fails_and_leaves_nothing() {
+    for (words, processes, ring, why) in [
+        (
+            "demo --count",
+            1,
+            "/reports",
+            "error: far ended with signal: 9",
+        ),
+        (
+            "exactly_once --kills 0 --payments",
+            2,
+            "/ring",
+            "ended with signal: 9",
+        ),
+        ("pipe --words", 1, "/quoit-pipe-", "signal: 9"),
+    ] {
+        let example = begun(words, 1, processes);
+        let process = example.pid();
+        until("its child has attached", || {
+            let maps = fs::read_to_string(format!("/proc/{}/maps", children(process)[0]));
+            maps.is_ok_and(|maps| maps.contains(ring))
+        });
+        signal(children(process)[0], libc::SIGKILL);
+        let ended = example.end();
+        assert_eq!(ended.said(), "");
+        ended.with(1, why);
+        assert!(names_of(words, process).is_empty(), "{words}");
+    }
+}
+
+#[test]
+fn help_is_enough() {
+    for words in RUNS.iter().chain(OTHERS) {
+        let (words, _) = words.split_once(" => ").unwrap_or((words, ""));
+        let mut words = words.split(' ');
+        let example = words.next().expect("an example");
+        let help = run(&format!("{example} --help")).text();
+        assert!(help.lines().all(|line| line.len() <= 100), "{help}");
+        for option in words.filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option), "{example} {option}");
+            if option != "--name" {
+                let refused = run(&format!("{example} {option} many"));
+                refused.with(2, option);
+            }
+        }
+    }
+}
+
+#[test]
+fn invalid_arguments_are_refused_with_advice() {
+    let ring = RingName::new("advice");
+    let holder = end_of(&ring, "consumer --capacity 64");
+    until("there is a ring", || ring.file().exists());
+    for (words, advice) in [
+        (&*format!("producer --name {ring}"), "ask for 64"),
+        ("consumer --capacity 1000", "power of two"),
+        ("producer --name ", "cannot name a ring"),
+        ("producer --rate fast", "--rate <MESSAGES>"),
+        ("consumer --rate 5", "try '--help'"),
+        ("demo --count 0", "not in 1.."),
+        ("demo fast", "try '--help'"),
+    ] {
+        let ended = run(words);
+        assert!(ended.code.is_some_and(|code| code > 0), "{ended:?}");
+        assert_eq!(ended.said(), "");
+        assert!(ended.errors.starts_with("error: "), "{ended:?}");
+        assert!(ended.errors.contains(advice), "{ended:?}");
+    }
+    drop(holder);
+}
+
+#[test]
+fn no_example_prints_in_a_way_that_panics() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut examples = Vec::new();
+    for folder in ["", "common", "demo"] {
+        for entry in fs::read_dir(root.join(folder)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("text");
+                for call in ["print!(", "println!("] {
+                    assert!(!text.contains(call), "{call} in {}", path.display());
+                }
+                let name = path.file_stem().filter(|_| folder.is_empty());
+                examples.extend(name.map(|name| name.to_string_lossy().into_owned()));
+            }
+        }
+    }
+    examples.push("demo".to_owned());
+    examples.sort();
+    let tested = RUNS.iter().chain(OTHERS);
+    let tested = tested.map(|words| words.split(' ').next().expect("an example"));
+    let mut tested: Vec<_> = tested.collect();
+    tested.sort_unstable();
+    tested.dedup();
+    assert_eq!(examples, tested, "each example is started by a test");
+}
