@@ -88,12 +88,13 @@ pub(crate) fn supervise(places: &[&Path], bench: impl FnOnce(Vec<PathBuf>) -> Ou
         return watch(places);
     };
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    SigSet::empty().thread_set_mask()?;
     die_of_panics();
     bench(env::split_paths(&directories).collect())
 }
 
 fn watch(places: &[&Path]) -> Outcome {
-    // Until the handler that forwards them is installed. The bench starts without blocked signals.
+    // Until the handler that forwards them is installed. The bench unblocks its own.
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     let directory = |place| TempDir::with_prefix_in("quoit-bench-", place);
     let directories = places.iter().map(directory);
