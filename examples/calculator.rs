@@ -83,7 +83,7 @@ fn call(calls: u64) -> Result<()> {
             match client.call_record::<_, u64>(&asked, MOMENT) {
                 // Dividing twice is harmless.
                 Err(CallError::TimedOut) => {}
-                Err(CallError::ServerGone) => thread::sleep(MOMENT),
+                Err(CallError::NoServer) => thread::sleep(MOMENT),
                 answer => break answer,
             }
             calculator.check()?;

@@ -104,19 +104,19 @@ fn read(ticks: u64) -> Result<()> {
                 }
             }
             // It has sent all that it had.
-            Ok(Selected::Gone(index)) if feeds[index].ticks.position() == ticks => {}
-            Ok(Selected::Gone(index)) => {
+            Ok(Selected::Abandoned(index)) if feeds[index].ticks.position() == ticks => {}
+            Ok(Selected::Abandoned(index)) => {
                 let feed = &mut feeds[index];
                 let (venue, read) = (feed.venue, feed.ticks.position());
                 say!("{venue} has closed or crashed, all {read} ticks are read");
                 gone += 1;
                 feed.sender = start(&feed.ring, ticks)?;
             }
-            Ok(Selected::Back(index)) => {
+            Ok(Selected::Attached(index)) => {
                 say!("{} is back", feeds[index].venue);
                 back += 1;
             }
-            // A sender that ends before it has attached is never reported as `Gone`.
+            // A sender that ends before it has attached is never reported as `Abandoned`.
             Err(SelectError::TimedOut) => {
                 for feed in &mut feeds {
                     feed.sender.check()?;

@@ -125,7 +125,7 @@ fn count(Options { below, workers }: Options) -> Result<()> {
                     at_work += 1;
                 }
             }
-            Ok(Selected::Gone(index) | Selected::Back(index)) => {
+            Ok(Selected::Abandoned(index) | Selected::Attached(index)) => {
                 workers[index].process.end()?;
                 return Err("a worker has closed its rings".into());
             }

@@ -205,7 +205,7 @@ impl Restart {
                 Some(News::Ready) => {
                     taken.push(consumer.try_pop().expect("ready, and there is nothing"));
                 }
-                Some(News::Gone) => {
+                Some(News::Abandoned) => {
                     reach(Abandoned);
                     let epoch = departed.expect("Gone was reported");
                     assert!(epoch <= truth.left.get(), "epoch {epoch} has not ended");
@@ -214,7 +214,7 @@ impl Restart {
                         return (taken, departures);
                     }
                 }
-                Some(News::Back) => reach(Attached),
+                Some(News::Attached) => reach(Attached),
                 None => match departed {
                     // No liveness check ends this sleep: a restarted peer always follows.
                     Some(epoch) => consumer.park(Goal {

@@ -50,7 +50,7 @@ enum Until {
 
 /// Why a wait found nothing.
 enum NothingFound {
-    PeerGone,
+    Abandoned,
     ReactorDied,
 }
 
@@ -101,7 +101,7 @@ where
                 Some(Outcome::ReactorDied) => break Err(NothingFound::ReactorDied),
                 Some(Outcome::Expired | Outcome::Late) if self.is_hopeless(until) => {
                     // First deliver what the peer published before.
-                    break attempt(&mut self.end).ok_or(NothingFound::PeerGone);
+                    break attempt(&mut self.end).ok_or(NothingFound::Abandoned);
                 }
                 _ => {}
             }
@@ -199,7 +199,7 @@ where
         let is_there = |_: &mut E| watch.is_reached(goal).then_some(());
         self.poll(cx, until, is_there)
             .map_err(|reason| match reason {
-                NothingFound::PeerGone => PeerError::Superseded,
+                NothingFound::Abandoned => PeerError::Superseded,
                 NothingFound::ReactorDied => PeerError::ReactorDied,
             })
     }
@@ -231,7 +231,7 @@ where
         let found = self.poll(cx, Until::Departed, has_left);
         found.map(|found| match found {
             Ok(()) => Ok(()),
-            Err(NothingFound::PeerGone) => self.departed(),
+            Err(NothingFound::Abandoned) => self.departed(),
             Err(NothingFound::ReactorDied) => Err(PeerError::ReactorDied),
         })
     }
@@ -281,7 +281,7 @@ impl<E: End<Cursor = ReadCursor>> AsyncEnd<E> {
         let found = self.poll(cx, Until::Work(1), attempt);
         found.map(|found| match found {
             Err(NothingFound::ReactorDied) => Err(PopError::ReactorDied),
-            Err(NothingFound::PeerGone) | Ok(Err(PopError::Abandoned)) => {
+            Err(NothingFound::Abandoned) | Ok(Err(PopError::Abandoned)) => {
                 Err(self.end.endpoint().abandoned())
             }
             Ok(found) => found,
@@ -341,7 +341,7 @@ impl<E: End<Cursor = WriteCursor>> AsyncEnd<E> {
         let found = self.poll(cx, Until::Work(wanted), attempt);
         found.map(|found| match found {
             Err(NothingFound::ReactorDied) => Err(ClaimError::ReactorDied),
-            Err(NothingFound::PeerGone) | Ok(Err(ClaimError::Abandoned)) => {
+            Err(NothingFound::Abandoned) | Ok(Err(ClaimError::Abandoned)) => {
                 Err(self.end.endpoint().abandoned().into())
             }
             Ok(found) => found,
@@ -357,7 +357,7 @@ impl<E: End<Cursor = WriteCursor>> AsyncEnd<E> {
         let found = self.poll(cx, Until::Work(1), attempt);
         found.map(|found| match found {
             Err(NothingFound::ReactorDied) => Err(NoRoom::ReactorDied),
-            Err(NothingFound::PeerGone) | Ok(Err(NoRoom::Abandoned)) => {
+            Err(NothingFound::Abandoned) | Ok(Err(NoRoom::Abandoned)) => {
                 Err(self.end.endpoint().abandoned())
             }
             Ok(found) => found,

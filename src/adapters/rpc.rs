@@ -83,7 +83,7 @@ pub enum CallError {
     TimedOut,
     /// There is no server: it has closed or crashed. The call stays in flight, and a restarted
     /// server may answer it.
-    ServerGone,
+    NoServer,
     /// There is no server, and none can attach: a ring was unlinked or replaced.
     Superseded,
     /// The handler's error, as text.
@@ -111,7 +111,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => f.write_str("no reply arrived in time"),
-            Self::ServerGone => f.write_str("there is no server; the call waits for another one"),
+            Self::NoServer => f.write_str("there is no server; the call waits for another one"),
             Self::Superseded => f.write_str(
                 "there is no server, and the ring was unlinked or replaced; open its name again",
             ),
@@ -135,7 +135,7 @@ impl fmt::Display for CallError {
 }
 
 debug_as_display!(enum CallError {
-    TimedOut, ServerGone, Superseded, Refused(text), NotInFlight, TooLong { max },
+    TimedOut, NoServer, Superseded, Refused(text), NotInFlight, TooLong { max },
     WrongLength { expected, found }, Corrupt
 });
 
@@ -146,7 +146,7 @@ impl From<ClaimError> for CallError {
         match error {
             // A plain endpoint does not use the reactor.
             ClaimError::Full | ClaimError::TimedOut | ClaimError::ReactorDied => Self::TimedOut,
-            ClaimError::Abandoned => Self::ServerGone,
+            ClaimError::Abandoned => Self::NoServer,
             ClaimError::Superseded => Self::Superseded,
             ClaimError::TooLong { max } => Self::TooLong {
                 max: max.saturating_sub(2 * WORD),
@@ -160,7 +160,7 @@ impl From<PopError> for CallError {
     fn from(error: PopError) -> Self {
         match error {
             PopError::Empty | PopError::TimedOut | PopError::ReactorDied => Self::TimedOut,
-            PopError::Abandoned => Self::ServerGone,
+            PopError::Abandoned => Self::NoServer,
             PopError::Superseded => Self::Superseded,
             // A peek of one frame has no buffer, and no number of frames.
             PopError::TooShort { .. } | PopError::TooMany { .. } | PopError::Corrupt => {
@@ -174,7 +174,7 @@ impl From<CallError> for io::Error {
     fn from(error: CallError) -> Self {
         let kind = match &error {
             CallError::TimedOut => io::ErrorKind::TimedOut,
-            CallError::ServerGone => io::ErrorKind::ConnectionReset,
+            CallError::NoServer => io::ErrorKind::ConnectionReset,
             CallError::Superseded => io::ErrorKind::StaleNetworkFileHandle,
             CallError::Refused(_) => io::ErrorKind::Other,
             CallError::NotInFlight | CallError::TooLong { .. } => io::ErrorKind::InvalidInput,

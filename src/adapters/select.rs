@@ -41,8 +41,8 @@ use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoo
 /// match select.wait(&mut [ticks.interest(), log.interest()], None)? {
 ///     Selected::Ready(0) => assert_eq!(ticks.try_pop()?, 7),
 ///     Selected::Ready(_) => unreachable!("the log is empty"),
-///     Selected::Gone(index) => println!("the producer of ring {index} closed or crashed"),
-///     Selected::Back(index) => println!("ring {index} has another producer"),
+///     Selected::Abandoned(index) => println!("the producer of ring {index} closed or crashed"),
+///     Selected::Attached(index) => println!("ring {index} has another producer"),
 /// }
 /// # Ok(())
 /// # }
@@ -53,13 +53,13 @@ use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoo
 /// Each endpoint is reported in this order, repeatedly:
 ///
 /// 1. [`Ready`](Selected::Ready) while there is a message or room. You read what a peer has
-///    published before `Gone` is reported.
-/// 2. [`Gone`](Selected::Gone), once each time a peer closes or crashes. The endpoint stays in the
+///    published before `Abandoned` is reported.
+/// 2. [`Abandoned`](Selected::Abandoned), once each time a peer closes or crashes. The endpoint stays in the
 ///    set, and costs nothing.
-/// 3. [`Back`](Selected::Back), once, when another peer has attached, even if that one has closed
+/// 3. [`Attached`](Selected::Attached), once, when another peer has attached, even if that one has closed
 ///    or crashed as well. Then `Ready` for what it has published.
 ///
-/// `Gone` and `Back` alternate. If a peer restarts before a wait has noticed that, neither is
+/// `Abandoned` and `Attached` alternate. If a peer restarts before a wait has noticed that, neither is
 /// reported, and its messages are `Ready` as any others:
 /// [`peer_epoch`](crate::Consumer::peer_epoch) counts each restart.
 ///
@@ -108,9 +108,9 @@ pub enum Selected {
     /// The peer of the endpoint at this index has closed or crashed, and the endpoint has
     /// neither messages nor room; or none has ever attached, and none can: the ring was
     /// unlinked or replaced. Reported once.
-    Gone(usize),
-    /// The endpoint at this index, which was `Gone`, has had another peer since. Reported once.
-    Back(usize),
+    Abandoned(usize),
+    /// The endpoint at this index, which was `Abandoned`, has had another peer since. Reported once.
+    Attached(usize),
 }
 
 /// Why [`Select::wait`] has no answer.
@@ -312,8 +312,8 @@ impl Select {
         self.next = index + 1;
         match news {
             News::Ready => Selected::Ready(index),
-            News::Gone => Selected::Gone(index),
-            News::Back => Selected::Back(index),
+            News::Abandoned => Selected::Abandoned(index),
+            News::Attached => Selected::Attached(index),
         }
     }
 
@@ -358,7 +358,7 @@ fn config<S: Selectable>(ends: &mut [S]) -> Result<WaitConfig, SelectError> {
 /// An endpoint in a wait.
 struct Waiting<'a> {
     interest: Interest<'a>,
-    /// The epoch of the peer that was reported as `Gone`.
+    /// The epoch of the peer that was reported as `Abandoned`.
     departed: Option<u64>,
 }
 

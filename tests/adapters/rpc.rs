@@ -566,14 +566,14 @@ fn a_service_continues_after_kill_9() {
                 server = names.start(&[], "echo_server");
             }
             while let Err(error) = client.finish(call, &mut reply) {
-                assert_eq!(error, CallError::ServerGone, "call {number} of {round}");
+                assert_eq!(error, CallError::NoServer, "call {number} of {round}");
             }
             assert_eq!(reply, request(number));
         }
         server.signal(libc::SIGSTOP);
         let call = start(&mut client, b"unanswered");
         server.kill();
-        assert_eq!(error_of(&mut client, &call), CallError::ServerGone);
+        assert_eq!(error_of(&mut client, &call), CallError::NoServer);
         client.cancel(call);
     }
 }

@@ -72,7 +72,7 @@ fn each_of_the_most_rings_can_end_the_wait() {
     consumer.skip(64).expect("records");
     let leaver = producers.remove(1);
     let event = event_while(&mut consumers, || drop(leaver));
-    assert_eq!(event, Selected::Gone(1));
+    assert_eq!(event, Selected::Abandoned(1));
 }
 
 fn shapes_and_roles_can_be_mixed() {

@@ -79,7 +79,7 @@ fn another_endpoint_at_the_same_place_has_its_own_reports() {
     let mut select = Select::new();
     for place in [0, 1, 2, 0] {
         let mut next = || select.wait(&mut [&mut producers[place]], Duration::ZERO);
-        assert_eq!(next().ok(), Some(Selected::Gone(0)), "{place}");
+        assert_eq!(next().ok(), Some(Selected::Abandoned(0)), "{place}");
         assert!(matches!(next(), Err(SelectError::TimedOut)), "{place}");
     }
     let interest = format!("{:?}", producers[0].interest());

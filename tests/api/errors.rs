@@ -181,7 +181,7 @@ fn every_error_has_a_text_a_kind_and_its_source() {
     });
     let of_a_call = rows! { CallError:
         TimedOut => TimedOut, "in time";
-        ServerGone => ConnectionReset, "waits for another one";
+        NoServer => ConnectionReset, "waits for another one";
         Superseded => StaleNetworkFileHandle, "open its name again";
         Refused("too large".to_owned()) => Other, "too large";
         NotInFlight => InvalidInput, "finished or forgotten";

@@ -130,7 +130,7 @@ const ALLOWED: [(&str, &str, &str); 5] = [
          bindings/python/src/select.rs bindings/python/tests/test_select.py \
          loom-tests/sleepers/mutants.rs loom-tests/sleepers/selected.rs \
          tests/adapters/select/departures.rs tests/adapters/select/sleeping.rs",
-        "an event's name, and the variant `Selected::Gone`",
+        "an event's name, and the variant `Selected::Abandoned`",
     ),
     (
         "lead|leads to",

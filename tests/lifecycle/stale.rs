@@ -239,7 +239,7 @@ fn an_endpoint_without_a_peer_is_superseded() {
         assert_eq!(consumer.pop(), Err(PopError::Superseded));
         assert_eq!(consumer.wait_for_peer(), Err(PeerError::Superseded));
         let gone = Select::new().wait(&mut [consumer.interest()], Some(PATIENCE));
-        assert_eq!(gone.expect("an answer"), Selected::Gone(0));
+        assert_eq!(gone.expect("an answer"), Selected::Abandoned(0));
     }
 }
 

@@ -152,7 +152,7 @@ where
             assert_eq!(producer.wait_for_peer_timeout(Deadline::NEVER), no_peer);
             if doorbell == DoorbellKind::Futex {
                 let selected = Select::new().wait(&mut [&mut consumer], None);
-                is!(selected => Ok(Selected::Gone(0)));
+                is!(selected => Ok(Selected::Abandoned(0)));
             }
             drop((producer, consumer, ring));
             done();
@@ -261,7 +261,7 @@ fn calls_of_other_inherited_endpoints_end() {
     in_a_child(|| {
         for _ in 0..2 {
             let called = client.call(b"hello?", &mut Vec::new(), PATIENCE);
-            is!(called => Err(CallError::ServerGone));
+            is!(called => Err(CallError::NoServer));
         }
     });
     assert!(segment(&name) == before, "the ring has changed");

@@ -118,14 +118,14 @@ fn short_waits_notice_a_death(
         },
         true => match select.wait(&mut [end.interest()], Some(short)) {
             Err(SelectError::TimedOut) => false,
-            selected => selected.expect("an answer") == Selected::Gone(0),
+            selected => selected.expect("an answer") == Selected::Abandoned(0),
         },
     };
     assert!(!is_gone(), "the peer lives");
     child.kill();
     let waits = (0..100).take_while(|_| !is_gone()).count();
     assert!(waits <= 10, "{role}, {options:?}: {waits} waits too many");
-    // A `Select` reports `Gone` once.
+    // A `Select` reports `Abandoned` once.
     assert_eq!(is_gone(), !selects, "{role}, {options:?}: before any wait");
 }
 

@@ -64,13 +64,13 @@
 #define QUOIT_FIELD_TAIL 2
 
 // The endpoint has something to do.
-#define QUOIT_READY 0
+#define QUOIT_SELECTED_READY 0
 
 // The peer of the endpoint has closed or crashed; reported once.
-#define QUOIT_GONE 1
+#define QUOIT_SELECTED_ABANDONED 1
 
 // Another peer has attached.
-#define QUOIT_BACK 2
+#define QUOIT_SELECTED_ATTACHED 2
 
 // The result of a call.
 typedef enum quoit_status {
@@ -560,7 +560,7 @@ struct quoit_select *quoit_select_new(void);
 void quoit_select_free(struct quoit_select *select);
 
 // Waits until one of the endpoints is ready, or its peer has closed, crashed or attached again. Stores
-// the place of that endpoint and what happened: QUOIT_READY, QUOIT_GONE or QUOIT_BACK. May
+// the place of that endpoint and what happened: QUOIT_SELECTED_READY, QUOIT_SELECTED_ABANDONED or QUOIT_SELECTED_ATTACHED. May
 // sleep.
 enum quoit_status quoit_select_wait(struct quoit_select *select,
                                     struct quoit_interest *ends,

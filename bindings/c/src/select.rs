@@ -9,11 +9,11 @@ use crate::status::quoit_status::{self, QUOIT_INVALID};
 use crate::status::{Fault, deadline, guard};
 
 /// The endpoint has something to do.
-pub const QUOIT_READY: u32 = 0;
+pub const QUOIT_SELECTED_READY: u32 = 0;
 /// The peer of the endpoint has closed or crashed; reported once.
-pub const QUOIT_GONE: u32 = 1;
+pub const QUOIT_SELECTED_ABANDONED: u32 = 1;
 /// Another peer has attached.
-pub const QUOIT_BACK: u32 = 2;
+pub const QUOIT_SELECTED_ATTACHED: u32 = 2;
 
 /// Waits until one of several endpoints is ready. Pass the same endpoints in the same order to
 /// each wait.
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn quoit_select_free(select: *mut quoit_select) {
 }
 
 /// Waits until one of the endpoints is ready, or its peer has closed, crashed or attached again. Stores
-/// the place of that endpoint and what happened: QUOIT_READY, QUOIT_GONE or QUOIT_BACK. May
+/// the place of that endpoint and what happened: QUOIT_SELECTED_READY, QUOIT_SELECTED_ABANDONED or QUOIT_SELECTED_ATTACHED. May
 /// sleep.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_select_wait(
@@ -124,9 +124,9 @@ pub unsafe extern "C" fn quoit_select_wait(
             unsafe { end.refresh() }.ok_or(QUOIT_INVALID)?;
         }
         (*index, *what) = match selected? {
-            Selected::Ready(index) => (index, QUOIT_READY),
-            Selected::Gone(index) => (index, QUOIT_GONE),
-            Selected::Back(index) => (index, QUOIT_BACK),
+            Selected::Ready(index) => (index, QUOIT_SELECTED_READY),
+            Selected::Abandoned(index) => (index, QUOIT_SELECTED_ABANDONED),
+            Selected::Attached(index) => (index, QUOIT_SELECTED_ATTACHED),
         };
         Ok(())
     })

@@ -58,8 +58,8 @@ impl Select {
         loop {
             match self.wait(py, &ends, wait)? {
                 Ok(Selected::Ready(index)) => return Ok((index, "ready")),
-                Ok(Selected::Gone(index)) => return Ok((index, "gone")),
-                Ok(Selected::Back(index)) => return Ok((index, "back")),
+                Ok(Selected::Abandoned(index)) => return Ok((index, "abandoned")),
+                Ok(Selected::Attached(index)) => return Ok((index, "attached")),
                 Err(SelectError::TimedOut) if !is_over(wait) => check(py, &ends)?,
                 Err(SelectError::TimedOut) => return Err(raise("TimedOut", SelectError::TimedOut)),
                 Err(error @ (SelectError::NoEnds | SelectError::TooManyEnds { .. })) => {

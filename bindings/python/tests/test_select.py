@@ -89,12 +89,12 @@ def test_a_departure_and_a_successor_are_told_once(name, peer):
         victim.kill()
         assert select.wait(HANG) == (consumer, "ready")
         assert consumer.pop() == b"last words"
-        assert select.wait(HANG) == (consumer, "gone")
+        assert select.wait(HANG) == (consumer, "abandoned")
         with pytest.raises(quoit.TimedOut):
             select.wait(0.15)
         successor = peer(code, name)
         successor.hear()
-        assert select.wait(HANG) == (consumer, "back")
+        assert select.wait(HANG) == (consumer, "attached")
         assert select.wait(HANG) == (consumer, "ready")
         successor.tell()
         successor.end()

@@ -172,7 +172,7 @@ impl Client {
     /// # Errors
     ///
     /// [`CallError::TimedOut`] if no room was freed in time, [`CallError::TooLong`] if it never
-    /// fits, [`CallError::ServerGone`] or [`CallError::Superseded`] if there is no room and no
+    /// fits, [`CallError::NoServer`] or [`CallError::Superseded`] if there is no room and no
     /// server, [`CallError::Corrupt`].
     ///
     /// # Real-time
@@ -209,7 +209,7 @@ impl Client {
     /// # Errors
     ///
     /// [`CallError::Refused`] if the handler failed; [`CallError::TimedOut`],
-    /// and the call is forgotten; [`CallError::ServerGone`], and the call stays
+    /// and the call is forgotten; [`CallError::NoServer`], and the call stays
     /// in flight, to be finished when the server has restarted;
     /// [`CallError::Superseded`], [`CallError::NotInFlight`],
     /// [`CallError::Corrupt`].

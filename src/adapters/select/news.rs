@@ -27,11 +27,11 @@ pub(crate) trait Asked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News {
     Ready,
-    Gone,
-    Back,
+    Abandoned,
+    Attached,
 }
 
-/// What was reported of the endpoint at one index: `Gone`, if no `Back` since.
+/// What was reported of the endpoint at one index: `Abandoned`, if no `Attached` since.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reported(Option<Departure>);
 
@@ -61,7 +61,7 @@ impl Reported {
             // close -> left: a consumer that has seen a restarted peer's message sees its epoch.
             if end.peer_epoch() != epoch {
                 self.0 = None;
-                return Some(News::Back);
+                return Some(News::Attached);
             }
             // Nothing new, unless the last messages of the previous peer were missed.
             return (found == Some(false)).then_some(News::Ready);
@@ -101,6 +101,6 @@ impl Reported {
             end: end.identity(),
             next_epoch: NonZero::<u64>::MIN.saturating_add(epoch),
         });
-        News::Gone
+        News::Abandoned
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::Selected::{Back, Gone, Ready};
+use quoit::Selected::{Abandoned, Attached, Ready};
 use quoit::{Interest, Ring, Role, Select, SelectError, Selectable, Selected};
 
 use super::{event, heap, options};
@@ -55,7 +55,7 @@ fn gone_is_reported_once_and_causes_no_wake_ups() {
     let mut select = Select::new();
     for _ in 0..2 {
         select = Select::new();
-        reports(&mut select, &mut ends, &[Some(Gone(0)), None]);
+        reports(&mut select, &mut ends, &[Some(Abandoned(0)), None]);
     }
     let page = SleepPage::open(&name.file());
     let before = page.read().consumer.parks;
@@ -71,17 +71,17 @@ fn gone_comes_before_back_and_back_before_ready() {
     let mut select = Select::new();
     drop(producer(&ring));
     for number in 0..5 {
-        reports(&mut select, &mut ends, &[Some(Gone(0)), None]);
+        reports(&mut select, &mut ends, &[Some(Abandoned(0)), None]);
         // A restarted peer attaches, publishes and closes between two waits.
         producer(&ring).try_push(number).expect("there is room");
-        let expected = [Some(Back(0)), Some(Ready(0)), Some(Ready(0))];
+        let expected = [Some(Attached(0)), Some(Ready(0)), Some(Ready(0))];
         reports(&mut select, &mut ends, &expected);
         assert_eq!(ends[0].try_pop(), Ok(number));
     }
     // A peer that attaches and stays.
-    reports(&mut select, &mut ends, &[Some(Gone(0))]);
+    reports(&mut select, &mut ends, &[Some(Abandoned(0))]);
     let mut successor = producer(&ring);
-    reports(&mut select, &mut ends, &[Some(Back(0)), None]);
+    reports(&mut select, &mut ends, &[Some(Attached(0)), None]);
     successor.try_push(7).expect("there is room");
     reports(&mut select, &mut ends, &[Some(Ready(0))]);
 }
@@ -100,7 +100,7 @@ fn gone_is_not_reported_if_a_new_peer_has_already_attached() {
     assert_eq!(ends[0].try_pop(), Ok(2));
     assert_eq!(ends[0].peer_epoch(), 2);
     drop(second);
-    reports(&mut select, &mut ends, &[Some(Gone(0))]);
+    reports(&mut select, &mut ends, &[Some(Abandoned(0))]);
 }
 
 /// A peer attaches, publishes and closes in a loop, at any point of a wait.
@@ -120,21 +120,21 @@ fn racing_peers_are_reported_in_order() {
         while count < PEERS || !is_gone {
             match event(&mut select, &mut ends) {
                 Ready(_) => {
-                    assert!(!is_gone, "it is reported ready before `Back`");
+                    assert!(!is_gone, "it is reported ready before `Attached`");
                     for number in ends[0].try_iter() {
                         assert_eq!(number, count, "none is lost");
                         count += 1;
                     }
                 }
                 report => {
-                    assert_eq!(is_gone, report == Back(0), "{report:?} is out of order");
+                    assert_eq!(is_gone, report == Attached(0), "{report:?} is out of order");
                     is_gone = !is_gone;
                     departures += u64::from(is_gone);
                 }
             }
         }
     });
-    print!("[{departures} of {PEERS} peers reported as Gone] ");
+    print!("[{departures} of {PEERS} peers reported as Abandoned] ");
 }
 
 fn a_producer_gets_reports_about_its_consumers() {
@@ -144,9 +144,9 @@ fn a_producer_gets_reports_about_its_consumers() {
     let mut select = Select::new();
     assert_eq!(next(&mut select, &mut ends), None, "none has attached yet");
     drop(consumer(&ring));
-    reports(&mut select, &mut ends, &[Some(Gone(0)), None]);
+    reports(&mut select, &mut ends, &[Some(Abandoned(0)), None]);
     let mut successor = consumer(&ring);
-    reports(&mut select, &mut ends, &[Some(Back(0)), None]);
+    reports(&mut select, &mut ends, &[Some(Attached(0)), None]);
     successor.try_pop().expect("a number");
     reports(&mut select, &mut ends, &[Some(Ready(0))]);
 }
@@ -158,7 +158,7 @@ fn a_superseded_ring_is_reported_gone_once() {
     let mut select = Select::new();
     assert_eq!(next(&mut select, &mut ends), None, "one may attach");
     fs::remove_file(name.file()).expect("it has a name");
-    assert_eq!(event(&mut select, &mut ends), Gone(1));
+    assert_eq!(event(&mut select, &mut ends), Abandoned(1));
     // Longer than the interval of checks.
     let timed_out = select.wait(&mut ends, Duration::from_millis(250));
     is!(timed_out => Err(SelectError::TimedOut));
@@ -170,7 +170,7 @@ fn an_own_closed_endpoint_is_reported_gone_once() {
     let _peer = consumer(&ring);
     ends[0].close();
     let mut select = Select::new();
-    reports(&mut select, &mut ends, &[Some(Gone(0))]);
+    reports(&mut select, &mut ends, &[Some(Abandoned(0))]);
     let page = SleepPage::open(&name.file());
     let before = page.read().producer.parks;
     let timed_out = select.wait(&mut ends, Duration::from_millis(150));
@@ -185,14 +185,14 @@ fn an_endpoint_at_another_index_is_a_new_endpoint() {
     drop(producer(&right_ring));
     let mut select = Select::new();
     let mut wait = |one: Interest<'_>, other: Interest<'_>| next(&mut select, &mut [one, other]);
-    assert_eq!(wait(left.interest(), right.interest()), Some(Gone(1)));
+    assert_eq!(wait(left.interest(), right.interest()), Some(Abandoned(1)));
     assert_eq!(wait(left.interest(), right.interest()), None);
     // At this index it is a different endpoint.
-    assert_eq!(wait(right.interest(), left.interest()), Some(Gone(0)));
+    assert_eq!(wait(right.interest(), left.interest()), Some(Abandoned(0)));
     assert_eq!(wait(right.interest(), left.interest()), None);
     drop(alive);
     // Although one was reported here.
-    assert_eq!(wait(right.interest(), left.interest()), Some(Gone(1)));
+    assert_eq!(wait(right.interest(), left.interest()), Some(Abandoned(1)));
 }
 
 /// A wait that always finds work must still check the peers.
@@ -213,6 +213,6 @@ fn a_busy_ring_does_not_hide_a_death() {
             other => break other,
         }
     };
-    assert_eq!(gone, Gone(1));
+    assert_eq!(gone, Abandoned(1));
     assert!(ends[1].is_abandoned() && ends[1].is_empty());
 }

@@ -92,8 +92,8 @@ fn selecting(words: &[String]) {
     loop {
         match select.wait(&mut consumers, None).expect("an event") {
             Selected::Ready(index) => count += consumers[index].try_iter().count(),
-            Selected::Gone(index) => say(format!("{count}, and {index} has closed")),
-            Selected::Back(index) => say(format!("{index} is back")),
+            Selected::Abandoned(index) => say(format!("{count}, and {index} has closed")),
+            Selected::Attached(index) => say(format!("{index} is back")),
         }
     }
 }

@@ -86,7 +86,10 @@ fn any_slice_of_endpoints_can_be_waited_for() {
     assert_eq!(ready(&mut select, &mut borrowed), 0);
     let (log, mut lines) = heap::<[u8]>();
     drop(log);
-    assert_eq!(event(&mut select, &mut [&mut lines]), Selected::Gone(0));
+    assert_eq!(
+        event(&mut select, &mut [&mut lines]),
+        Selected::Abandoned(0)
+    );
     assert_eq!(ready(&mut select, &mut producers), 1);
 }
 
@@ -121,7 +124,7 @@ fn neither_a_select_nor_a_wait_allocates() {
     drop(producers.remove(50));
     let before = ALLOCATED.get();
     let mut select = Select::new();
-    assert_eq!(event(&mut select, &mut consumers), Selected::Gone(50));
+    assert_eq!(event(&mut select, &mut consumers), Selected::Abandoned(50));
     assert_eq!(ready(&mut select, &mut consumers), 100);
     assert_eq!(consumers[100].try_pop(), Ok(1));
     let slept = select.wait(&mut consumers, Duration::from_millis(1));

@@ -117,7 +117,7 @@ fn count(error: CallError, tally: &mut Tally) -> Result<(), ()> {
             tally.corrupt += 1;
             Err(())
         }
-        CallError::TimedOut | CallError::ServerGone | CallError::Superseded => {
+        CallError::TimedOut | CallError::NoServer | CallError::Superseded => {
             tally.idle += 1;
             Ok(())
         }

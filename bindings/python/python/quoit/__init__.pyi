@@ -218,7 +218,7 @@ class Consumer(_OfRecords):
 
 class Selected(NamedTuple):
     endpoint: Producer | Consumer | FrameProducer | FrameConsumer
-    event: Literal["ready", "gone", "back"]
+    event: Literal["ready", "abandoned", "attached"]
 
 class Select:
     def __init__(

@@ -11,8 +11,8 @@ class Selected(NamedTuple):
 
     #: Which endpoint.
     endpoint: End
-    #: "ready": it has a message, or room. "gone": its peer closed or crashed, and all was read.
-    #: "back": it has another peer.
+    #: "ready": it has a message, or room. "abandoned": its peer closed or crashed, and all was read.
+    #: "attached": it has another peer.
     event: str
 
 
@@ -22,7 +22,7 @@ class Select(_native.Select):
     ``Select(ticks, orders, (answers, 100))``: consumers wait for a message, producers of
     records for room for one, and a producer of frames comes with the length of the frame that
     it has to push. Fair: of several that are ready, the one after the last answer comes first.
-    You get "gone" once for each peer that closed or crashed, and "back" for each new peer.
+    You get "abandoned" once for each peer that closed or crashed, and "attached" for each new peer.
     """
 
     def __new__(cls, *endpoints):
