@@ -87,7 +87,7 @@ fn read(ticks: u64) -> Result<()> {
     let venues = ["north", "south", "west"].into_iter();
     let feeds = venues.map(|venue| Feed::new(venue, ticks));
     let mut feeds = feeds.collect::<Result<Vec<_>>>()?;
-    let (mut kills, mut gone, mut back) = (0, 0, 0);
+    let (mut kills, mut abandoned, mut attached) = (0, 0, 0);
     let mut select = Select::new();
     while feeds.iter().any(|feed| feed.ticks.position() < ticks) {
         let selected = select.wait(&mut feeds, MOMENT);
@@ -109,12 +109,12 @@ fn read(ticks: u64) -> Result<()> {
                 let feed = &mut feeds[index];
                 let (venue, read) = (feed.venue, feed.ticks.position());
                 say!("{venue} has closed or crashed, all {read} ticks are read");
-                gone += 1;
+                abandoned += 1;
                 feed.sender = start(&feed.ring, ticks)?;
             }
             Ok(Selected::Attached(index)) => {
                 say!("{} is back", feeds[index].venue);
-                back += 1;
+                attached += 1;
             }
             // A sender that ends before it has attached is never reported as `Abandoned`.
             Err(SelectError::TimedOut) => {
@@ -126,7 +126,7 @@ fn read(ticks: u64) -> Result<()> {
         }
     }
     say!(
-        "3 feeds of {ticks} ticks, {kills} killed, {gone} crash and {back} restart reported, none lost"
+        "3 feeds of {ticks} ticks, {kills} killed, {abandoned} crash and {attached} restart reported, none lost"
     );
     Ok(())
 }

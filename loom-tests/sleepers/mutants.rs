@@ -32,9 +32,9 @@ mutants! {
 
 mutants! {
     OF_SELECT,
-    "reports Gone without a second poll": order = Order::NoSecondPoll;
+    "reports Abandoned without a second poll": order = Order::NoSecondPoll;
     "epoch read after the second poll": order = Order::EpochAfterSecondPoll;
-    "reports Gone without a poll after the check": order = Order::NoLastPoll;
+    "reports Abandoned without a poll after the check": order = Order::NoLastPoll;
     "epoch read after the check": order = Order::EpochAfterCheck;
     "epoch of an older state than is checked": order = Order::EpochBeforeState;
     "last poll before the check": order = Order::PollBeforeCheck;

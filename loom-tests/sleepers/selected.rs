@@ -1,8 +1,8 @@
 //! What a `Select` reports: the shipped `adapters/select/news.rs` polls a consumer whose
 //! producer closes or dies at each of its steps, and restarts.
 //!
-//! Every published message is taken before `Gone` is reported. `Gone` is never reported for
-//! an attached peer. `Gone` and `Back` alternate. A restarted peer wakes a `Select` that
+//! Every published message is taken before `Abandoned` is reported. `Abandoned` is never reported for
+//! an attached peer. `Abandoned` and `Attached` alternate. A restarted peer wakes a `Select` that
 //! sleeps.
 
 use std::cell::{Cell, RefCell};
@@ -172,7 +172,7 @@ impl Scenario<Steps> for Restart {
         let (ends, (taken, departures)) = work(self.first, write, read);
         let epochs = departures.windows(2);
         for pair in epochs {
-            assert!(pair[0].0 < pair[1].0, "Gone twice: {departures:?}");
+            assert!(pair[0].0 < pair[1].0, "Abandoned twice: {departures:?}");
         }
         for (epoch, count) in departures {
             let end = ends.iter().find(|(ended, _)| *ended == epoch);
@@ -188,8 +188,8 @@ impl Scenario<Steps> for Restart {
 }
 
 impl Restart {
-    /// Takes what is `Ready` until the last producer is `Gone`. Returns the values, and how
-    /// many were taken before each `Gone`.
+    /// Takes what is `Ready` until the last producer is `Abandoned`. Returns the values, and how
+    /// many were taken before each `Abandoned`.
     fn read(ring: &Rc<Ring>, steps: &'static Steps, truth: &Truth) -> (Vec<u64>, Vec<(u64, u64)>) {
         let mut consumer = Consumer::take(ring, steps, Symmetric);
         let mut reported = Reported::NOTHING;
@@ -207,7 +207,7 @@ impl Restart {
                 }
                 Some(News::Abandoned) => {
                     reach(Abandoned);
-                    let epoch = departed.expect("Gone was reported");
+                    let epoch = departed.expect("Abandoned was reported");
                     assert!(epoch <= truth.left.get(), "epoch {epoch} has not ended");
                     departures.push((epoch, taken.len() as u64));
                     if truth.is_last.get() && epoch == truth.left.get() {

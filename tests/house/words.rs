@@ -115,7 +115,7 @@ fn is_for_users(path: &str) -> bool {
 }
 
 /// A phrase, the files that may have it, and why.
-const ALLOWED: [(&str, &str, &str); 5] = [
+const ALLOWED: [(&str, &str, &str); 4] = [
     (
         "asleep|awake|rival|rivals",
         "bindings/c/include/quoit_inline.h bindings/c/tests/bindings/matrix.rs \
@@ -123,14 +123,6 @@ const ALLOWED: [(&str, &str, &str); 5] = [
          bindings/c/tests/peers/peer.rs bindings/python/src/end.rs bindings/python/tests/peer.py \
          bridges/nats/src/ring.rs src/sync.rs tests/common/child.rs",
         "an edge's name, an argument of the peers, a function of many tests",
-    ),
-    (
-        "gone",
-        "bindings/python/python/quoit/__init__.pyi bindings/python/python/quoit/_select.py \
-         bindings/python/src/select.rs bindings/python/tests/test_select.py \
-         loom-tests/sleepers/mutants.rs loom-tests/sleepers/selected.rs \
-         tests/adapters/select/departures.rs tests/adapters/select/sleeping.rs",
-        "an event's name, and the variant `Selected::Abandoned`",
     ),
     (
         "lead|leads to",

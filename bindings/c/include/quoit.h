@@ -560,8 +560,8 @@ struct quoit_select *quoit_select_new(void);
 void quoit_select_free(struct quoit_select *select);
 
 // Waits until one of the endpoints is ready, or its peer has closed, crashed or attached again. Stores
-// the place of that endpoint and what happened: QUOIT_SELECTED_READY, QUOIT_SELECTED_ABANDONED or QUOIT_SELECTED_ATTACHED. May
-// sleep.
+// the place of that endpoint and what happened: QUOIT_SELECTED_READY, QUOIT_SELECTED_ABANDONED or
+// QUOIT_SELECTED_ATTACHED. May sleep.
 enum quoit_status quoit_select_wait(struct quoit_select *select,
                                     struct quoit_interest *ends,
                                     size_t count,

@@ -81,8 +81,8 @@ pub unsafe extern "C" fn quoit_select_free(select: *mut quoit_select) {
 }
 
 /// Waits until one of the endpoints is ready, or its peer has closed, crashed or attached again. Stores
-/// the place of that endpoint and what happened: QUOIT_SELECTED_READY, QUOIT_SELECTED_ABANDONED or QUOIT_SELECTED_ATTACHED. May
-/// sleep.
+/// the place of that endpoint and what happened: QUOIT_SELECTED_READY, QUOIT_SELECTED_ABANDONED or
+/// QUOIT_SELECTED_ATTACHED. May sleep.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_select_wait(
     select: *mut quoit_select,

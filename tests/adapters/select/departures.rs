@@ -16,13 +16,13 @@ use crate::common::rings::{consumer, named, producer};
 use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
-    gone_is_reported_once_and_causes_no_wake_ups,
-    gone_comes_before_back_and_back_before_ready,
-    gone_is_not_reported_if_a_new_peer_has_already_attached,
+    abandoned_is_reported_once_and_causes_no_wake_ups,
+    abandoned_comes_before_attached_and_attached_before_ready,
+    abandoned_is_not_reported_if_a_new_peer_has_already_attached,
     racing_peers_are_reported_in_order,
     a_producer_gets_reports_about_its_consumers,
-    a_superseded_ring_is_reported_gone_once,
-    an_own_closed_endpoint_is_reported_gone_once,
+    a_superseded_ring_is_reported_abandoned_once,
+    an_own_closed_endpoint_is_reported_abandoned_once,
     an_endpoint_at_another_index_is_a_new_endpoint,
     a_busy_ring_does_not_hide_a_death,
 }
@@ -48,7 +48,7 @@ fn reports<S: Selectable>(select: &mut Select, ends: &mut [S], expected: &[Optio
 }
 
 /// Also by another `Select`, and not again by the same.
-fn gone_is_reported_once_and_causes_no_wake_ups() {
+fn abandoned_is_reported_once_and_causes_no_wake_ups() {
     let (ring, name) = created("once");
     let mut ends = [consumer(&ring)];
     drop(producer(&ring));
@@ -65,7 +65,7 @@ fn gone_is_reported_once_and_causes_no_wake_ups() {
     assert!((1..=7).contains(&parks), "{parks} in half a second");
 }
 
-fn gone_comes_before_back_and_back_before_ready() {
+fn abandoned_comes_before_attached_and_attached_before_ready() {
     let (ring, _name) = created("order");
     let mut ends = [consumer(&ring)];
     let mut select = Select::new();
@@ -86,7 +86,7 @@ fn gone_comes_before_back_and_back_before_ready() {
     reports(&mut select, &mut ends, &[Some(Ready(0))]);
 }
 
-fn gone_is_not_reported_if_a_new_peer_has_already_attached() {
+fn abandoned_is_not_reported_if_a_new_peer_has_already_attached() {
     let (ring, _name) = created("overtaken");
     let mut ends = [consumer(&ring)];
     let mut select = Select::new();
@@ -109,7 +109,7 @@ fn racing_peers_are_reported_in_order() {
     let (ring, _name) = created("race");
     let mut ends = [consumer(&ring)];
     let mut select = Select::new();
-    let (mut count, mut departures, mut is_gone) = (0, 0, false);
+    let (mut count, mut departures, mut is_abandoned) = (0, 0, false);
     thread::scope(|scope| {
         scope.spawn(|| {
             for number in 0..PEERS {
@@ -117,19 +117,23 @@ fn racing_peers_are_reported_in_order() {
                 pushed.expect("the consumer is attached");
             }
         });
-        while count < PEERS || !is_gone {
+        while count < PEERS || !is_abandoned {
             match event(&mut select, &mut ends) {
                 Ready(_) => {
-                    assert!(!is_gone, "it is reported ready before `Attached`");
+                    assert!(!is_abandoned, "it is reported ready before `Attached`");
                     for number in ends[0].try_iter() {
                         assert_eq!(number, count, "none is lost");
                         count += 1;
                     }
                 }
                 report => {
-                    assert_eq!(is_gone, report == Attached(0), "{report:?} is out of order");
-                    is_gone = !is_gone;
-                    departures += u64::from(is_gone);
+                    assert_eq!(
+                        is_abandoned,
+                        report == Attached(0),
+                        "{report:?} is out of order"
+                    );
+                    is_abandoned = !is_abandoned;
+                    departures += u64::from(is_abandoned);
                 }
             }
         }
@@ -151,7 +155,7 @@ fn a_producer_gets_reports_about_its_consumers() {
     reports(&mut select, &mut ends, &[Some(Ready(0))]);
 }
 
-fn a_superseded_ring_is_reported_gone_once() {
+fn a_superseded_ring_is_reported_abandoned_once() {
     let (ring, name) = created("unlinked");
     let (_alive, other) = heap::<u64>();
     let mut ends = [other, consumer(&ring)];
@@ -164,7 +168,7 @@ fn a_superseded_ring_is_reported_gone_once() {
     is!(timed_out => Err(SelectError::TimedOut));
 }
 
-fn an_own_closed_endpoint_is_reported_gone_once() {
+fn an_own_closed_endpoint_is_reported_abandoned_once() {
     let (ring, name) = created("closed");
     let mut ends = [producer(&ring)];
     let _peer = consumer(&ring);
@@ -205,7 +209,7 @@ fn a_busy_ring_does_not_hide_a_death() {
     let mut ends = [other, consumer(&ring)];
     let mut select = Select::new();
     let start = Instant::now();
-    let gone = loop {
+    let abandoned = loop {
         assert!(start.elapsed() < PATIENCE, "the death is not reported");
         match event(&mut select, &mut ends) {
             Ready(0) => {}
@@ -213,6 +217,6 @@ fn a_busy_ring_does_not_hide_a_death() {
             other => break other,
         }
     };
-    assert_eq!(gone, Abandoned(1));
+    assert_eq!(abandoned, Abandoned(1));
     assert!(ends[1].is_abandoned() && ends[1].is_empty());
 }

@@ -22,7 +22,7 @@ crate::common::suite::tests! {
     a_batch_wakes_a_sleeping_select_once,
     a_close_and_a_new_peer_wake_a_sleeping_select,
     a_peer_that_attaches_before_the_sleep_is_seen,
-    a_peer_that_is_killed_during_the_sleep_and_restarted_is_gone_and_back,
+    a_peer_that_is_killed_during_the_sleep_and_restarted_is_reported,
     a_sleep_that_no_barrier_protects_is_short,
     an_idle_select_wakes_at_most_eleven_times_a_second;
     parts: echoing, selecting
@@ -218,7 +218,7 @@ fn a_peer_that_attaches_before_the_sleep_is_seen() {
     rings.is_back(0);
 }
 
-fn a_peer_that_is_killed_during_the_sleep_and_restarted_is_gone_and_back() {
+fn a_peer_that_is_killed_during_the_sleep_and_restarted_is_reported() {
     for kernel in KERNELS {
         for victim in [0, 1] {
             let mut rings = Two::new(kernel);

@@ -33,7 +33,7 @@ class Peek(Lease):
 
 
 class _Reads(End, _native.Reader):
-    _GONE = "the ring is empty, and its producer has closed or crashed"
+    _ABANDONED = "the ring is empty, and its producer has closed or crashed"
 
     def skip_to_latest(self):
         """Releases every message but the newest; returns how many."""

@@ -123,7 +123,7 @@ class End:
             if done is None and self.is_abandoned():
                 done = attempt()
                 if done is None:
-                    raise Abandoned(self._GONE)
+                    raise Abandoned(self._ABANDONED)
         return done
 
     def __repr__(self):

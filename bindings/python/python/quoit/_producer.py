@@ -38,7 +38,7 @@ class Claim(Lease):
 
 
 class _Writes(End, _native.Writer):
-    _GONE = "the ring is full, and its consumer has closed or crashed"
+    _ABANDONED = "the ring is full, and its consumer has closed or crashed"
 
     @staticmethod
     def _in_parts(push, left, timeout):
