@@ -35,7 +35,7 @@ pub(crate) fn together() -> io::Result<Placement> {
 }
 
 /// The processors that this process may use: one or more.
-fn allowed() -> io::Result<Vec<usize>> {
+pub(crate) fn allowed() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     let is_in = |&cpu: &usize| set.is_set(cpu);
     Ok((0..CpuSet::MAX_CPU).filter(is_in).collect())
@@ -49,7 +49,7 @@ pub(crate) fn pin(cpu: usize) -> io::Result<()> {
 }
 
 /// The processors of this one's core, according to the system.
-fn core(cpu: usize) -> String {
+pub(crate) fn core(cpu: usize) -> String {
     let topology = format!("/sys/devices/system/cpu/cpu{cpu}/topology");
     read(&format!("{topology}/thread_siblings_list"))
 }

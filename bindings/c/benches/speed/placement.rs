@@ -5,9 +5,7 @@
 #[path = "../../../../benches/common/placement.rs"]
 mod processors;
 
-use std::fs;
-
-use processors::siblings;
+use processors::core;
 
 /// Two processors, and what they are to each other.
 #[derive(Clone, Copy)]
@@ -23,7 +21,7 @@ pub(crate) fn pairs() -> Vec<Pair> {
     let Some((&lead, others)) = allowed.split_first() else {
         return Vec::new();
     };
-    let siblings = siblings(lead);
+    let is_of_one_core = |cpu: &&usize| core(**cpu) == core(lead);
     let pair = |what, partner: Option<&usize>| {
         partner.map(|&partner| Pair {
             what,
@@ -31,31 +29,18 @@ pub(crate) fn pairs() -> Vec<Pair> {
             partner,
         })
     };
-    let near = pair(
-        "near: one core",
-        others.iter().find(|cpu| siblings.contains(cpu)),
-    );
+    let near = pair("near: one core", others.iter().find(is_of_one_core));
     let far = pair(
         "far: two cores, as far as the system says",
-        others.iter().find(|cpu| !siblings.contains(cpu)),
+        others.iter().find(|cpu| !is_of_one_core(cpu)),
     );
     near.into_iter().chain(far).collect()
 }
 
-/// The processor's name, the kernel, the load.
+/// The machine in one line.
 pub(crate) fn machine() -> String {
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
-    let processors = read("/proc/cpuinfo");
-    let name = processors
-        .lines()
-        .find(|line| line.starts_with("model name"))
-        .and_then(|line| line.split(':').nth(1))
-        .unwrap_or(std::env::consts::ARCH);
-    let (kernel, load) = (read("/proc/sys/kernel/osrelease"), read("/proc/loadavg"));
-    let load = load.split(' ').next().unwrap_or_default();
-    let processors = allowed().len();
-    let (name, kernel) = (name.trim(), kernel.trim());
-    format!("{name}, {processors} processors allowed, Linux {kernel}, load {load}")
+    let apart = processors::Placement::apart().expect("Linux");
+    processors::machine(apart).expect("Linux")
 }
 
 /// Keeps this process on one processor.
