@@ -113,13 +113,13 @@ fn follow<L: Link, const ECHO: bool, const MARKS: bool>(
     number: &mut u64,
     plan: &Plan,
 ) {
-    let mut last = *number;
+    let (mut last, rest) = (*number, plan.rest);
     loop {
         match link.receive() {
             STOP => break,
             MARK if MARKS => link.send(MARK),
             message if ECHO => {
-                spin(plan.rest);
+                spin(rest);
                 link.send(message);
             }
             message => {

@@ -12,9 +12,20 @@ pub(crate) fn records<const N: usize>(
 ) -> impl Link {
     End(
         #[inline(always)]
-        move |message| retry(|| producer.try_push([message; N]).ok()),
+        move |message| {
+            while producer.try_push([message; N]).is_err() {
+                std::hint::spin_loop();
+            }
+        },
         #[inline(always)]
-        move || number(&retry(|| consumer.try_pop().ok())),
+        move || {
+            loop {
+                if let Ok(record) = consumer.try_pop() {
+                    return number(&record);
+                }
+                std::hint::spin_loop();
+            }
+        },
     )
 }
 
