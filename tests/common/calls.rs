@@ -3,6 +3,7 @@
 
 mod frames;
 mod records;
+pub(crate) mod watch;
 
 use std::fmt::Debug;
 use std::slice;
@@ -33,9 +34,9 @@ pub(crate) enum Amount {
 }
 
 /// The forms of a call.
-const TRY: u8 = 1;
-const WAIT: u8 = 2;
-const TIMED: u8 = 4;
+pub(crate) const TRY: u8 = 1;
+pub(crate) const WAIT: u8 = 2;
+pub(crate) const TIMED: u8 = 4;
 const ANY: u8 = TRY | WAIT | TIMED;
 
 /// Of the ways to do the same, the one for a child of `fork`, where a message that is already
@@ -80,7 +81,7 @@ pub(crate) struct Way<F> {
 }
 
 impl<F> Row<F> {
-    const fn new(name: &'static str, forms: u8, amounts: [Amount; 2], call: F) -> Self {
+    pub(crate) const fn new(name: &'static str, forms: u8, amounts: [Amount; 2], call: F) -> Self {
         Self {
             name,
             forms,
@@ -176,4 +177,4 @@ macro_rules! call {
         }
     };
 }
-use call;
+pub(crate) use call;

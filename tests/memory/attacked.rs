@@ -6,16 +6,9 @@
 //! says. No duration decides.
 
 mod arena;
-mod attacker;
 pub(crate) mod calls;
 pub(crate) mod lines;
 pub(crate) mod steps;
 #[cfg(feature = "futures")]
 pub(crate) mod tasks;
 pub(crate) mod waits;
-
-use attacker::attack;
-
-crate::common::suite::tests! {
-    ; parts: attack
-}

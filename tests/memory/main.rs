@@ -9,7 +9,6 @@ mod not_a_ring;
 mod written_over;
 
 common::suite::suite! {
-    attacked,
     attacked::calls,
     attacked::lines,
     attacked::steps,

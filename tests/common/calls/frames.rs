@@ -1,10 +1,13 @@
 //! The calls on frames. A message is a kind and a payload.
 
+use std::hint::black_box;
 use std::ops::ControlFlow;
 
 use quoit::{ClaimError, FrameBatch, FrameProducer, FrameView, Frames, PopError};
 
 use super::Amount::{All, One, UpTo};
+use super::watch::Moment::{Holds, Refused};
+use super::watch::{is_alone, tell};
 use super::{ANY, Calls, Read, Row, TIMED, TRY, WAIT, Wait, Write, call};
 use crate::common::sample::{bytes, mix};
 
@@ -82,10 +85,11 @@ impl Calls for [u8] {
             // More than the message needs, of which a part is committed.
             let len = payload.len() + if manner % 2 == 0 { 0 } else { manner % 17 };
             let mut claim = call!(wait, end.try_claim | claim | claim_timeout(len))?;
+            tell(Holds(claim.as_mut_ptr(), len));
             match manner % 3 {
                 0 => claim.write_at(0, payload),
-                1 => {
-                    // SAFETY: the consumer does not access unpublished bytes.
+                1 if is_alone() => {
+                    // SAFETY: no other process accesses unpublished bytes.
                     let room = unsafe { claim.as_mut_bytes() };
                     room[..payload.len()].copy_from_slice(payload);
                 }
@@ -97,6 +101,7 @@ impl Calls for [u8] {
                 }
             }
             claim.set_kind(kind);
+            tell(Holds(claim.as_mut_ptr(), len));
             match len == payload.len() {
                 true => claim.commit(),
                 false => claim.commit_first(payload.len()),
@@ -111,7 +116,18 @@ impl Calls for [u8] {
                 in_batch(end, frames, manner, |batch, (kind, payload)| {
                     let len = payload.len();
                     let frame = call!(wait, batch.try_claim | claim | claim_timeout(*kind, len));
-                    frame?.copy_from_slice(payload);
+                    let mut frame = frame?;
+                    if is_alone() {
+                        // SAFETY: no other process accesses unpublished bytes.
+                        let room = unsafe { frame.as_mut_bytes() };
+                        tell(Holds(room.as_ptr(), room.len()));
+                    }
+                    let (front, back) = payload.split_at(manner / 4 % (len + 1));
+                    frame.write_at(front.len(), back);
+                    frame.write_at(0, front);
+                    if back.is_empty() {
+                        frame.copy_from_slice(payload);
+                    }
                     Ok(())
                 })
             },
@@ -138,8 +154,9 @@ impl Calls for [u8] {
                 assert!(room[len..].iter().all(|byte| *byte == UNTOUCHED));
                 match popped {
                     Err(PopError::TooShort { needed }) => {
+                        assert!((room.len() + 1..end.capacity() as usize).contains(&needed));
                         buffer = vec![UNTOUCHED; needed - 1];
-                        assert_eq!(end.try_pop(&mut buffer), popped);
+                        assert!(!is_alone() || end.try_pop(&mut buffer) == popped);
                         buffer.push(UNTOUCHED);
                     }
                     _ => {
@@ -182,10 +199,12 @@ impl Calls for [u8] {
             },
         ),
         Row::new("drain", TRY, [UpTo; 2], |end, wanted, _, manner, take| {
-            let mut left = wanted;
+            let (mut left, mut is_over) = (wanted, false);
             end.drain_with(|frame| {
+                assert!(!is_over, "called again after a break");
                 // The first one too many is not released.
                 if left == 0 {
+                    is_over = true;
                     return ControlFlow::Break(());
                 }
                 left -= 1;
@@ -230,9 +249,16 @@ fn in_batch(
         Some(ClaimError::Corrupt) => 0, // the batch drops its frames
         _ => frames.len() - rest.len() - usize::from(refused.is_some()),
     };
+    if refused == Some(ClaimError::Corrupt) {
+        tell(Refused);
+        assert_eq!(add(&mut batch, &frames[0]), Err(ClaimError::Corrupt));
+    }
     assert_eq!((batch.len(), batch.is_empty()), (added, added == 0));
     match refused {
-        Some(error) if batch.is_empty() => Err(error),
+        Some(error) if batch.is_empty() => {
+            assert!(manner % 2 == 1 || batch.commit() == 0);
+            Err(error)
+        }
         _ if manner % 4 == 3 => Ok(0), // a dropped batch publishes nothing
         _ => Ok(batch.commit()),
     }
@@ -247,10 +273,20 @@ fn visit(
 ) -> Result<usize, PopError> {
     let mut visited = 0;
     while visited < wanted {
-        let Some(frame) = frames.next_frame()? else {
-            break;
-        };
-        take(copy(frame, manner));
+        match frames.next_frame() {
+            Ok(Some(frame)) => take(copy(frame, manner)),
+            Ok(None) => break,
+            Err(error) => {
+                tell(Refused);
+                assert_eq!(frames.next_frame().map(drop), Err(error));
+                match manner % 3 {
+                    0 => frames.release(),
+                    1 => frames.release_first(visited),
+                    _ => {}
+                }
+                return Err(error);
+            }
+        }
         visited += 1;
     }
     if manner % 2 == 0 {
@@ -264,24 +300,34 @@ fn visit(
 
 /// A frame's kind and payload, copied once or in every way.
 fn copy(frame: FrameView<'_>, manner: usize) -> Frame {
+    let (kind, len) = (frame.kind(), frame.len());
+    black_box(frame.to_vec()); // each copy loads again
+    tell(Holds(frame.as_ptr(), len));
     let payload = frame.to_vec();
+    assert_eq!(
+        (frame.kind(), frame.len(), payload.len()),
+        (kind, len, len)
+    );
     if manner % 4 != 1 {
-        return (frame.kind(), payload);
+        return (kind, payload);
     }
-    let len = payload.len();
-    assert_eq!((frame.len(), frame.is_empty()), (len, len == 0));
+    let is_same = |part: &[u8], expected: &[u8]| part == expected || !is_alone();
+    assert_eq!(frame.is_empty(), len == 0);
     let mut buffer = vec![UNTOUCHED; len + 1];
     assert_eq!(frame.copy_to(&mut buffer), len);
-    assert_eq!(buffer, [&payload[..], &[UNTOUCHED]].concat());
+    assert!(is_same(&buffer[..len], &payload) && buffer[len] == UNTOUCHED);
     for (offset, end) in [(0, len), (len / 3, len / 2), (len, len)] {
         let mut part = vec![UNTOUCHED; end - offset];
         frame.read_at(offset, &mut part);
-        assert_eq!(part, payload[offset..end]);
+        assert!(is_same(&part, &payload[offset..end]));
     }
     let mut appended = vec![UNTOUCHED];
     frame.append_to(&mut appended);
-    assert_eq!(appended, [&[UNTOUCHED], &payload[..]].concat());
-    // SAFETY: the producer does not access unreleased bytes.
-    assert_eq!(unsafe { frame.as_bytes() }, payload);
-    (frame.kind(), payload)
+    assert!(appended[0] == UNTOUCHED && appended.len() == 1 + len);
+    assert!(is_same(&appended[1..], &payload));
+    if is_alone() {
+        // SAFETY: no other process accesses unreleased bytes.
+        assert_eq!(unsafe { frame.as_bytes() }, payload);
+    }
+    (kind, payload)
 }

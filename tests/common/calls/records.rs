@@ -1,10 +1,13 @@
 //! The calls on records.
 
 use std::fmt::Debug;
+use std::hint::black_box;
 
 use quoit::{ClaimError, ClaimMany, Consumer, PeekMany, PopError, PushError, Record};
 
 use super::Amount::{All, AtOnce, One, UpTo};
+use super::watch::Moment::{self, Holds};
+use super::watch::{is_alone, tell};
 use super::{AFTER_A_FORK, ANY, Calls, Read, Row, TIMED, TRY, WAIT, Wait, Write, call};
 use crate::common::sample::record;
 
@@ -58,14 +61,14 @@ impl<T: Record + PartialEq + Debug> Calls for T {
                 drop(end.try_claim()); // publishes nothing
             }
             let mut claim = call!(wait, end.try_claim | claim | claim_timeout())?;
+            tell(Holds(claim.as_mut_ptr().cast(), size_of::<T>()));
             match manner % 2 {
-                0 => {
-                    claim.write(values[0]);
-                    assert_eq!(claim.read(), values[0]);
-                }
-                // SAFETY: the consumer does not access unpublished slots.
-                _ => *unsafe { claim.as_mut() } = values[0],
+                // SAFETY: no other process accesses unpublished slots.
+                1 if is_alone() => *unsafe { claim.as_mut() } = values[0],
+                _ => claim.write(values[0]),
             }
+            assert!(claim.read() == values[0] || !is_alone());
+            tell(Holds(claim.as_mut_ptr().cast(), size_of::<T>()));
             claim.commit();
             Ok(1)
         }),
@@ -118,10 +121,12 @@ impl<T: Record + PartialEq + Debug> Calls for T {
                 drop(end.try_peek()); // releases nothing
             }
             let peek = call!(wait, end.try_peek | peek | peek_timeout())?;
+            black_box(peek.read()); // each read loads again
+            tell(Holds(peek.as_ptr().cast(), size_of::<T>()));
             take(match manner % 2 {
-                0 => peek.read(),
-                // SAFETY: the producer does not access unreleased slots.
-                _ => *unsafe { peek.as_ref() },
+                // SAFETY: no other process accesses unreleased slots.
+                1 if is_alone() => *unsafe { peek.as_ref() },
+                _ => peek.read(),
             });
             peek.release();
             Ok(1)
@@ -213,6 +218,10 @@ fn until_wrap(position: u64, capacity: u64) -> usize {
     (capacity - position % capacity) as usize
 }
 
+fn places<T>(slice: &[T]) -> Moment {
+    Holds(slice.as_ptr().cast(), size_of_val(slice))
+}
+
 /// Fills a claim in one of three ways; returns how many were published.
 fn fill<T: Record + PartialEq + Debug>(
     mut claim: ClaimMany<'_, T>,
@@ -224,18 +233,21 @@ fn fill<T: Record + PartialEq + Debug>(
     assert_eq!(claim.is_empty(), values.is_empty());
     let parts = values.split_at(split.min(values.len()));
     match manner % 3 {
-        0 => claim.copy_from_slice(values),
-        1 => (0..values.len()).for_each(|index| claim.write(index, values[index])),
-        _ => {
-            // SAFETY: the consumer does not access unpublished slots.
+        // SAFETY: no other process accesses unpublished slots.
+        2 if is_alone() => {
             let (front, back) = unsafe { claim.slices_mut() };
             front.copy_from_slice(parts.0);
             back.copy_from_slice(parts.1);
         }
+        1 => (0..values.len()).for_each(|index| claim.write(index, values[index])),
+        _ => claim.copy_from_slice(values),
     }
-    // SAFETY: as above.
-    let (front, back) = unsafe { claim.slices_mut() };
-    assert_eq!((&*front, &*back), parts);
+    if is_alone() {
+        // SAFETY: as above.
+        let (front, back) = unsafe { claim.slices_mut() };
+        assert_eq!((&*front, &*back), parts);
+        [&*front, &*back].map(places).map(tell);
+    }
     match manner % 4 {
         1 => {
             let part = manner / 4 % (values.len() + 1);
@@ -262,28 +274,37 @@ fn look<T: Record + PartialEq + Debug>(
     take: &mut dyn FnMut(T),
 ) -> usize {
     let count = wanted.min(peek.len());
+    if is_alone() {
+        // SAFETY: no other process accesses unreleased slots.
+        let (front, back) = unsafe { peek.slices() };
+        [front, back].map(places).map(tell);
+    }
     match manner % 4 {
-        0 | 2 => peek.iter().take(count).for_each(take),
-        1 => {
-            // SAFETY: the producer does not access unreleased slots.
+        1 if is_alone() => {
+            // SAFETY: as above.
             let (front, back) = unsafe { peek.slices() };
             assert_eq!(front.len(), split.min(peek.len()));
             let all = front.iter().chain(back);
             all.take(count).copied().for_each(take);
         }
-        _ => {
+        3 => {
             let all: Vec<_> = peek.iter().collect();
-            assert_eq!((all.len(), peek.iter().len()), (peek.len(), peek.len()));
-            let mut more = vec![untouched(); all.len() + 1];
-            assert_eq!(peek.copy_to_slice(&mut more), all.len());
-            assert_eq!(more, [&all[..], &[untouched()]].concat());
-            let mut fewer = vec![untouched(); all.len() - 1];
+            let len = all.len();
+            assert_eq!((len, peek.iter().len()), (peek.len(), peek.len()));
+            let mut more = vec![untouched(); len + 1];
+            assert_eq!(peek.copy_to_slice(&mut more), len);
+            assert!(more[len] == untouched());
+            let mut fewer = vec![untouched(); len - 1];
             assert_eq!(peek.copy_to_slice(&mut fewer), fewer.len());
-            assert_eq!(fewer, all[..fewer.len()]);
-            let read = (0..=all.len()).map(|index| peek.read(index));
-            assert!(read.eq(all.iter().copied().map(Some).chain([None])));
+            let read: Vec<_> = (0..len).map_while(|index| peek.read(index)).collect();
+            assert!(read.len() == len && peek.read(len).is_none());
+            if is_alone() {
+                assert_eq!((&more[..len], &read), (&all[..], &all));
+                assert_eq!(fewer, all[..len - 1]);
+            }
             all.into_iter().take(count).for_each(take);
         }
+        _ => peek.iter().take(count).for_each(take),
     }
     match count == peek.len() {
         true => peek.release(),

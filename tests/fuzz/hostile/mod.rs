@@ -7,6 +7,7 @@ mod body;
 #[path = "../../common"]
 #[allow(dead_code, reason = "the tests use more")]
 pub(crate) mod common {
+    pub(crate) mod calls;
     pub(crate) mod ends;
     pub(crate) mod names;
     pub(crate) mod sample;

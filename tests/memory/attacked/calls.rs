@@ -5,9 +5,11 @@ use std::time::Duration;
 use quoit::PopError;
 use quoit::rpc::{CallError, Client, Server};
 
-use crate::attacked::arena::{Arena, Bites, SPACING, TEXT, Tally, is_text, run, walk};
-use crate::attacked::attacker::Target;
+use super::arena::{Arena, SPACING, TEXT, is_text, run, walk};
 use crate::common::dice::Dice;
+use crate::hostile::body::Tally;
+use crate::hostile::body::memory::PAGE;
+use crate::hostile::body::memory::Target::{self, Headers, Inline, Payload};
 
 crate::common::suite::tests! {
     requests_are_private_copies,
@@ -25,23 +27,19 @@ struct Service {
 }
 
 impl Service {
-    fn new(test: &str, spacing: usize, requests: &[Target], replies: &[Target]) -> Self {
+    fn new(requests: &[Target], replies: &[Target], tally: &Tally) -> Self {
         Self {
-            requests: Arena::frames(&format!("{test}-requests"), spacing, requests),
-            replies: Arena::frames(&format!("{test}-replies"), spacing, replies),
+            requests: Arena::new(PAGE, SPACING, requests, tally),
+            replies: Arena::new(PAGE, SPACING, replies, tally),
             ends: None,
         }
     }
 
     /// Client and server, replaced if they are poisoned.
     fn ends(&mut self) -> &mut (Client, Server) {
-        if self.ends.is_none() {
-            self.requests.restore();
-            self.replies.restore();
-        }
         self.ends.get_or_insert_with(|| {
-            let (requests, requests_in) = self.requests.take_ends();
-            let (replies_in, replies) = self.replies.take_ends();
+            let (requests, requests_in) = self.requests.new_ends();
+            let (replies_in, replies) = self.replies.new_ends();
             (
                 Client::new(requests, replies),
                 Server::new(requests_in, replies_in),
@@ -50,7 +48,7 @@ impl Service {
     }
 
     /// One call. Drops poisoned endpoints.
-    fn call(&mut self, tally: &mut Tally, dice: &mut Dice) {
+    fn call(&mut self, tally: &Tally, dice: &mut Dice) {
         let answered = call(self.ends(), tally, dice);
         if answered.is_err() || dice.roll(500) == 0 {
             self.ends = None;
@@ -61,7 +59,7 @@ impl Service {
 /// Calls, answers, and reads the reply; an error if an endpoint must be replaced.
 fn call(
     (client, server): &mut (Client, Server),
-    tally: &mut Tally,
+    tally: &Tally,
     dice: &mut Dice,
 ) -> Result<(), ()> {
     let len = 2 * dice.roll(SPACING as u64 / 2 - 12);
@@ -85,12 +83,10 @@ fn call(
     });
     match answered {
         Ok(()) => {}
-        Err(PopError::Corrupt) => {
-            tally.corrupt += 1;
-            return Err(());
-        }
-        Err(PopError::TimedOut | PopError::Abandoned | PopError::Superseded) => tally.idle += 1,
-        Err(error) => panic!("{error}"),
+        Err(error) => tally.result::<(), _>(Err(error)),
+    }
+    if answered == Err(PopError::Corrupt) {
+        return Err(());
     }
     if !handled {
         client.cancel(call);
@@ -111,28 +107,33 @@ fn call(
     Ok(())
 }
 
-fn count(error: CallError, tally: &mut Tally) -> Result<(), ()> {
+fn count(error: CallError, tally: &Tally) -> Result<(), ()> {
     match error {
         CallError::Corrupt => {
-            tally.corrupt += 1;
+            tally.count("corrupt", true);
             Err(())
         }
         CallError::TimedOut | CallError::NoServer | CallError::Superseded => {
-            tally.idle += 1;
+            tally.count("idle", true);
             Ok(())
         }
         error => panic!("{error}"),
     }
 }
 
+/// Attacks one of the two rings like this, and only inline copies of the other.
+const TARGETS: [Target; 3] = [Payload, Payload, Headers];
+
+fn copies_are_private(requests: &[Target], replies: &[Target]) {
+    let tally = Tally::default();
+    let mut service = Service::new(requests, replies, &tally);
+    run(1, &tally, &["wrong", "corrupt"], |dice| service.call(&tally, dice));
+}
+
 fn requests_are_private_copies() {
-    let targets = [Target::Payload, Target::Payload, Target::Headers];
-    let mut service = Service::new("requests", SPACING, &targets, &[Target::Inline]);
-    run(1, Bites::Both, |tally, dice| service.call(tally, dice));
+    copies_are_private(&TARGETS, &[Inline]);
 }
 
 fn replies_are_private_copies() {
-    let targets = [Target::Payload, Target::Payload, Target::Headers];
-    let mut service = Service::new("replies", SPACING, &[Target::Inline], &targets);
-    run(1, Bites::Both, |tally, dice| service.call(tally, dice));
+    copies_are_private(&[Inline], &TARGETS);
 }

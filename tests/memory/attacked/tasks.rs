@@ -3,9 +3,12 @@
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use quoit::{AsyncFrameConsumer, AsyncFrameProducer, PopError};
 
-use crate::attacked::arena::{Arena, Bites, TEXT, any_text, is_text, run};
-use crate::attacked::attacker::Target;
-use crate::common::dice::Dice;
+use super::arena::{Arena, TEXT, is_text, run};
+use crate::hostile::body::Tally;
+use crate::hostile::body::memory::PAGE;
+use crate::hostile::body::memory::Target::{
+    Headers, Inline, Payload, Positions, SleepWords, States, Tail,
+};
 
 crate::common::suite::tests! {
     streams_of_frames_do_not_crash_under_attack,
@@ -17,8 +20,7 @@ const LIFETIME: u64 = 200;
 
 /// New endpoints of a sound ring.
 fn async_endpoints(arena: &mut Arena<[u8]>) -> (AsyncFrameProducer, AsyncFrameConsumer) {
-    arena.restore();
-    let (producer, consumer) = arena.take_ends();
+    let (producer, consumer) = arena.new_ends();
     let few = "there are few async endpoints";
     let sink = producer.into_async().expect(few);
     (sink, consumer.into_async().expect(few))
@@ -26,19 +28,15 @@ fn async_endpoints(arena: &mut Arena<[u8]>) -> (AsyncFrameProducer, AsyncFrameCo
 
 /// Published frames: the stream returns them, or reports that they are corrupt.
 fn streams_of_frames_do_not_crash_under_attack() {
-    let targets = [
-        Target::Headers,
-        Target::Payload,
-        Target::Inline,
-        Target::SleepWords,
-    ];
-    let mut arena = Arena::frames("streams", 0, &targets);
+    let (tally, targets) = (Tally::default(), [Headers, Payload, Inline, SleepWords]);
+    let mut arena = Arena::new(PAGE, 0, &targets, &tally);
     let mut ends = None;
-    run(1, Bites::Both, |tally, dice| {
+    run(1, &tally, &["wrong", "corrupt"], |dice| {
         let (sink, stream) = ends.get_or_insert_with(|| async_endpoints(&mut arena));
-        match sink.send(any_text(dice).1).now_or_never() {
-            Some(sent) => tally.pushed(sent),
-            None => tally.idle += 1,
+        let text = TEXT.as_bytes()[..2 * dice.roll(TEXT.len() as u64 / 2)].to_vec();
+        match sink.send(text).now_or_never() {
+            Some(sent) => tally.result(sent),
+            None => tally.count("idle", true),
         }
         let mut again = dice.roll(LIFETIME) == 0;
         while !again {
@@ -46,7 +44,7 @@ fn streams_of_frames_do_not_crash_under_attack() {
                 Some(Some(Ok(bytes))) => tally.value(is_text(&bytes)),
                 Some(Some(Err(error))) => {
                     assert_eq!(error, PopError::Corrupt);
-                    tally.corrupt += 1;
+                    tally.count("corrupt", true);
                     let next = stream.next().now_or_never();
                     assert_eq!(next, Some(None), "a stream ends after its error");
                     again = true;
@@ -63,18 +61,13 @@ fn streams_of_frames_do_not_crash_under_attack() {
 
 /// Attacks positions, states and sleep words while a task sleeps and wakes.
 fn attacked_positions_do_not_crash_a_task() {
-    let targets = [
-        Target::Positions,
-        Target::Tail,
-        Target::States,
-        Target::SleepWords,
-    ];
-    let mut arena = Arena::frames("tasks", 0, &targets);
+    let (tally, targets) = (Tally::default(), [Positions, Tail, States, SleepWords]);
+    let mut arena = Arena::new(PAGE, 0, &targets, &tally);
     let mut ends = None;
-    run(1, Bites::Corrupt, |tally, dice: &mut Dice| {
+    run(1, &tally, &["corrupt"], |dice| {
         let (sink, stream) = ends.get_or_insert_with(|| async_endpoints(&mut arena));
         if let Some(pushed) = sink.push(&TEXT.as_bytes()[..40]).now_or_never() {
-            tally.pushed(pushed);
+            tally.result(pushed);
         }
         let mut bytes = Vec::new();
         let popped = match dice.roll(3) {
@@ -90,8 +83,8 @@ fn attacked_positions_do_not_crash_a_task() {
         };
         match popped {
             Some(Ok(bytes)) => tally.value(is_text(&bytes)),
-            Some(Err(error)) => tally.popped::<()>(Err(error)),
-            None => tally.idle += 1,
+            Some(Err(error)) => tally.result::<(), _>(Err(error)),
+            None => tally.count("idle", true),
         }
         let is_poisoned =
             sink.get_ref().corruption().is_some() || stream.get_ref().corruption().is_some();

@@ -1,29 +1,30 @@
 //! Input bytes, used as choices.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The remaining bytes of an execution. When there are none left, every choice is the first
 /// one.
-#[derive(Clone)]
-pub(crate) struct Choices<'a>(&'a [u8]);
+#[derive(Clone, Default)]
+pub(crate) struct Choices {
+    bytes: Rc<[u8]>,
+    next: usize,
+}
 
-impl<'a> Choices<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+impl Choices {
+    pub(crate) fn new(bytes: impl Into<Rc<[u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self { bytes, next: 0 }
     }
 
     pub(crate) fn are_over(&self) -> bool {
-        self.0.is_empty()
+        self.next == self.bytes.len()
     }
 
     pub(crate) fn byte(&mut self) -> u8 {
-        match self.0.split_first() {
-            Some((&byte, rest)) => {
-                self.0 = rest;
-                byte
-            }
-            None => 0,
-        }
+        let byte = self.bytes.get(self.next).copied();
+        self.next += usize::from(byte.is_some());
+        byte.unwrap_or(0)
     }
 
     pub(crate) fn below(&mut self, count: usize) -> usize {
@@ -38,8 +39,8 @@ impl<'a> Choices<'a> {
         things[self.below(things.len())]
     }
 
-    pub(crate) fn half(&mut self) -> u16 {
-        u16::from_le_bytes([self.byte(), self.byte()])
+    pub(crate) fn half(&mut self) -> usize {
+        u16::from_le_bytes([self.byte(), self.byte()]).into()
     }
 
     pub(crate) fn word(&mut self) -> u64 {

@@ -6,22 +6,24 @@
 //! not move. `tests/memory/hostile.rs` runs this with bytes from a generator, `tests/fuzz`
 //! with libFuzzer's.
 
+pub(crate) mod calls;
 pub(crate) mod choices;
-mod frames;
 mod guard;
-mod memory;
-pub(crate) mod prey;
-mod records;
-mod rings;
-mod world;
+pub(crate) mod memory;
+pub(crate) mod oracle;
+pub(crate) mod rings;
+pub(crate) mod world;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 
+use self::calls::Prey;
 use self::choices::Choices;
-use self::memory::StrayWrite;
-use self::prey::Prey;
+use self::memory::{EVERYTHING, StrayWrite};
+use self::oracle::{Answer, Failure};
 use self::rings::Rings;
 use self::world::World;
 use crate::common::sample::Words;
@@ -39,12 +41,33 @@ pub(crate) enum StrayWrites {
 const LIVES: usize = 20;
 
 /// What the executions found, to check that a run was useful.
-#[derive(Debug, Default)]
-pub(crate) struct Tally(pub(crate) BTreeMap<&'static str, u64>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally(Rc<RefCell<BTreeMap<&'static str, u64>>>);
 
 impl Tally {
-    fn count(&mut self, thing: &'static str, happened: bool) {
-        *self.0.entry(thing).or_default() += u64::from(happened);
+    pub(crate) fn count(&self, thing: &'static str, happened: bool) {
+        *self.0.borrow_mut().entry(thing).or_default() += u64::from(happened);
+    }
+
+    /// A value that was read, which may be wrong.
+    pub(crate) fn value(&self, is_right: bool) {
+        self.count("done", true);
+        self.count("wrong", !is_right);
+    }
+
+    /// A result that any segment may cause.
+    pub(crate) fn result<R, F: Failure>(&self, result: Result<R, F>) {
+        let answer = result.map_or_else(F::answer, |_| Answer::Silent);
+        let thing = match answer {
+            Answer::Silent => "done",
+            Answer::Corrupt => "corrupt",
+            Answer::Sound => "idle",
+        };
+        self.count(thing, true);
+    }
+
+    pub(crate) fn of(&self, thing: &str) -> u64 {
+        self.0.borrow().get(thing).copied().unwrap_or(0)
     }
 }
 
@@ -62,7 +85,7 @@ impl Hostile {
     /// Runs one execution.
     pub(crate) fn run(&mut self, bytes: &[u8], stray_writes: StrayWrites) {
         let mut choices = Choices::new(bytes);
-        let tally = &mut self.tally;
+        let tally = &self.tally;
         match choices.below(8) {
             0..3 => play(&mut self.words, &mut choices, stray_writes, tally),
             3 => play(&mut self.odd, &mut choices, stray_writes, tally),
@@ -74,13 +97,14 @@ impl Hostile {
 
 fn play<T: Prey + ?Sized>(
     rings: &mut Rings<T>,
-    choices: &mut Choices<'_>,
+    choices: &mut Choices,
     stray_writes: StrayWrites,
-    tally: &mut Tally,
+    tally: &Tally,
 ) {
     tally.count("executions", true);
     let first = choices.one_of(&[0, 1 << 32, 1 << 63, u64::MAX]);
-    let first = T::first_position(choices.near(first));
+    let first = choices.near(first);
+    let first = first - first % T::HEADER.max(1) as u64;
     if stray_writes == StrayWrites::Between && choices.below(4) > 0 {
         return World::<T>::on_the_heap(choices, first, tally).live(choices);
     }
@@ -88,14 +112,13 @@ fn play<T: Prey + ?Sized>(
     set.restore_name();
     let fill = choices.byte();
     set.reset(first, if choices.coin() { fill } else { 0 });
-    let set = &*set;
     match stray_writes {
-        StrayWrites::Between => World::new(set, true, tally).live(choices),
+        StrayWrites::Between => World::new(&set, true, tally).live(choices),
         StrayWrites::During => {
             let memory = set.memory;
             // A word that is alternately valid and invalid may pass a check.
             let stray_writes: Vec<_> = (0..=choices.below(4))
-                .map(|_| StrayWrite::choose(choices, &memory))
+                .map(|_| StrayWrite::choose(&EVERYTHING, 0, choices, &memory))
                 .filter(|stray_write| !stray_write.changes_a_semaphores_operation())
                 .flat_map(|stray_write| [stray_write.undoing(&memory), stray_write])
                 .collect();
@@ -112,7 +135,7 @@ fn play<T: Prey + ?Sized>(
                 });
                 begun.recv().expect("the writer has begun");
                 for _ in 0..LIVES {
-                    World::new(set, false, tally).live(&mut choices.clone());
+                    World::new(&set, false, tally).live(&mut choices.clone());
                 }
                 drop(end);
                 // Joined explicitly: a scope ends before its threads have freed their

@@ -1,6 +1,7 @@
 //! The rings, each created once, with an inaccessible page after it.
 
 use std::fs::{self, OpenOptions};
+use std::rc::Rc;
 use std::time::Duration;
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -10,7 +11,7 @@ use quoit::{DoorbellKind, Ring, RingOptions};
 use super::choices::Choices;
 use super::guard::{Guard, mappings};
 use super::memory::{DATA, HEAD, Memory, TAIL};
-use super::prey::Prey;
+use super::calls::Prey;
 use crate::common::names::RingName;
 
 /// Capacities in bytes. The last one nearly fills a page: a read beyond it reaches the
@@ -20,7 +21,7 @@ const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semapho
 
 /// The rings of one shape, each created when it is first chosen.
 pub(crate) struct Rings<T: Prey + ?Sized> {
-    sets: [Option<Set<T>>; DATA_BYTES.len() * DOORBELLS.len()],
+    sets: [Option<Rc<Set<T>>>; DATA_BYTES.len() * DOORBELLS.len()],
 }
 
 /// The content after the data, up to the end of the last page.
@@ -51,11 +52,12 @@ impl<T: Prey + ?Sized> Default for Rings<T> {
 }
 
 impl<T: Prey + ?Sized> Rings<T> {
-    pub(crate) fn choose(&mut self, choices: &mut Choices<'_>) -> &mut Set<T> {
+    pub(crate) fn choose(&mut self, choices: &mut Choices) -> Rc<Set<T>> {
         let index = choices.below(self.sets.len());
         let bytes = DATA_BYTES[index / DOORBELLS.len()];
         let doorbell = DOORBELLS[index % DOORBELLS.len()];
-        self.sets[index].get_or_insert_with(|| Set::new(bytes, doorbell))
+        let set = self.sets[index].get_or_insert_with(|| Rc::new(Set::new(bytes, doorbell)));
+        Rc::clone(set)
     }
 }
 
@@ -72,7 +74,7 @@ fn options<T: Prey + ?Sized>(bytes: usize, doorbell: DoorbellKind) -> (RingOptio
 /// A ring on the heap, where a sanitizer detects every access beyond it. Its memory exists
 /// while one of the endpoints does.
 pub(crate) fn on_the_heap<T: Prey + ?Sized>(
-    choices: &mut Choices<'_>,
+    choices: &mut Choices,
     first: u64,
 ) -> (T::Producer, T::Consumer, Memory) {
     let bytes = choices.one_of(&DATA_BYTES);
@@ -82,6 +84,7 @@ pub(crate) fn on_the_heap<T: Prey + ?Sized>(
     let data = capacity * T::UNIT;
     let memory = Memory {
         start: T::address_of_data(&mut producer) - DATA,
+        unit: T::UNIT,
         data,
         length: DATA + data,
     };
@@ -89,7 +92,7 @@ pub(crate) fn on_the_heap<T: Prey + ?Sized>(
 }
 
 impl<T: Prey + ?Sized> Set<T> {
-    fn new(bytes: usize, doorbell: DoorbellKind) -> Self {
+    pub(crate) fn new(bytes: usize, doorbell: DoorbellKind) -> Self {
         let (options, capacity) = options::<T>(bytes, doorbell);
         let name = RingName::new("hostile");
         options.create::<T>(&name).expect("a ring");
@@ -100,6 +103,7 @@ impl<T: Prey + ?Sized> Set<T> {
         let map = map.expect("the segment can be mapped");
         let memory = Memory {
             start: map.as_mut_ptr().expose_provenance(),
+            unit: T::UNIT,
             data: capacity * T::UNIT,
             length: map.len(),
         };
@@ -133,12 +137,17 @@ impl<T: Prey + ?Sized> Set<T> {
     }
 
     /// Restores the new ring, at this position. No process holds a role.
-    pub(crate) fn reset(&mut self, first: u64, fill: u8) {
-        for position in [TAIL, HEAD] {
-            self.fresh[position..position + 8].copy_from_slice(&first.to_le_bytes());
-        }
-        self.fresh[DATA..DATA + self.memory.data].fill(fill);
-        self.memory.overwrite(&self.fresh);
+    pub(crate) fn reset(&self, first: u64, fill: u8) {
+        let mut fresh = self.fresh.clone();
+        fresh[DATA..DATA + self.memory.data].fill(fill);
+        self.memory.overwrite(&fresh);
+        self.publish(first, first);
+    }
+
+    /// Sets the published range.
+    pub(crate) fn publish(&self, head: u64, tail: u64) {
+        self.memory.put(HEAD, head);
+        self.memory.put(TAIL, tail);
     }
 
     /// Whether nothing was written after the data.
