@@ -304,10 +304,7 @@ fn copy(frame: FrameView<'_>, manner: usize) -> Frame {
     black_box(frame.to_vec()); // each copy loads again
     tell(Holds(frame.as_ptr(), len));
     let payload = frame.to_vec();
-    assert_eq!(
-        (frame.kind(), frame.len(), payload.len()),
-        (kind, len, len)
-    );
+    assert_eq!((frame.kind(), frame.len(), payload.len()), (kind, len, len));
     if manner % 4 != 1 {
         return (kind, payload);
     }

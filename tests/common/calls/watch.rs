@@ -40,7 +40,6 @@ pub(crate) fn tell(moment: Moment) {
     });
 }
 
-
 /// Whether the ring changes at the moments alone. Only then a call may borrow from it, and
 /// what it reads twice is the same.
 pub(crate) fn is_alone() -> bool {

@@ -57,11 +57,7 @@ impl Service {
 }
 
 /// Calls, answers, and reads the reply; an error if an endpoint must be replaced.
-fn call(
-    (client, server): &mut (Client, Server),
-    tally: &Tally,
-    dice: &mut Dice,
-) -> Result<(), ()> {
+fn call((client, server): &mut (Client, Server), tally: &Tally, dice: &mut Dice) -> Result<(), ()> {
     let len = 2 * dice.roll(SPACING as u64 / 2 - 12);
     let call = match client.start(&TEXT.as_bytes()[..len], SOON) {
         Ok(call) => call,
@@ -127,7 +123,9 @@ const TARGETS: [Target; 3] = [Payload, Payload, Headers];
 fn copies_are_private(requests: &[Target], replies: &[Target]) {
     let tally = Tally::default();
     let mut service = Service::new(requests, replies, &tally);
-    run(1, &tally, &["wrong", "corrupt"], |dice| service.call(&tally, dice));
+    run(1, &tally, &["wrong", "corrupt"], |dice| {
+        service.call(&tally, dice)
+    });
 }
 
 fn requests_are_private_copies() {

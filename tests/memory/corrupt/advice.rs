@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use quoit::{Error, Holder, Observer, RingOptions, Role};
 
-use super::ring;
 use crate::common::names::RingName;
 use crate::common::rings::{ends, named};
 use crate::common::segment_file::{SegmentFile, TAIL};
@@ -28,7 +27,8 @@ const RESCUES: u64 = 40;
 
 fn counters_and_epochs_may_be_at_their_maximum() {
     for end in [u64::MAX, u64::MAX - 1, 1 << 63] {
-        let (ring, file, _name) = ring::<u64>("counters", 4);
+        let (ring, name) = named::<u64>("counters", &RingOptions::new(4));
+        let file = SegmentFile::open(&name.file());
         for page in [PRODUCER, CONSUMER] {
             for field in [STATE, PARKS, WAKES, RESCUES] {
                 file.write(page + field, end);

@@ -12,8 +12,9 @@ use quoit::{
 };
 
 use super::choices::Choices;
+use crate::common::calls::Amount::{One, UpTo};
 use crate::common::calls::watch::{Moment, tell};
-use crate::common::calls::{Amount::UpTo, Calls, Read, Row, TIMED, TRY, Wait, Way, Write, ways};
+use crate::common::calls::{Calls, Read, Row, TIMED, TRY, Wait, Way, Write, ways};
 
 /// A shape whose endpoints are used by every call.
 pub(crate) trait Prey: Calls {
@@ -61,12 +62,15 @@ impl<T: Record + PartialEq + Debug> Prey for T {
     const UNIT: usize = size_of::<T>();
     const HEADER: usize = 0;
 
-    const MORE_WRITES: &'static [Row<Write<T>>] = &[Row::new(
-        "select",
-        TRY | TIMED,
-        [UpTo; 2],
-        |end, _, _, manner| Ok(select(end.interest(), manner)),
-    )];
+    const MORE_WRITES: &'static [Row<Write<T>>] = &[
+        Row::new("select", TRY | TIMED, [UpTo; 2], |end, _, _, manner| {
+            Ok(select(end.interest(), manner))
+        }),
+        Row::new("claim_many of all", TRY, [One; 2], |end, _, _, _| {
+            end.try_claim_many(usize::MAX)?; // publishes nothing
+            Ok(0)
+        }),
+    ];
 
     const MORE_READS: &'static [Row<Read<T>>] = more_reads!();
 
@@ -99,13 +103,21 @@ impl Prey for [u8] {
     const HEADER: usize = 8;
 
     const MORE_WRITES: &'static [Row<Write<[u8]>>] = &[
-        Row::new("select", TRY | TIMED, [UpTo; 2], |end, frames, _, manner| {
-            let len = frames.first().map_or(0, |(_, payload)| payload.len());
-            Ok(select(end.interest(len), manner))
-        }),
-        Row::new("writer", TRY | TIMED, [UpTo; 2], |end, frames, _, manner| {
-            write_stream(end, frames, manner)
-        }),
+        Row::new(
+            "select",
+            TRY | TIMED,
+            [UpTo; 2],
+            |end, frames, _, manner| {
+                let len = frames.first().map_or(0, |(_, payload)| payload.len());
+                Ok(select(end.interest(len), manner))
+            },
+        ),
+        Row::new(
+            "writer",
+            TRY | TIMED,
+            [UpTo; 2],
+            |end, frames, _, manner| write_stream(end, frames, manner),
+        ),
     ];
 
     const MORE_READS: &'static [Row<Read<[u8]>>] = more_reads!(Row::new(

@@ -148,7 +148,11 @@ impl Memory {
         if width == 8 && offset % 8 == 0 {
             // SAFETY: it is within the ring's memory and aligned. Other threads read it, so the
             // write is volatile.
-            return unsafe { place.cast::<u64>().write_volatile(u64::from_ne_bytes(bytes)) };
+            return unsafe {
+                place
+                    .cast::<u64>()
+                    .write_volatile(u64::from_ne_bytes(bytes))
+            };
         }
         for (step, &byte) in bytes[..width].iter().enumerate() {
             // SAFETY: as above, except for the alignment.
@@ -220,24 +224,24 @@ impl StrayWrite {
         choices: &mut Choices,
         memory: &Memory,
     ) -> u64 {
-        let (tail, head) = (memory.word(TAIL), memory.word(HEAD));
+        let (tail, head) = (|| memory.word(TAIL), || memory.word(HEAD));
         match (target, choices.below(16)) {
-            (Release, _) => tail,
-            (Tail, _) => head.wrapping_add(8 * choices.below(64) as u64),
+            (Release, _) => tail(),
+            (Tail, _) => head().wrapping_add(8 * choices.below(64) as u64),
             (SleepWords, kind @ 0..10) => (kind % 3 | kind / 5 << 8) as u64,
             (Headers, 0..5) if spacing > 0 => (spacing - 8 - choices.below(8)) as u64,
-            (Inline, 12..) => tail << 1 | 1,
-            (Positions, 12..) => head.wrapping_add(8 * choices.below(9) as u64),
+            (Inline, 12..) => tail() << 1 | 1,
+            (Positions, 12..) => head().wrapping_add(8 * choices.below(9) as u64),
             (_, 0) => 0,
             (_, 1) => u64::MAX,
             (_, 2) => memory.word(offset & !7) ^ 1 << choices.below(64),
-            (_, 3) => choices.near(tail),
-            (_, 4) => choices.near(head),
-            (_, 5) => tail << 1 | 1,
+            (_, 3) => choices.near(tail()),
+            (_, 4) => choices.near(head()),
+            (_, 5) => tail() << 1 | 1,
             (_, 6) => u64::from(choices.byte()),
             (_, 7) => PADDING | u64::from(choices.byte()) << 32,
             (_, 8) => choices.half() as u64,
-            (_, 9) => head.wrapping_add(8 * choices.below(9) as u64),
+            (_, 9) => head().wrapping_add(8 * choices.below(9) as u64),
             // The first bytes of characters, without the rest.
             (_, 10) => u64::from_le_bytes(*b"a\nb\n\0\xf4\x8f\xbf"),
             _ => choices.word(),

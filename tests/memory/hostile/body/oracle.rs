@@ -134,7 +134,9 @@ pub(crate) fn write<T: Prey + ?Sized>(
 ) -> Result<usize, ClaimError> {
     let (name, manner) = (way.name(), choices.byte().into());
     let has = |word| name.contains(word);
-    let may_be_none = ["claim_many", "Batch", "select", "writer"].map(has).contains(&true);
+    let may_be_none = ["claim_many", "Batch", "select", "writer"]
+        .map(has)
+        .contains(&true);
     let is_all = way.amount == Amount::All;
     let call = Call {
         role: "published",
@@ -150,7 +152,10 @@ pub(crate) fn write<T: Prey + ?Sized>(
     let written = producer.step::<T, _>(scene, call, choices, |end, _| {
         (way.call)(end, messages, way.wait, manner)
     });
-    assert!(!messages.is_empty() || has("extend") || written == Ok(0), "by {name}");
+    assert!(
+        !messages.is_empty() || has("extend") || written == Ok(0),
+        "by {name}"
+    );
     written
 }
 
@@ -188,10 +193,13 @@ pub(crate) fn read<T: Prey + ?Sized>(
         looks_on: has("reader"),
         leaves: has("latest"),
     };
-    consumer.step::<T, _>(scene, call, choices, |end, take| {
+    let taken = consumer.step::<T, _>(scene, call, choices, |end, take| {
         let mut take = |message: T::Message| take(T::bytes(&message));
         (way.call)(end, wanted, way.wait, manner, &mut take)
-    })
+    });
+    let is_idle = wanted == 0 && (has("pop") || name == "try_skip");
+    assert!(!is_idle || taken == Ok(0), "by {name}");
+    taken
 }
 
 impl<E: End> Watched<E> {
@@ -203,6 +211,11 @@ impl<E: End> Watched<E> {
             poison: None,
             closed: false,
         }
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.end.close();
+        self.closed = true;
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {
@@ -260,7 +273,10 @@ impl<E: End> Watched<E> {
         let answer = match result {
             Ok(count) => {
                 assert!(call.counts.contains(&count), "{count} by {}", call.name);
-                assert!([0, count].contains(&progress.taken), "{count} are passed on");
+                assert!(
+                    [0, count].contains(&progress.taken),
+                    "{count} are passed on"
+                );
                 let found = self.end.corruption().is_some();
                 match T::HEADER {
                     0 => assert_eq!(moved, count as u64),
@@ -309,8 +325,7 @@ impl<E: End> Watched<E> {
             Ok(()) | Err(PeerError::TimedOut | PeerError::Superseded)
         ));
         if choices.below(4) == 3 {
-            end.close();
-            self.closed = true;
+            self.close();
             scene.tally.count("closed", true);
         }
         // It may count, sleep and close, but store nothing that a message consists of.

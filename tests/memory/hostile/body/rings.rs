@@ -8,10 +8,10 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use quoit::{DoorbellKind, Ring, RingOptions};
 
+use super::calls::Prey;
 use super::choices::Choices;
 use super::guard::{Guard, mappings};
 use super::memory::{DATA, HEAD, Memory, TAIL};
-use super::calls::Prey;
 use crate::common::names::RingName;
 
 /// Capacities in bytes. The last one nearly fills a page: a read beyond it reaches the

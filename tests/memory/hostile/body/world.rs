@@ -7,9 +7,7 @@ use quoit::{Corrupt, Error, Ring};
 use super::Tally;
 use super::calls::Prey;
 use super::choices::Choices;
-use super::memory::{
-    CONSUMER_STATE, DATA, EVERYTHING, PRODUCER_STATE, SUPERSEDED, StrayWrite,
-};
+use super::memory::{CONSUMER_STATE, DATA, EVERYTHING, PRODUCER_STATE, SUPERSEDED, StrayWrite};
 use super::oracle::{self, Scene, Watched};
 use super::rings::{Set, on_the_heap};
 use crate::common::calls::Amount;
@@ -220,11 +218,7 @@ impl<T: Prey + ?Sized> World<T> {
 }
 
 /// The endpoint, if the role was free and the positions valid.
-fn taken<E: End>(
-    result: Result<E, Error>,
-    held: bool,
-    base: Option<usize>,
-) -> Option<Watched<E>> {
+fn taken<E: End>(result: Result<E, Error>, held: bool, base: Option<usize>) -> Option<Watched<E>> {
     match result {
         Ok(end) => {
             assert!(!held, "two endpoints hold one role");
