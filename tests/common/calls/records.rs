@@ -246,7 +246,7 @@ fn fill<T: Record + PartialEq + Debug>(
         // SAFETY: as above.
         let (front, back) = unsafe { claim.slices_mut() };
         assert_eq!((&*front, &*back), parts);
-        [&*front, &*back].map(places).map(tell);
+        [&*front, &*back].map(places).into_iter().for_each(tell);
     }
     match manner % 4 {
         1 => {
@@ -277,7 +277,7 @@ fn look<T: Record + PartialEq + Debug>(
     if is_alone() {
         // SAFETY: no other process accesses unreleased slots.
         let (front, back) = unsafe { peek.slices() };
-        [front, back].map(places).map(tell);
+        [front, back].map(places).into_iter().for_each(tell);
     }
     match manner % 4 {
         1 if is_alone() => {

@@ -153,7 +153,8 @@ fn attack(memory: &Memory, spacing: usize, targets: &[Target]) -> ! {
             while memory.word(HOLD) != 0 {
                 hint::spin_loop();
             }
-            memory.apply(&StrayWrite::choose(targets, spacing, &mut choices, memory));
+            let write = StrayWrite::choose(targets, spacing, &mut choices, memory);
+            (0..4).for_each(|_| memory.apply(&write));
         }
     }
 }

@@ -12,7 +12,7 @@ use quoit::{
 };
 
 use super::choices::Choices;
-use crate::common::calls::Amount::{One, UpTo};
+use crate::common::calls::Amount::UpTo;
 use crate::common::calls::watch::{Moment, tell};
 use crate::common::calls::{Calls, Read, Row, TIMED, TRY, Wait, Way, Write, ways};
 
@@ -62,15 +62,12 @@ impl<T: Record + PartialEq + Debug> Prey for T {
     const UNIT: usize = size_of::<T>();
     const HEADER: usize = 0;
 
-    const MORE_WRITES: &'static [Row<Write<T>>] = &[
-        Row::new("select", TRY | TIMED, [UpTo; 2], |end, _, _, manner| {
-            Ok(select(end.interest(), manner))
-        }),
-        Row::new("claim_many of all", TRY, [One; 2], |end, _, _, _| {
-            end.try_claim_many(usize::MAX)?; // publishes nothing
-            Ok(0)
-        }),
-    ];
+    const MORE_WRITES: &'static [Row<Write<T>>] = &[Row::new(
+        "select",
+        TRY | TIMED,
+        [UpTo; 2],
+        |end, _, _, manner| Ok(select(end.interest(), manner)),
+    )];
 
     const MORE_READS: &'static [Row<Read<T>>] = more_reads!();
 
