@@ -11,10 +11,9 @@ use memmap2::Mmap;
 use quoit::{ClaimError, DoorbellKind, PopError, Ring, RingOptions, Role};
 
 use super::messages::Messages;
-use super::stages::{Operation, Stage};
+use super::stages::{Operation, Stage, play};
 use super::stepper::Stepper;
 use crate::common::calls::{Wait, pop, push};
-use crate::common::child::Child;
 use crate::common::names::RingName;
 
 /// Steps a child through `operation`, and checks the memory after each instruction. Returns the number
@@ -27,24 +26,9 @@ pub(crate) fn judge<M: Messages + ?Sized>(
     let name = RingName::new("stepped");
     let options = RingOptions::new(M::CAPACITY).doorbell(doorbell);
     options.create::<M>(&name).expect("a ring");
-    let flags = [stage.inline, stage.peer_sleeps].map(u64::from);
-    let numbers = [
-        operation.moves,
-        stage.passed,
-        stage.unread,
-        flags[0],
-        flags[1],
-    ];
-    let numbers = numbers.map(|number| number.to_string());
     let path = name.file();
-    let path = path.to_str().expect("a path in UTF-8");
-    let words = [path, M::NAME, operation.name].into_iter();
-    let words: Vec<_> = words
-        .chain(numbers.iter().map(|number| &**number))
-        .collect();
-    let mut stepper = Stepper::attach(Child::start("player", &words));
-    stepper.begin();
-    let file = File::open(name.file()).expect("the segment");
+    let stepper = Stepper::start(|| play::<M>(&path, operation, stage));
+    let file = File::open(&path).expect("the segment");
     // SAFETY: it is read while the child is stopped, and no other process writes to it.
     let image = unsafe { Mmap::map(&file) }.expect("the segment");
     let copy = Copy::<M>::new(operation, stage);

@@ -4,9 +4,9 @@
 //! changes only private state. So a child is killed after each call, after each change, and
 //! in its sleep; or, with `QUOIT_EVERY_INSTRUCTION`, at every instruction.
 
-use std::any::Any;
 use std::env;
 use std::fs::File;
+use std::mem::forget;
 use std::path::Path;
 use std::thread::{self, sleep};
 use std::time::Duration;
@@ -18,11 +18,12 @@ use quoit::{
 
 use super::stepper::{Next, Stepper, traced};
 use crate::common::PATIENCE;
-use crate::common::child::{Child, hold, say};
 use crate::common::clock::until;
-use crate::common::names::{RingName, files_in, shared_memory_directory};
+use crate::common::fork::{forked, succeeds};
+use crate::common::names::{files_in, shared_memory_directory};
 use crate::common::positions::{End, ROLES, other};
 use crate::common::rings::named;
+use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 use crate::common::sleep_state::SleepPage;
 
 /// The capacity: two records, each of which is its position.
@@ -37,89 +38,57 @@ fn options() -> RingOptions {
     options.spin(Duration::ZERO)
 }
 
-fn role_of(word: &str) -> Role {
-    let is_it = |role: &Role| word.ends_with(&role.to_string());
-    ROLES.into_iter().find(is_it).expect("a role")
+fn ring(path: &Path) -> Ring<u64> {
+    options().open(path).expect("the ring")
 }
 
-/// In a child: takes the role that the operation needs, and performs it between two marks.
-pub(crate) fn mortal(words: &[String]) {
-    let (path, operation) = (Path::new(&words[0]), words[1].as_str());
-    let ring = || options().open::<u64>(path).expect("the ring");
-    let end = |role| End::of(&ring(), role);
-    let moves = |role, timeout| -> Box<dyn Any> {
-        let mut end = end(role);
-        let moved = traced(|| end.moves(timeout));
-        assert_eq!(moved.is_ok(), timeout == Duration::ZERO);
-        Box::new(end)
-    };
-    let verb = operation.split(' ').next().expect("a verb");
-    let _kept = match verb {
-        "push" => moves(Role::Producer, Duration::ZERO),
-        "pop" => moves(Role::Consumer, Duration::ZERO),
-        "park" => moves(role_of(operation), NAP),
-        "take" => {
-            let ring = ring();
-            Box::new(traced(|| End::of(&ring, role_of(operation))))
-        }
-        "drop" => {
-            let end = end(role_of(operation));
-            traced(|| drop(end));
-            Box::new(())
-        }
-        "create" => Box::new(traced(|| options().create::<u64>(path)).expect("a ring")),
-        "open" => Box::new(traced(|| options().open::<u64>(path)).expect("a ring")),
-        "replace" => {
-            let options = options().stale(StalePolicy::Replace);
-            Box::new(traced(|| options.create::<u64>(path)).expect("a ring"))
-        }
-        "unlink" => {
-            traced(|| unlink(path)).expect("no process holds the ring");
-            Box::new(())
-        }
-        other => panic!("there is no operation {other}"),
-    };
-    hold();
+/// An operation of a child with this role on the ring at this path.
+type Act = fn(&Path, Role);
+
+fn take(path: &Path, role: Role) {
+    let ring = ring(path);
+    forget(traced(|| End::of(&ring, role)));
 }
 
-/// In a child: fills the ring if it is the producer, and then moves up to the last record, with any peer.
-pub(crate) fn peer(words: &[String]) {
-    let ring = options().open::<u64>(&words[0]).expect("the ring");
-    let role = role_of(&words[1]);
-    let mut end = End::of(&ring, role);
+fn moves(path: &Path, role: Role) {
+    let mut end = End::of(&ring(path), role);
+    assert_eq!(traced(|| end.moves(Duration::ZERO)), Ok(()));
+    forget(end);
+}
+
+fn park(path: &Path, role: Role) {
+    let mut end = End::of(&ring(path), role);
+    assert_eq!(traced(|| end.moves(NAP)), Err(PopError::TimedOut));
+    forget(end);
+}
+
+fn leave(path: &Path, role: Role) {
+    let end = End::of(&ring(path), role);
+    traced(|| drop(end));
+}
+
+/// Fills the ring if it is the producer, and then moves up to the last record, with any peer.
+fn survive(path: &Path, role: Role) {
+    let mut end = End::of(&ring(path), role);
     while role == Role::Producer && end.position() < CAPACITY {
         end.moves(Duration::ZERO).expect("there is room");
     }
-    say("ready");
     while end.position() <= LAST {
         match end.moves(PATIENCE) {
-            Ok(()) => say(end.position() - 1),
-            Err(PopError::Abandoned) => {
-                say("abandoned");
-                sleep(Duration::from_millis(1));
-            }
+            Ok(()) => {}
+            Err(PopError::Abandoned) => sleep(Duration::from_millis(1)),
             Err(error) => panic!("{error}"),
         }
     }
-    hold();
 }
 
-/// A point of death.
-#[derive(Debug, Clone, Copy)]
+/// A point of death: after so many system calls, and so many changes of the ring after these.
+#[derive(Default)]
 struct Moment {
-    /// After this many system calls.
     calls: u64,
-    then: Then,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Then {
-    /// This many changes of the ring later.
-    Changes(u64),
-    /// This many instructions later.
-    Instructions(u64),
+    changes: u64,
     /// In the sleep of the next call.
-    Sleep,
+    asleep: bool,
 }
 
 /// The environment variable that kills a child at every instruction, which takes long.
@@ -151,89 +120,64 @@ impl Image {
     }
 }
 
-/// All points of death in a child's operation on the ring at `path`. Ends the child.
-fn moments(stepper: &mut Stepper, path: &Path, sleeps: bool) -> Vec<Moment> {
-    let every = env::var_os(EVERY).is_some();
+/// Steps a child to the point of death after this one, or to the end of its operation. Returns
+/// whether that is the end.
+fn step_beyond(moment: &mut Moment, stepper: &Stepper, path: &Path, sleeps: bool) -> bool {
     let mut image = Image::of(path);
-    let (mut calls, mut changes, mut instructions) = (0, 0, 0);
-    let mut moments = vec![Moment {
-        calls,
-        then: Then::Changes(0),
-    }];
-    loop {
-        let next = stepper.next();
-        if next == Next::End {
-            return moments;
-        }
-        let mut add = |calls, then| moments.push(Moment { calls, then });
-        if sleeps && next == Next::Call(libc::SYS_futex) {
-            add(calls, Then::Sleep);
-        }
-        stepper.step();
-        let changed = image.has_changed();
-        if next != Next::Instruction {
-            (calls, changes, instructions) = (calls + 1, 0, 0);
-            add(calls, Then::Changes(0));
-            continue;
-        }
-        instructions += 1;
-        if every {
-            add(calls, Then::Instructions(instructions));
-        } else if changed {
-            changes += 1;
-            add(calls, Then::Changes(changes));
-        }
-    }
-}
-
-/// Steps a child to this point, or to the end of the operation if that is earlier.
-fn step_to(stepper: &mut Stepper, path: &Path, moment: Moment) {
     for _ in 0..moment.calls {
         if stepper.pass_call() == libc::SYS_getppid {
-            return;
+            return false; // this child has made fewer calls
         }
     }
-    match moment.then {
-        Then::Sleep => stepper.run_into_sleep(),
-        Then::Instructions(count) => {
-            for _ in 0..count {
-                if stepper.is_at_end() {
-                    return;
-                }
-                stepper.step();
+    let every = env::var_os(EVERY).is_some();
+    let mut changes = 0;
+    image.has_changed(); // by the calls
+    loop {
+        match stepper.next() {
+            Next::End => return true,
+            Next::Call(libc::SYS_futex) if sleeps && !moment.asleep => {
+                moment.asleep = true;
+                stepper.run_into_sleep();
+                return false;
             }
-        }
-        Then::Changes(count) => {
-            let mut image = Image::of(path);
-            let mut changes = 0;
-            while changes < count && !stepper.is_at_end() {
+            Next::Call(_) => {
                 stepper.step();
-                changes += u64::from(image.has_changed());
+                let calls = moment.calls + 1;
+                *moment = Moment {
+                    calls,
+                    ..Moment::default()
+                };
+                return false;
+            }
+            Next::Instruction => {
+                stepper.step();
+                changes += u64::from(every || image.has_changed());
+                if changes > moment.changes {
+                    moment.changes = changes;
+                    return false;
+                }
             }
         }
     }
 }
 
-/// Kills a child at every point of `operation`. `scene` creates the ring, starts the other
+/// Kills a child at every point of `act`. `scene` creates the ring, starts the other
 /// processes, waits until the child may begin, and checks the ring after the kill. Returns
 /// the number of kills.
 fn at_every_moment(
     operation: &str,
+    act: impl Fn(&Path),
     scene: impl Fn(&mut dyn FnMut(&Path, &dyn Fn()), usize),
 ) -> usize {
-    let mut found = Vec::new();
-    let mut deaths = 0;
-    while deaths <= found.len() {
+    let mut moment = Moment::default();
+    let (mut deaths, mut is_over) = (0, false);
+    while !is_over {
         let mut kill = |path: &Path, is_set: &dyn Fn()| {
-            let words = [path.to_str().expect("a path in UTF-8"), operation];
-            let mut stepper = Stepper::attach(Child::start("mortal", &words));
+            let stepper = Stepper::start(|| act(path));
             is_set();
-            stepper.begin();
-            match deaths.checked_sub(1) {
-                Some(moment) => step_to(&mut stepper, path, found[moment]),
-                // The first child is killed at the end.
-                None => found = moments(&mut stepper, path, operation.starts_with("park")),
-            }
+            // The first child is killed before its first instruction.
+            is_over = deaths > 0
+                && step_beyond(&mut moment, &stepper, path, operation.starts_with("park"));
             stepper.kill();
         };
         scene(&mut kill, deaths);
@@ -243,93 +187,91 @@ fn at_every_moment(
     deaths
 }
 
-/// The peer's next line: a number, or that it is alone.
-fn hear_from(survivor: &Child, heard: &mut Vec<u64>) {
-    let line = survivor.says();
-    if line != "abandoned" {
-        heard.push(line.parse().expect("a number"));
-    }
-}
-
 /// An endpoint is killed while its peer sleeps. The next holder wakes the peer, or the peer
 /// notices the death.
-fn peer_sleeps(operation: &str, role: Role) -> usize {
-    at_every_moment(operation, |kill, moment| {
-        let name = RingName::new("killed");
-        options().create::<u64>(&name).expect("a ring");
-        let page = SleepPage::open(&name.file());
-        let is_parked = || match role {
-            Role::Producer => page.consumer_is_parked(),
-            Role::Consumer => page.producer_is_parked(),
-        };
-        let survivor = Child::start("peer", &[&name, &other(role).to_string()]);
-        survivor.expect("ready");
-        until("it sleeps", is_parked);
-        kill(&name.file(), &|| until("it sleeps", is_parked));
-        let mut heard = Vec::new();
-        if moment % 2 == 1 && !operation.starts_with("take") {
-            hear_from(&survivor, &mut heard); // alone: by a liveness check, or by the dead endpoint's wake
-        }
-        // The role is free immediately.
-        let mut successor = End::of(&options().open(&name).expect("the ring"), role);
-        let first = successor.position();
-        assert!(role == Role::Producer || first <= u64::from(operation == "pop"));
-        if first > 0 && heard.is_empty() {
-            hear_from(&survivor, &mut heard); // the next holder wakes it
-        }
-        while successor.position() <= LAST {
-            successor.moves(PATIENCE).expect("the peer moves");
-        }
-        while heard.last() != Some(&LAST) {
-            hear_from(&survivor, &mut heard);
-        }
-        assert!(role == Role::Consumer || heard == [0, 1, 2], "{heard:?}");
-        let state = page.read();
-        assert_eq!(state.producer.rescues + state.consumer.rescues, 0);
-    })
+fn peer_sleeps(operation: &str, act: Act, role: Role) -> usize {
+    at_every_moment(
+        operation,
+        |path| act(path, role),
+        |kill, moment| {
+            let (_ring, name) = named::<u64>("killed", &options());
+            let (path, peer) = (name.file(), other(role));
+            let page = SleepPage::open(&path);
+            let survivor = forked(|| survive(&path, peer));
+            let sleeps = || until("it sleeps", || page.is_parked(peer));
+            sleeps();
+            kill(&path, &sleeps);
+            if moment % 2 == 1 && !operation.starts_with("take") {
+                // By a liveness check, or by the dead endpoint's wake.
+                until("it notices that it is alone", || !page.is_parked(peer));
+            }
+            // The role is free immediately.
+            let mut successor = End::of(&ring(&path), role);
+            let first = successor.position();
+            assert!(role == Role::Producer || first <= u64::from(operation == "pop"));
+            let file = SegmentFile::open(&path);
+            let has_moved = || match peer {
+                Role::Producer => file.read(TAIL) > CAPACITY,
+                Role::Consumer => file.read(HEAD) > 0,
+            };
+            if first > 0 {
+                until("the next holder wakes it", has_moved);
+            }
+            while successor.position() <= LAST {
+                successor.moves(PATIENCE).expect("the peer moves");
+            }
+            succeeds(survivor);
+            let state = page.read();
+            assert_eq!(state.producer.rescues + state.consumer.rescues, 0);
+        },
+    )
 }
 
 /// A sleeper is killed. Its peer continues, and the next holder sleeps and is woken.
 fn sleeper_dies(operation: &str, role: Role) -> usize {
-    at_every_moment(operation, |kill, moment| {
-        let (ring, name) = named::<u64>("sleeper", &options());
-        let page = SleepPage::open(&name.file());
-        let fill = |producer: &mut End| {
-            for _ in 0..CAPACITY {
-                producer.moves(Duration::ZERO).expect("there is room");
+    at_every_moment(
+        operation,
+        |path| park(path, role),
+        |kill, moment| {
+            let (ring, name) = named::<u64>("sleeper", &options());
+            let page = SleepPage::open(&name.file());
+            let fill = |producer: &mut End| {
+                for _ in 0..CAPACITY {
+                    producer.moves(Duration::ZERO).expect("there is room");
+                }
+            };
+            if role == Role::Producer {
+                fill(&mut End::of(&ring, role));
             }
-        };
-        if role == Role::Producer {
-            fill(&mut End::of(&ring, role));
-        }
-        let mut peer = End::of(&ring, other(role));
-        kill(&name.file(), &|| ());
-        if role == Role::Consumer {
-            let before = page.read().producer.wakes;
-            fill(&mut peer);
-            assert!(page.read().producer.wakes - before <= 1, "moment {moment}");
-        }
-        // The role is free immediately.
-        let successor = End::of(&ring, role);
-        let (mut producer, mut consumer) = match role {
-            Role::Producer => (successor, peer),
-            Role::Consumer => (peer, successor),
-        };
-        for _ in 0..CAPACITY {
-            consumer.moves(PATIENCE).expect("a record");
-        }
-        let sleeper = thread::spawn(move || consumer.moves(PATIENCE));
-        until("it sleeps", || page.consumer_is_parked());
-        producer.moves(Duration::ZERO).expect("there is room");
-        assert_eq!(sleeper.join().expect("no panic"), Ok(()));
-        let state = page.read();
-        assert_eq!(state.producer.rescues + state.consumer.rescues, 0);
-    })
+            let mut peer = End::of(&ring, other(role));
+            kill(&name.file(), &|| ());
+            if role == Role::Consumer {
+                let before = page.read().producer.wakes;
+                fill(&mut peer);
+                assert!(page.read().producer.wakes - before <= 1, "moment {moment}");
+            }
+            // The role is free immediately.
+            let successor = End::of(&ring, role);
+            let (mut producer, mut consumer) = match role {
+                Role::Producer => (successor, peer),
+                Role::Consumer => (peer, successor),
+            };
+            for _ in 0..CAPACITY {
+                consumer.moves(PATIENCE).expect("a record");
+            }
+            let sleeper = thread::spawn(move || consumer.moves(PATIENCE));
+            until("it sleeps", || page.consumer_is_parked());
+            producer.moves(Duration::ZERO).expect("there is room");
+            assert_eq!(sleeper.join().expect("no panic"), Ok(()));
+            let state = page.read();
+            assert_eq!(state.producer.rescues + state.consumer.rescues, 0);
+        },
+    )
 }
 
 /// An operation on a name. `exists`: whether there was a ring before.
-fn operation_on_a_name(operation: &str, exists: bool) -> usize {
-    at_every_moment(operation, |kill, _| {
+fn operation_on_a_name(operation: &str, exists: bool, act: fn(&Path)) -> usize {
+    at_every_moment(operation, act, |kill, _| {
         let directory = shared_memory_directory();
         let path = directory.path().join("ring");
         if exists {
@@ -357,19 +299,27 @@ fn operation_on_a_name(operation: &str, exists: bool) -> usize {
 /// All operations; returns the number of kills.
 pub(crate) fn all() -> usize {
     let [producer, consumer] = ROLES;
+    let replace = |path: &Path| {
+        let options = options().stale(StalePolicy::Replace);
+        forget(traced(|| options.create::<u64>(path)).expect("a ring"));
+    };
     let deaths = [
-        peer_sleeps("take the producer", producer),
-        peer_sleeps("push", producer),
-        peer_sleeps("drop the producer", producer),
-        peer_sleeps("take the consumer", consumer),
-        peer_sleeps("pop", consumer),
-        peer_sleeps("drop the consumer", consumer),
+        peer_sleeps("take the producer", take, producer),
+        peer_sleeps("push", moves, producer),
+        peer_sleeps("drop the producer", leave, producer),
+        peer_sleeps("take the consumer", take, consumer),
+        peer_sleeps("pop", moves, consumer),
+        peer_sleeps("drop the consumer", leave, consumer),
         sleeper_dies("park of the producer", producer),
         sleeper_dies("park of the consumer", consumer),
-        operation_on_a_name("create", false),
-        operation_on_a_name("open", true),
-        operation_on_a_name("replace", true),
-        operation_on_a_name("unlink", true),
+        operation_on_a_name("create", false, |path| {
+            forget(traced(|| options().create::<u64>(path)).expect("a ring"));
+        }),
+        operation_on_a_name("open", true, |path| forget(traced(|| ring(path)))),
+        operation_on_a_name("replace", true, replace),
+        operation_on_a_name("unlink", true, |path| {
+            traced(|| unlink(path)).expect("no process holds the ring");
+        }),
     ];
     deaths.iter().sum()
 }

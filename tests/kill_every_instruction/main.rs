@@ -17,16 +17,15 @@ mod stages;
 mod stepper;
 
 use std::panic::catch_unwind;
-use std::thread;
 
 use common::calls::{Wait, pop, push};
 use common::cores;
+use common::fork::{forked, succeeds, work_as_long_as_the_parent};
 use images::judge;
-use kills::{mortal, peer};
 use messages::{Messages, Record};
 use quoit::Role::{Consumer, Producer};
 use quoit::{DoorbellKind, RingOptions};
-use stages::{Operation, Stage, by, player};
+use stages::{Operation, Stage, by};
 
 common::suite::suite! {
     tests: [
@@ -34,7 +33,7 @@ common::suite::suite! {
         a_publish_before_the_message_is_detected,
         a_ring_continues_after_a_kill_at_any_system_call,
     ],
-    parts: [player, mortal, peer],
+    parts: [],
 }
 
 /// One line of the table.
@@ -144,25 +143,25 @@ fn lines<M: Messages + ?Sized>() -> u64 {
     points.sum()
 }
 
-/// Runs this process and its children on one core: a step is two switches between the
-/// tracer and the child, which take three times as long between two cores.
-fn on_one_core<R>(index: usize, run: impl FnOnce() -> R) -> R {
-    let cores = cores::allowed().expect("the cores");
-    cores::stay_on(cores[index % cores.len()]).expect("an allowed core");
-    run()
+/// Steps through a shape's operations in a process, all of whose children run on one core: a
+/// step is two switches between the tracer and the child, which take three times as long between
+/// two cores.
+fn on_one_core(index: usize, lines: fn() -> u64) -> libc::pid_t {
+    forked(|| {
+        work_as_long_as_the_parent();
+        let cores = cores::allowed().expect("the cores");
+        cores::stay_on(cores[index % cores.len()]).expect("an allowed core");
+        println!("  {} points in all", lines());
+    })
 }
 
 fn a_ring_continues_after_a_death_at_any_instruction() {
     println!();
-    let points: u64 = thread::scope(|threads| {
-        let records = threads.spawn(|| on_one_core(0, lines::<Record>));
-        let frames = threads.spawn(|| on_one_core(1, lines::<[u8]>));
-        [records, frames]
-            .map(|lines| lines.join().expect("no faults"))
-            .iter()
-            .sum()
-    });
-    println!("  {points} points in all");
+    let shapes = [
+        on_one_core(0, lines::<Record>),
+        on_one_core(1, lines::<[u8]>),
+    ];
+    shapes.into_iter().for_each(succeeds);
 }
 
 fn a_publish_before_the_message_is_detected() {

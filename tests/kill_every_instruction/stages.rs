@@ -10,7 +10,6 @@ use quoit::{PopError, RingOptions, Role};
 use super::messages::{Messages, Record};
 use super::stepper::traced;
 use crate::common::calls::{Wait, pop, push, ways};
-use crate::common::child::hold;
 use crate::common::ends::End;
 use crate::common::rings::ends;
 use crate::common::segment_file::{DATA, SegmentFile, TAIL};
@@ -50,27 +49,8 @@ const PARKED: u32 = 2;
 const MANNER: usize = 3;
 
 /// In a child: prepares the ring and performs the operation between two marks.
-pub(crate) fn player(words: &[String]) {
-    let numbers = words[3..]
-        .iter()
-        .map(|word| word.parse().expect("a number"));
-    let [moves, passed, unread, inline, peer_sleeps] = numbers.collect::<Vec<u64>>()[..] else {
-        panic!("not all numbers: {words:?}");
-    };
-    let stage = Stage {
-        passed,
-        unread,
-        inline: inline != 0,
-        peer_sleeps: peer_sleeps != 0,
-    };
-    match &*words[1] {
-        Record::NAME => play::<Record>(Path::new(&words[0]), &words[2], moves, stage),
-        _ => play::<[u8]>(Path::new(&words[0]), &words[2], moves, stage),
-    }
-    hold();
-}
-
-fn play<M: Messages + ?Sized>(path: &Path, operation: &str, moves: u64, stage: Stage) {
+pub(crate) fn play<M: Messages + ?Sized>(path: &Path, operation: Operation, stage: Stage) {
+    let Operation { name, moves, .. } = operation;
     let options = RingOptions::new(M::CAPACITY).spin(Duration::ZERO);
     let ring = options.open::<M>(path).expect("the ring");
     let (mut producer, mut consumer) = ends(&ring);
@@ -100,15 +80,12 @@ fn play<M: Messages + ?Sized>(path: &Path, operation: &str, moves: u64, stage: S
     // A call that moves nothing fails, or its batch is dropped.
     if let Some(way) = ways(M::WRITES, &waits)
         .iter()
-        .find(|way| way.name() == operation)
+        .find(|way| way.name() == name)
     {
         let moved = traced(|| (way.call)(&mut producer, &messages, way.wait, MANNER));
         return assert_eq!(moved.unwrap_or(0) as u64, moves);
     }
-    if let Some(way) = ways(M::READS, &waits)
-        .iter()
-        .find(|way| way.name() == operation)
-    {
+    if let Some(way) = ways(M::READS, &waits).iter().find(|way| way.name() == name) {
         let mut taken = Vec::with_capacity(moves as usize);
         let mut take = |message| taken.push(message);
         let wanted = messages.len();
@@ -117,7 +94,7 @@ fn play<M: Messages + ?Sized>(path: &Path, operation: &str, moves: u64, stage: S
         let expected = (stage.passed..).take(taken.len()).map(M::of);
         return assert!(taken.into_iter().eq(expected));
     }
-    match operation {
+    match name {
         "skip" => traced(|| M::skip(&mut consumer)),
         "take the producer" => {
             drop(producer);

@@ -1,14 +1,15 @@
 //! A child that is stepped through an operation, one instruction at a time.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::thread;
 
-use crate::common::child::{Child, hear, say, state};
+use crate::common::child::state;
+use crate::common::fork::{fork, kill, pause, work_as_long_as_the_parent};
 use crate::common::tracer::{Stop, attach, end_window as mark, next_stop, request};
 
-/// In a child: waits for its tracer, then performs `operation` between two marks.
+/// In a child: performs `operation` between two marks.
 pub(crate) fn traced<R>(operation: impl FnOnce() -> R) -> R {
-    say("ready");
-    hear();
     mark();
     let result = operation();
     mark();
@@ -27,25 +28,26 @@ pub(crate) enum Next {
 
 /// A child that is stopped before an instruction of its operation.
 pub(crate) struct Stepper {
-    child: Child,
     pid: u32,
 }
 
 impl Stepper {
-    /// Attaches to a child that is ready.
-    pub(crate) fn attach(child: Child) -> Self {
-        child.expect("ready");
-        let pid = child.pid();
-        attach(pid);
-        let stepper = Self { child, pid };
+    /// Forks a child that performs an operation in its work, and steps it to the beginning of
+    /// that. This process has no other thread.
+    pub(crate) fn start(work: impl FnOnce()) -> Self {
+        let (mut here, mut there) = UnixStream::pair().expect("two sockets");
+        let child = fork().unwrap_or_else(|| {
+            work_as_long_as_the_parent();
+            there.read_exact(&mut [0]).expect("a tracer");
+            work();
+            pause()
+        });
+        let stepper = Self { pid: child as u32 };
+        attach(stepper.pid);
         stepper.stopped();
+        here.write_all(&[0]).expect("the child reads");
+        while stepper.pass_call() != libc::SYS_getppid {}
         stepper
-    }
-
-    /// Steps it to the beginning of its operation.
-    pub(crate) fn begin(&mut self) {
-        self.child.tell("go");
-        while self.pass_call() != libc::SYS_getppid {}
     }
 
     /// Lets it continue up to a stop; a signal that is to be delivered would be one.
@@ -104,8 +106,8 @@ impl Stepper {
     }
 
     /// `kill -9`, at the current instruction.
-    pub(crate) fn kill(mut self) {
-        self.child.kill();
+    pub(crate) fn kill(self) {
+        kill(self.pid as libc::pid_t);
     }
 
     fn registers(&self) -> libc::user_regs_struct {

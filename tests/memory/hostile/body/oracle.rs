@@ -14,7 +14,7 @@ use quoit::{ClaimError, Corrupt, Deadline, PeerError, PopError};
 use super::Tally;
 use super::calls::Prey;
 use super::choices::Choices;
-use super::memory::{DATA, EVERYTHING, HEAD, Memory, PAGE, StrayWrite, TAIL};
+use super::memory::{DATA, EVERYTHING, HEAD, Memory, PAGE, StrayWrite, TAIL, Target};
 use crate::common::calls::watch::{Moment, watched};
 use crate::common::calls::{Amount, Read, Wait, Way, Write};
 use crate::common::ends::End;
@@ -381,7 +381,8 @@ impl Progress {
             }
             Moment::Pauses => self.attack(),
             Moment::Refused => {
-                self.attack();
+                // Perhaps the header is valid again.
+                self.attack_any(&[Target::Headers]);
                 let quiet = self.scene.quiet;
                 self.refused = quiet.then(|| self.scene.memory.segment());
             }
@@ -412,9 +413,15 @@ impl Progress {
 
     /// May overwrite the segment.
     fn attack(&mut self) {
-        if self.scene.quiet && !self.poisoned && self.choices.coin() {
+        if self.choices.coin() {
+            self.attack_any(&EVERYTHING);
+        }
+    }
+
+    fn attack_any(&mut self, targets: &[Target]) {
+        if self.scene.quiet && !self.poisoned {
             let (choices, memory) = (&mut self.choices, self.scene.memory);
-            memory.apply(&StrayWrite::choose(&EVERYTHING, 0, choices, &memory));
+            memory.apply(&StrayWrite::choose(targets, 0, choices, &memory));
             self.attacked = true;
         }
     }
