@@ -201,7 +201,7 @@ fn peer_sleeps(operation: &str, act: Act, role: Role) -> usize {
             let sleeps = || until("it sleeps", || page.is_parked(peer));
             sleeps();
             kill(&path, &sleeps);
-            if moment % 2 == 1 && !operation.starts_with("take") {
+            if moment % 2 == 0 && !operation.starts_with("take") {
                 // By a liveness check, or by the dead endpoint's wake.
                 until("it notices that it is alone", || !page.is_parked(peer));
             }
