@@ -95,10 +95,10 @@ pub(crate) fn torture<L: Load + ?Sized>(
     }
     arena.settle();
     both.iter().for_each(|&role| arena.kill(role));
-    let messages = arena.drain_the_ring::<L>();
+    let position = arena.drain_the_ring::<L>();
     let redelivered = Ledger::open(&arena.ledger.file()).redelivered();
     let tally = &arena.tally;
-    print!("[{tally:?}, {messages} messages, {redelivered} delivered again, no rescue] ");
+    print!("[{tally:?}, up to {position}, {redelivered} delivered again, no rescue] ");
     tally.aimed
 }
 
@@ -194,21 +194,19 @@ impl Arena {
         assert_eq!(rescues, 0, "a wake was lost, its waker was not killed");
     }
 
-    /// Drains the ring after both endpoints were killed; returns the number of all
-    /// messages.
+    /// Drains the ring after both endpoints were killed; returns the last position.
     fn drain_the_ring<L: Load + ?Sized>(&self) -> u64 {
         let ledger = Ledger::open(&self.ledger.file());
         let ring = Ring::<L>::open(&self.name).expect("the ring");
         let producer = ring.producer().expect("its holder has died");
-        let messages = L::number(producer.position());
-        ledger.producer_begins(messages);
+        ledger.producer_begins(producer.position());
         let mut consumer = ring.consumer().expect("its holder has died");
-        ledger.consumer_begins(L::number(consumer.position()));
+        ledger.consumer_begins(consumer.position());
         while consumer.position() < producer.position() {
             let taken = take::<L>(&mut consumer, usize::MAX, &ledger, &mut Dice(1));
             taken.expect("it is published");
         }
         assert_eq!(consumer.position(), producer.position());
-        messages
+        consumer.position()
     }
 }

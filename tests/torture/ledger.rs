@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-/// Numbers of messages: each is one more than the last message.
+/// Positions: each is the one after the last message.
 #[repr(C)]
 struct Lines {
     /// The producer may have published the messages before this one.
@@ -48,49 +48,49 @@ impl Ledger {
         unsafe { &*self.0.as_ptr().cast::<Lines>() }
     }
 
-    /// A producer begins at this number.
-    pub(crate) fn producer_begins(&self, number: u64) {
+    /// A producer begins at this position.
+    pub(crate) fn producer_begins(&self, position: u64) {
         let lines = self.lines();
         let (least, most) = (lines.published.load(SeqCst), lines.intended.load(SeqCst));
         assert!(
-            (least..=most).contains(&number),
-            "a producer continues at {number}; the previous one had published {least} to {most}"
+            (least..=most).contains(&position),
+            "a producer continues at {position}; the previous one had published {least} to {most}"
         );
     }
 
-    /// A consumer begins at this number.
-    pub(crate) fn consumer_begins(&self, number: u64) {
+    /// A consumer begins at this position.
+    pub(crate) fn consumer_begins(&self, position: u64) {
         let lines = self.lines();
         let (least, most) = (lines.released.load(SeqCst), lines.seen.load(SeqCst));
         assert!(
-            (least..=most).contains(&number),
-            "a consumer continues at {number}; the previous one had released {least} of {most}"
+            (least..=most).contains(&position),
+            "a consumer continues at {position}; the previous one had released {least} of {most}"
         );
     }
 
-    /// The producer is about to publish these.
-    pub(crate) fn intends(&self, numbers: &Range<u64>) {
-        self.lines().intended.store(numbers.end, SeqCst);
+    /// The producer is about to publish messages up to here.
+    pub(crate) fn intends(&self, end: u64) {
+        self.lines().intended.store(end, SeqCst);
     }
 
-    /// The producer has published the messages before this number.
-    pub(crate) fn published(&self, number: u64) {
-        self.lines().published.store(number, SeqCst);
+    /// The producer has published the messages before this position.
+    pub(crate) fn published(&self, position: u64) {
+        self.lines().published.store(position, SeqCst);
     }
 
     /// A consumer has received this message whole.
-    pub(crate) fn sees(&self, number: u64) {
+    pub(crate) fn sees(&self, message: Range<u64>) {
         let lines = self.lines();
-        if number < lines.seen.load(SeqCst) {
+        if message.start < lines.seen.load(SeqCst) {
             lines.redelivered.fetch_add(1, SeqCst);
         } else {
-            lines.seen.store(number + 1, SeqCst);
+            lines.seen.store(message.end, SeqCst);
         }
     }
 
-    /// The consumer has released the messages before this number.
-    pub(crate) fn released(&self, number: u64) {
-        self.lines().released.store(number, SeqCst);
+    /// The consumer has released the messages before this position.
+    pub(crate) fn released(&self, position: u64) {
+        self.lines().released.store(position, SeqCst);
     }
 
     /// How many messages were redelivered.

@@ -10,29 +10,28 @@ use crate::ledger::Ledger;
 
 pub(crate) type Message = Words<4>;
 
-/// Messages whose numbers follow from their positions.
+/// Messages that follow from the positions before them.
 pub(crate) trait Load: Calls {
     /// So small that both endpoints wait often.
     const CAPACITY: u64;
 
-    /// How many messages are before this position.
-    fn number(position: u64) -> u64;
+    /// The position after the message at this one.
+    fn next(position: u64) -> u64;
 
-    /// The message with this number.
-    fn content(number: u64) -> Self::Message;
+    /// The message at this position.
+    fn content(position: u64) -> Self::Message;
 }
 
-/// Records, which are copied inline when they are published one by one. The number of a
-/// record is its position.
+/// Records, which are copied inline when they are published one by one.
 impl Load for Message {
     const CAPACITY: u64 = 16;
 
-    fn number(position: u64) -> u64 {
-        position
+    fn next(position: u64) -> u64 {
+        position + 1
     }
 
-    fn content(number: u64) -> Self {
-        record(number)
+    fn content(position: u64) -> Self {
+        record(position)
     }
 }
 
@@ -40,12 +39,15 @@ impl Load for Message {
 pub(crate) fn produce<L: Load + ?Sized>(ring: &Ring<L>, ledger: &Ledger, mut dice: Dice) -> ! {
     let mut producer = ring.producer().expect("the previous holder was killed");
     let ways = ways(L::WRITES, &[Wait::Forever]);
-    let mut number = L::number(producer.position());
-    ledger.producer_begins(number);
+    ledger.producer_begins(producer.position());
     loop {
-        let numbers = number..number + some(&mut dice);
-        ledger.intends(&numbers);
-        let messages: Vec<_> = numbers.map(L::content).collect();
+        let mut end = producer.position();
+        let mut messages = Vec::new();
+        for _ in 0..some(&mut dice) {
+            messages.push(L::content(end));
+            end = L::next(end);
+        }
+        ledger.intends(end);
         let write = &ways[dice.roll(ways.len() as u64)];
         // An even number: it claims no more than it needs, and commits all of it.
         match (write.call)(&mut producer, &messages, write.wait, 2 * dice.roll(6)) {
@@ -53,15 +55,14 @@ pub(crate) fn produce<L: Load + ?Sized>(ring: &Ring<L>, ledger: &Ledger, mut dic
             Ok(_) | Err(ClaimError::Abandoned) => {}
             Err(other) => panic!("{}: {other}", write.name()),
         }
-        number = L::number(producer.position());
-        ledger.published(number);
+        ledger.published(producer.position());
     }
 }
 
 /// Consumes, from where the previous holder was killed.
 pub(crate) fn consume<L: Load + ?Sized>(ring: &Ring<L>, ledger: &Ledger, mut dice: Dice) -> ! {
     let mut consumer = ring.consumer().expect("the previous holder was killed");
-    ledger.consumer_begins(L::number(consumer.position()));
+    ledger.consumer_begins(consumer.position());
     loop {
         let wanted = some(&mut dice) as usize;
         match take::<L>(&mut consumer, wanted, ledger, &mut dice) {
@@ -83,13 +84,14 @@ pub(crate) fn take<L: Load + ?Sized>(
     let mut ways = ways(L::READS, &[Wait::Never, Wait::Forever]);
     ways.retain(|read| read.name().contains("peek") && read.amount != Amount::AtOnce);
     let read = &ways[dice.roll(ways.len() as u64)];
-    let mut number = L::number(consumer.position());
+    let mut position = consumer.position();
     let taken = (read.call)(consumer, wanted, read.wait, dice.roll(12), &mut |message| {
-        assert_eq!(message, L::content(number), "message {number}");
-        ledger.sees(number);
-        number += 1;
+        assert_eq!(message, L::content(position), "at {position}");
+        let next = L::next(position);
+        ledger.sees(position..next);
+        position = next;
     });
-    ledger.released(L::number(consumer.position()));
+    ledger.released(consumer.position());
     match taken {
         Err(PopError::Empty) if read.wait == Wait::Never => Ok(0),
         taken => taken,

@@ -1,8 +1,8 @@
 //! Stress test: both endpoints of a ring are killed with SIGKILL at random, thousands of
 //! times, while they push and pop as fast as they can, and are restarted immediately.
 //!
-//! A message's number is computed from its position and its bytes from its number, and a
-//! ledger outlives both endpoints. So the test detects at once if a restarted peer
+//! The length and the bytes of a message follow from its position, and a ledger outlives both
+//! endpoints. So the test detects at once if a restarted peer
 //! continues too early or too late, if a message is lost, torn or out of order, or if a
 //! released message is delivered again. After each kill both endpoints must continue. Only
 //! the kill of a waker may lose a wake-up.
