@@ -5,7 +5,7 @@
 mod body;
 /// The parts that need no harness.
 #[path = "../../common"]
-#[allow(dead_code, reason = "the tests use more")]
+#[allow(dead_code, unused_imports, reason = "the tests use more")]
 pub(crate) mod common {
     pub(crate) mod calls;
     pub(crate) mod ends;

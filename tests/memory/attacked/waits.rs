@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use quoit::{ClaimError, PeerError, PopError, Select, SelectError};
 
-use super::arena::{Arena, TEXT, run};
+use super::arena::{Arena, TEXT, any_choices, run};
+use crate::common::calls::Wait;
 use crate::common::refused::is;
 use crate::hostile::body::Tally;
 use crate::hostile::body::memory::PAGE;
@@ -38,23 +39,13 @@ fn waits_end_by_their_deadline() {
             0 => LONGEST,
             choice => Duration::from_nanos(50 * choice as u64),
         };
-        let mut buffer = [0; TEXT.len()];
+        let (wait, choices) = (Wait::Until(timeout.into()), &mut any_choices(dice, 128));
         let begin = Instant::now();
-        let (producer, consumer) = arena.ends();
         match dice.roll(7) {
-            0 => tally.result(consumer.pop_timeout(&mut buffer, timeout)),
-            1 => tally.result(consumer.peek_timeout(timeout).map(|frame| frame.to_vec())),
-            2 => {
-                let frames = consumer.peek_many_timeout(begin + timeout);
-                tally.result(frames.map(|frames| frames.release()));
-            }
-            3 => met(consumer.wait_for_peer_timeout(timeout), &tally),
-            4 => met(producer.wait_for_peer_timeout(timeout), &tally),
-            5 => tally.result(producer.push_timeout(TEXT.as_bytes(), timeout)),
-            _ => {
-                let payloads = [&TEXT.as_bytes()[..200]; 30];
-                tally.result(producer.push_all_timeout(0, &payloads, timeout));
-            }
+            0 => met(arena.consumer().wait_for_peer_timeout(timeout), &tally),
+            1 => met(arena.producer().wait_for_peer_timeout(timeout), &tally),
+            2..5 => arena.world.read_in(wait, choices),
+            _ => arena.world.write_in(wait, choices),
         }
         let took = begin.elapsed();
         assert!(took < BOUND, "{timeout:?} took {took:?}");

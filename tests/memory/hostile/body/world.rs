@@ -10,7 +10,7 @@ use super::choices::Choices;
 use super::memory::{CONSUMER_STATE, DATA, EVERYTHING, PRODUCER_STATE, SUPERSEDED, StrayWrite};
 use super::oracle::{self, Scene, Watched};
 use super::rings::{Set, on_the_heap};
-use crate::common::calls::Amount;
+use crate::common::calls::{Amount, Wait};
 use crate::common::ends::End;
 
 pub(crate) struct World<T: Prey + ?Sized> {
@@ -98,10 +98,17 @@ impl<T: Prey + ?Sized> World<T> {
 
     /// Publishes messages by any call.
     pub(crate) fn write(&mut self, choices: &mut Choices) {
+        if let Some(producer) = &self.producer {
+            let wait = producer.wait(choices);
+            self.write_in(wait, choices);
+        }
+    }
+
+    /// The same by any call in this form.
+    pub(crate) fn write_in(&mut self, wait: Wait, choices: &mut Choices) {
         let Some(producer) = &mut self.producer else {
             return;
         };
-        let wait = producer.wait(choices);
         let way = choices.one_of(&T::writes(&[wait]));
         let count = match way.amount {
             Amount::One => 1,
@@ -114,10 +121,17 @@ impl<T: Prey + ?Sized> World<T> {
 
     /// Takes messages by any call.
     pub(crate) fn read(&mut self, choices: &mut Choices) {
+        if let Some(consumer) = &self.consumer {
+            let wait = consumer.wait(choices);
+            self.read_in(wait, choices);
+        }
+    }
+
+    /// The same by any call in this form.
+    pub(crate) fn read_in(&mut self, wait: Wait, choices: &mut Choices) {
         let Some(consumer) = &mut self.consumer else {
             return;
         };
-        let wait = consumer.wait(choices);
         let way = choices.one_of(&T::reads(&[wait]));
         let all = ["skip", "peek_many", "drain"].map(|name| way.name().contains(name));
         let wanted = match way.amount {
