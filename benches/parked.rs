@@ -68,17 +68,11 @@ fn parked(bench: &mut Bench, place: &str, placement: Placement) -> Outcome {
     let options = sleeping(1024);
     let semaphore = options.clone().doorbell(DoorbellKind::Semaphore);
     let ring = |name: &str, options| bench.rings.link(name, options).map(waits::records);
-    let words = |what: &str, patience| {
-        let path = bench.places[0].join(format!("{what}-{place}"));
-        futex::wire(&path, patience)
-    };
-    // The ring's interval of liveness checks.
-    let look = Some(Duration::from_millis(100));
+    let words = futex::wire(&bench.places[0].join(format!("bare-{place}")))?;
     let variants = vec![
-        words("bare", None)?.round_trip(FUTEX),
+        words.round_trip(FUTEX),
         ring(&names[0], &options).round_trip(RING),
         ring(&names[1], &semaphore).round_trip(SEMAPHORE),
-        words("deadline", look)?.round_trip("futex with deadline"),
         system::pipes::<8>()?.round_trip(TRANSPORTS[0]),
         system::unix::<8>(Type::STREAM)?.round_trip(TRANSPORTS[1]),
         system::tcp::<8>()?.round_trip(TRANSPORTS[2]),
@@ -106,7 +100,7 @@ fn many(bench: &mut Bench, _: &str) -> Outcome {
     let waitv = |count| format!("bare waitv of {count}");
     let select = |count| format!("{RING}, Select of {count}");
     let [alone, polled] = ["alone", "pollable"].map(|name| rings.link(name, &options));
-    let words = futex::wire(&place.join("bare-many"), None)?;
+    let words = futex::wire(&place.join("bare-many"))?;
     let mut variants = vec![
         words.round_trip(FUTEX),
         alone.map(waits::records).round_trip(RING),

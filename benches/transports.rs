@@ -31,7 +31,7 @@ use common::mechanisms::{PARKED, PIPE, SINGLE_TRIPS, SLOT, SPINNING, TCP, TRIPS,
 struct Arguments {
     #[command(flatten)]
     options: Options,
-    /// Measures all mechanisms: also FIFO, Unix datagrams, message queue, semaphores, eventfd, signal
+    /// Measures all mechanisms: also Unix datagrams, semaphores, eventfd, signal
     #[arg(long)]
     all: bool,
     /// The directory of the ring that is a file on a disk

@@ -136,15 +136,6 @@ impl<L: 'static> Open<L> {
         Self { open, is_reopened }
     }
 
-    /// Gives each process its endpoint, and drops the other one.
-    pub(crate) fn part(ends: [L; 2]) -> Self {
-        let mut ends = Some(ends);
-        Self::new(move |side| {
-            let [own, _] = side.ways(ends.take().expect("each process opens once"));
-            own
-        })
-    }
-
     pub(crate) fn map<M>(mut self, turn: impl Fn(L) -> M + 'static) -> Open<M> {
         Open {
             open: Box::new(move |side| turn((self.open)(side))),
@@ -188,10 +179,13 @@ impl Ends<()> {
 }
 
 impl<L: 'static> Ends<L> {
+    pub(crate) fn new(ends: [L; 2]) -> Self {
+        Self(Arc::new(Mutex::new(ends.map(Some))))
+    }
+
     /// Of a ring in each direction.
     pub(crate) fn of<S, R>([there, back]: [(S, R); 2], end: impl Fn(S, R) -> L) -> Self {
-        let ends = [end(there.0, back.1), end(back.0, there.1)];
-        Self(Arc::new(Mutex::new(ends.map(Some))))
+        Self::new([end(there.0, back.1), end(back.0, there.1)])
     }
 
     pub(crate) fn open(&self) -> Open<L> {

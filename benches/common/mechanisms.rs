@@ -52,9 +52,7 @@ pub(crate) fn find<const SIZE: usize>(
     let obstacle = lossy.or(above(LONGEST_DATAGRAM, "a datagram holds at most"));
     roster.link(UDP, obstacle, system::udp::<SIZE>);
     if all {
-        roster.link("FIFO", None, || system::fifos::<SIZE>(&memory.join("fifo")));
         roster.link("Unix datagram", None, || system::unix::<SIZE>(Type::DGRAM));
-        roster.link("message queue", None, system::queues::<SIZE>);
         roster.link(SLOT, None, || system::slots::<SIZE>(&memory.join("slot")));
         let number = above(8, "carries a number of");
         let sum = streams("adds unread numbers up").or(number.clone());

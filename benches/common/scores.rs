@@ -20,6 +20,9 @@ pub(crate) struct Score {
     batches: Histogram<u64>,
 }
 
+/// The shares of the operations whose longest times are stored.
+pub(crate) const QUANTILES: [f64; 6] = [0.5, 0.9, 0.99, 0.999, 0.9999, 1.0];
+
 impl Score {
     pub(crate) fn new(name: &str, batch: u64) -> Self {
         let (name, batch) = (name.to_owned(), batch as f64);
@@ -59,28 +62,16 @@ impl Score {
     }
 
     fn json(&self) -> Value {
-        let mut value = json!({
+        json!({
             "nanoseconds": self.nanos(),
             "operations": self.batches.len() * self.batch as u64,
             "batch": self.batch,
             "mean": self.batches.mean() / self.batch,
-            "p50": self.quantile(0.5),
-            "p99": self.quantile(0.99),
-            "p999": self.quantile(0.999),
+            "quantiles": QUANTILES.map(|share| self.quantile(share)),
             "slices": self.slices,
             "cpu_percent": self.used()[0],
             "sleeps_per_second": self.used()[1],
-        });
-        if self.batch == 1.0 {
-            // With finer steps towards the slowest.
-            let steps = self.batches.iter_quantiles(5);
-            let points = steps.map(|step| {
-                let percent = step.quantile_iterated_to() * 100.0;
-                json!([percent, step.value_iterated_to()])
-            });
-            value["percentiles"] = points.collect();
-        }
-        value
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The mechanisms of the system: pipes, sockets, queues, semaphores, eventfds and signals, each
+//! The mechanisms of the system: pipes, sockets, semaphores, eventfds and signals, each
 //! with blocking calls on whole messages.
 
 use std::fs::File;
@@ -6,18 +6,14 @@ use std::io::{self, Read, Write};
 use std::mem::{MaybeUninit, zeroed};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::ptr;
 
-use nix::mqueue::{MQ_OFlag, MqAttr, MqdT, mq_open, mq_receive, mq_send, mq_unlink};
-use nix::sys::signal::{SigSet, SigmaskHow};
-use nix::sys::stat::Mode as Permissions;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::pipe::{PipeFlags, pipe_with};
 use socket2::{Domain, Socket, Type};
 
-use super::link::{End, Link, Open, Side, numbered};
+use super::link::{End, Ends, Link, Open, Side, numbered};
 use super::memory;
 
 /// Endpoints that read and write bytes.
@@ -38,33 +34,13 @@ pub(crate) fn pipes<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     let (to_lead, from_partner) = pipe_with(PipeFlags::CLOEXEC)?;
     let ends = [(to_lead, from_lead), (to_partner, from_partner)];
     let ends = ends.map(|(reader, writer)| (File::from(reader), File::from(writer)));
-    Ok(bytes::<SIZE, _, _>(Open::part(ends)))
-}
-
-/// Two named pipes whose names have this prefix. Each open waits for the peer's.
-pub(crate) fn fifos<const SIZE: usize>(path: &Path) -> io::Result<Open<impl Link + use<SIZE>>> {
-    let ways = ["out", "back"].map(|way| path.with_extension(way));
-    for way in &ways {
-        mknodat(CWD, way, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
-    }
-    let open = |way: &PathBuf, is_read| {
-        let mut options = File::options();
-        let file = options.read(is_read).write(!is_read).open(way);
-        file.expect("the pipe exists")
-    };
-    Ok(bytes::<SIZE, _, _>(Open::new(move |side| {
-        // Both open the same pipe first.
-        let first = open(&ways[0], side == Side::Partner);
-        let second = open(&ways[1], side == Side::Lead);
-        let [writer, reader] = side.ways([first, second]);
-        (reader, writer)
-    })))
+    Ok(bytes::<SIZE, _, _>(Ends::new(ends).open()))
 }
 
 /// A pair of connected sockets. A datagram is a whole message.
 fn sockets<const SIZE: usize>((lead, partner): (Socket, Socket)) -> io::Result<Open<impl Link>> {
     let ends = [(lead.try_clone()?, lead), (partner.try_clone()?, partner)];
-    Ok(bytes::<SIZE, _, _>(Open::part(ends)))
+    Ok(bytes::<SIZE, _, _>(Ends::new(ends).open()))
 }
 
 /// Unix sockets for streams or datagrams.
@@ -89,36 +65,6 @@ pub(crate) fn udp<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     lead.connect(partner.local_addr()?)?;
     partner.connect(lead.local_addr()?)?;
     sockets::<SIZE>((lead.into(), partner.into()))
-}
-
-/// Two POSIX message queues. Both processes have both, and their names are removed.
-pub(crate) fn queues<const SIZE: usize>() -> io::Result<Open<impl Link>> {
-    let mut queues = Some([queue(SIZE)?, queue(SIZE)?]);
-    Ok(Open::new(move |side| {
-        let queues = queues.take().expect("each process opens once");
-        let [out, back] = side.ways(queues);
-        numbered::<SIZE>(
-            move |message| mq_send(&out, message, 0).expect("the message is sent"),
-            move |message| {
-                let received = mq_receive(&back, message, &mut 0);
-                assert_eq!(received, Ok(message.len()), "a message arrives");
-            },
-        )
-    }))
-}
-
-/// A queue for as many messages as the system allows by default.
-fn queue(size: usize) -> io::Result<MqdT> {
-    // Otherwise a signal could leave the name behind.
-    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let name = format!("/quoit-bench-{}", std::process::id());
-    let flags = MQ_OFlag::O_RDWR | MQ_OFlag::O_CREAT | MQ_OFlag::O_EXCL | MQ_OFlag::O_CLOEXEC;
-    let attributes = MqAttr::new(0, 10, size as i64, 0);
-    let queue = mq_open(&*name, flags, Permissions::S_IRWXU, Some(&attributes));
-    let removed = queue.is_ok().then(|| mq_unlink(&*name));
-    mask.thread_set_mask()?;
-    removed.transpose()?;
-    Ok(queue?)
 }
 
 /// Offsets of the semaphores and the message in a slot, each in a separate stripe.
@@ -182,7 +128,7 @@ pub(crate) fn eventfds() -> io::Result<Open<impl Link>> {
     let event = || eventfd(0, EventfdFlags::CLOEXEC).map(File::from);
     let [out, back] = [event()?, event()?];
     let ends = [(back.try_clone()?, out.try_clone()?), (out, back)];
-    Ok(Open::part(ends).map(|(mut reader, mut writer)| {
+    Ok(Ends::new(ends).open().map(|(mut reader, mut writer)| {
         End(
             move |message: u64| {
                 let bytes = message.min(LARGEST).to_ne_bytes();
@@ -208,7 +154,7 @@ pub(crate) fn signals() -> io::Result<Open<impl Link>> {
     // SAFETY: the set outlives the call, which cannot fail.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const awaited, ptr::null_mut()) };
     let (lead, partner) = UnixStream::pair()?;
-    Ok(Open::part([lead, partner]).map(move |mut stream| {
+    Ok(Ends::new([lead, partner]).open().map(move |mut stream| {
         let peer = exchange_pids(&mut stream).expect("the peer sends its pid");
         End(
             move |message| {
