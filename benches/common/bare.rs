@@ -86,11 +86,9 @@ impl Way {
     #[inline(always)]
     fn send(&mut self, message: &[u8]) {
         self.wait(HEAD, self.slots);
+        let slot = self.slot();
         // SAFETY: the slot has the message's length, and this endpoint owns it.
-        unsafe {
-            self.slot()
-                .copy_from_nonoverlapping(message.as_ptr(), self.chunk)
-        };
+        unsafe { slot.copy_from_nonoverlapping(message.as_ptr(), self.chunk) };
         self.own += 1;
         self.memory.word(TAIL).store(self.own, Ordering::Release);
         if self.lines == Lines::Together && self.own - self.seen < self.slots {
@@ -116,11 +114,9 @@ impl Way {
                 unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
             }
         }
+        let slot = self.slot();
         // SAFETY: the slot has the message's length, and this endpoint owns it.
-        unsafe {
-            self.slot()
-                .copy_to_nonoverlapping(message.as_mut_ptr(), self.chunk)
-        };
+        unsafe { slot.copy_to_nonoverlapping(message.as_mut_ptr(), self.chunk) };
         self.own += 1;
         self.memory.word(HEAD).store(self.own, Ordering::Release);
     }

@@ -136,6 +136,13 @@ impl<L: 'static> Open<L> {
         Self { open, is_reopened }
     }
 
+    /// Gives each process its endpoint, and drops the other one: so the end of a process is noticed.
+    pub(crate) fn part(ends: [L; 2]) -> Self {
+        let mut ends = Some(ends);
+        let open = move |side: Side| side.ways(ends.take().expect("each process opens once"));
+        Open::new(open).map(|[own, _]| own)
+    }
+
     pub(crate) fn map<M>(mut self, turn: impl Fn(L) -> M + 'static) -> Open<M> {
         Open {
             open: Box::new(move |side| turn((self.open)(side))),
@@ -179,13 +186,10 @@ impl Ends<()> {
 }
 
 impl<L: 'static> Ends<L> {
-    pub(crate) fn new(ends: [L; 2]) -> Self {
-        Self(Arc::new(Mutex::new(ends.map(Some))))
-    }
-
     /// Of a ring in each direction.
     pub(crate) fn of<S, R>([there, back]: [(S, R); 2], end: impl Fn(S, R) -> L) -> Self {
-        Self::new([end(there.0, back.1), end(back.0, there.1)])
+        let ends = [end(there.0, back.1), end(back.0, there.1)];
+        Self(Arc::new(Mutex::new(ends.map(Some))))
     }
 
     pub(crate) fn open(&self) -> Open<L> {

@@ -31,14 +31,14 @@ const END: &str = "<!-- end of the generated part -->\n";
 
 /// The last whole run of each bench, in the order in which cargo runs them.
 pub(crate) fn runs() -> Result<Map<String, Value>, Box<dyn Error>> {
-    let benches = ["parked", "round_trip", "throughput", "transports"];
-    let runs = benches.map(|bench| -> Result<_, Box<dyn Error>> {
+    let mut runs = Map::new();
+    for bench in ["parked", "round_trip", "throughput", "transports"] {
         let path = kept(bench);
         let text = fs::read_to_string(&path)
             .map_err(|error| format!("{}: {error}; run `cargo bench` first", path.display()))?;
-        Ok((bench.to_owned(), serde_json::from_str(&text)?))
-    });
-    runs.into_iter().collect()
+        runs.insert(bench.to_owned(), serde_json::from_str(&text)?);
+    }
+    Ok(runs)
 }
 
 /// Time and machine of a bench's run.
@@ -64,18 +64,13 @@ pub(crate) fn headline(runs: &Map<String, Value>) -> String {
     let figures = runs.values().flat_map(|run| run["figures"].as_object());
     let figures = figures.flat_map(Map::values);
     let counts = figures.filter_map(|figure| figure["preempted_per_second"].as_f64());
-    let disturbed: Vec<f64> = counts.filter(|count| *count > DISTURBED).collect();
-    if disturbed.is_empty() {
-        return result;
+    match counts.filter(|count| *count > DISTURBED).count() {
+        0 => result,
+        tables => format!(
+            "{result}**Noise.** Other programs or threads interrupted the two more than {DISTURBED} \
+             times a second in {tables} of the tables. Measure again on a quiet machine.\n\n"
+        ),
     }
-    let (worst, tables) = (
-        disturbed.iter().copied().fold(0.0, f64::max),
-        disturbed.len(),
-    );
-    format!(
-        "{result}**Noise.** Other programs or threads interrupted the two up to {worst:.0} times a \
-         second. Do not rely on {tables} of the tables: measure again on a quiet machine.\n\n"
-    )
 }
 
 /// The targets of all benches, with their results.

@@ -117,10 +117,8 @@ impl Scores {
         [("near", false), ("far", true)].map(|(name, is_far)| {
             let mut scores = self.clone();
             for score in &mut scores.scores {
-                let mut lines = line.iter();
-                score
-                    .slices
-                    .retain(|_| lines.next().is_some_and(|&line| (line >= FAR) == is_far));
+                let mut is_kept = line.iter().map(|&line| (line >= FAR) == is_far);
+                score.slices.retain(|_| is_kept.next() == Some(true));
             }
             (name, scores)
         })
@@ -162,10 +160,8 @@ impl Scores {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let variants = self
-            .scores
-            .iter()
-            .map(|score| (score.name.clone(), score.json()));
+        let scores = self.scores.iter();
+        let variants = scores.map(|score| (score.name.clone(), score.json()));
         json!({
             "title": self.title,
             "preempted_per_second": self.preempted,

@@ -1,4 +1,4 @@
-//! The mechanisms of the system: pipes, sockets, semaphores, eventfds and signals, each
+//! The mechanisms of the system: pipes, sockets, semaphores and signals, each
 //! with blocking calls on whole messages.
 
 use std::fs::File;
@@ -9,11 +9,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::ptr;
 
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use socket2::{Domain, Socket, Type};
 
-use super::link::{End, Ends, Link, Open, Side, numbered};
+use super::link::{End, Link, Open, Side, numbered};
 use super::memory;
 
 /// Endpoints that read and write bytes.
@@ -34,13 +33,13 @@ pub(crate) fn pipes<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     let (to_lead, from_partner) = pipe_with(PipeFlags::CLOEXEC)?;
     let ends = [(to_lead, from_lead), (to_partner, from_partner)];
     let ends = ends.map(|(reader, writer)| (File::from(reader), File::from(writer)));
-    Ok(bytes::<SIZE, _, _>(Ends::new(ends).open()))
+    Ok(bytes::<SIZE, _, _>(Open::part(ends)))
 }
 
 /// A pair of connected sockets. A datagram is a whole message.
 fn sockets<const SIZE: usize>((lead, partner): (Socket, Socket)) -> io::Result<Open<impl Link>> {
     let ends = [(lead.try_clone()?, lead), (partner.try_clone()?, partner)];
-    Ok(bytes::<SIZE, _, _>(Ends::new(ends).open()))
+    Ok(bytes::<SIZE, _, _>(Open::part(ends)))
 }
 
 /// Unix sockets for streams or datagrams.
@@ -119,31 +118,6 @@ fn post(semaphore: *mut u8) {
     assert_eq!(error, 0, "the semaphore counts to one");
 }
 
-/// The largest number that an eventfd holds.
-const LARGEST: u64 = u64::MAX - 1;
-
-/// Two eventfds: a write adds to the number, and a read takes it. Only for one number at a time:
-/// two writes without a read between them add up.
-pub(crate) fn eventfds() -> io::Result<Open<impl Link>> {
-    let event = || eventfd(0, EventfdFlags::CLOEXEC).map(File::from);
-    let [out, back] = [event()?, event()?];
-    let ends = [(back.try_clone()?, out.try_clone()?), (out, back)];
-    Ok(Ends::new(ends).open().map(|(mut reader, mut writer)| {
-        End(
-            move |message: u64| {
-                let bytes = message.min(LARGEST).to_ne_bytes();
-                writer.write_all(&bytes).expect("the number is sent");
-            },
-            move || {
-                let mut bytes = [0; 8];
-                reader.read_exact(&mut bytes).expect("a number arrives");
-                let number = u64::from_ne_bytes(bytes);
-                number + u64::from(number == LARGEST)
-            },
-        )
-    }))
-}
-
 /// Real-time signals with a value, for which the receiver waits. They are blocked, in this process
 /// and its later child: no handler runs.
 pub(crate) fn signals() -> io::Result<Open<impl Link>> {
@@ -154,7 +128,7 @@ pub(crate) fn signals() -> io::Result<Open<impl Link>> {
     // SAFETY: the set outlives the call, which cannot fail.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const awaited, ptr::null_mut()) };
     let (lead, partner) = UnixStream::pair()?;
-    Ok(Ends::new([lead, partner]).open().map(move |mut stream| {
+    Ok(Open::part([lead, partner]).map(move |mut stream| {
         let peer = exchange_pids(&mut stream).expect("the peer sends its pid");
         End(
             move |message| {
