@@ -233,8 +233,8 @@ fn fill<T: Record + PartialEq + Debug>(
     assert_eq!(claim.is_empty(), values.is_empty());
     let parts = values.split_at(split.min(values.len()));
     match manner % 3 {
-        // SAFETY: no other process accesses unpublished slots.
         2 if is_alone() => {
+            // SAFETY: no other process accesses unpublished slots.
             let (front, back) = unsafe { claim.slices_mut() };
             front.copy_from_slice(parts.0);
             back.copy_from_slice(parts.1);

@@ -156,7 +156,7 @@ impl Memory {
         }
         for (step, &byte) in bytes[..width].iter().enumerate() {
             // SAFETY: as above, except for the alignment.
-            unsafe { place.add(step).write_volatile(byte) };
+            unsafe { place.wrapping_add(step).write_volatile(byte) };
         }
     }
 }
@@ -228,7 +228,7 @@ impl StrayWrite {
         match (target, choices.below(16)) {
             (Release, _) => tail(),
             (Tail, _) => head().wrapping_add(8 * choices.below(64) as u64),
-            (SleepWords, kind @ 0..10) => (kind % 3 | kind / 5 << 8) as u64,
+            (SleepWords, kind @ 0..10) => (kind % 3 + (kind / 5) * 256) as u64,
             (Headers, 0..5) if spacing > 0 => (spacing - 8 - choices.below(8)) as u64,
             (Inline, 12..) => tail() << 1 | 1,
             (Positions, 12..) => head().wrapping_add(8 * choices.below(9) as u64),
