@@ -82,7 +82,7 @@ fn survive(path: &Path, role: Role) {
     }
 }
 
-/// A point of death: after so many system calls, and so many changes of the ring after these.
+/// A point of death: after this many system calls, and this many changes of the ring after these.
 #[derive(Default)]
 struct Moment {
     calls: u64,

@@ -2,7 +2,7 @@
 //! range, no endless loop. The endpoint that finds it is poisoned: it stores nothing, and
 //! never waits. To recover, drop it and take the role again, or replace the ring.
 //!
-//! `hostile` finds most of this by random writes. Here the writes are picked by hand, where it
+//! `hostile` finds most of this by random writes. Here each write is given, where `hostile`
 //! cannot know which call must find them.
 
 pub(crate) mod advice;
@@ -22,7 +22,7 @@ use crate::hostile::body::choices::Choices;
 use crate::hostile::body::memory::Memory;
 use crate::hostile::body::oracle::{self, Scene, Watched};
 use crate::hostile::body::rings::Set;
-use crate::hostile::while_it_goes_on;
+use crate::hostile::while_it_continues;
 
 /// Every form of a call; one that waits would wait forever.
 const FORMS: [Wait; 3] = [Wait::Never, Wait::Forever, Wait::Until(Deadline::NEVER)];
@@ -31,7 +31,7 @@ fn corrupt(field: &'static str, found: u64) -> Corrupt {
     Corrupt { field, found }
 }
 
-/// A ring of this capacity, which nobody writes to during a call.
+/// A ring of this capacity, which no thread writes to during a call.
 fn ring<T: Prey + ?Sized>(capacity: usize) -> (Set<T>, Scene) {
     let set = Set::<T>::new(capacity * T::UNIT, DoorbellKind::Futex);
     let scene = Scene {
@@ -107,7 +107,7 @@ fn any_call_finds<T: Prey + ?Sized, S: Side<T>>(
     [head, tail]: [u64; 2],
     spoil: impl Fn(),
 ) {
-    while_it_goes_on(|beat| {
+    while_it_continues(|beat| {
         for (name, call) in S::calls() {
             set.publish(head, tail);
             let end = S::take(&set.ring).expect("the positions are valid");
@@ -130,7 +130,7 @@ fn is_poisoned<T: Prey + ?Sized, S: Side<T>>(
     scene: &Scene,
     found: Corrupt,
 ) {
-    while_it_goes_on(|beat| {
+    while_it_continues(|beat| {
         let calls = S::calls();
         for (name, call) in calls.iter().chain(&calls) {
             assert!(call(end, scene), "{name}");

@@ -42,7 +42,7 @@ fn writes_during_calls_cause_no_crash() {
 /// Runs this many executions, the same ones every time, and returns what they found.
 fn run(executions: u64, stray_writes: StrayWrites) -> Tally {
     let mut hostile = Hostile::default();
-    while_it_goes_on(|beat| {
+    while_it_continues(|beat| {
         for number in 0..executions {
             let length = 8 + mix(number) % 400;
             hostile.run(&bytes(number, length as usize), stray_writes);
@@ -54,7 +54,7 @@ fn run(executions: u64, stray_writes: StrayWrites) -> Tally {
 }
 
 /// Runs a loop that reports each round. A round that does not end fails the test.
-pub(crate) fn while_it_goes_on(rounds: impl FnOnce(&dyn Fn())) {
+pub(crate) fn while_it_continues(rounds: impl FnOnce(&dyn Fn())) {
     let (heart, beats) = mpsc::channel();
     let watch = thread::spawn(move || {
         loop {
@@ -68,7 +68,7 @@ pub(crate) fn while_it_goes_on(rounds: impl FnOnce(&dyn Fn())) {
             }
         }
     });
-    rounds(&|| heart.send(()).expect("the watch goes on"));
+    rounds(&|| heart.send(()).expect("the watch runs"));
     drop(heart);
     watch.join().expect("every round has ended");
 }

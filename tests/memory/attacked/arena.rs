@@ -21,7 +21,7 @@ use crate::hostile::body::memory::{DATA, Memory, StrayWrite, Target};
 use crate::hostile::body::oracle::Watched;
 use crate::hostile::body::rings::Set;
 use crate::hostile::body::world::World;
-use crate::hostile::while_it_goes_on;
+use crate::hostile::while_it_continues;
 
 /// The distance of evenly spaced frames.
 pub(crate) const SPACING: usize = 64;
@@ -43,7 +43,7 @@ pub(crate) struct Arena<T: Prey + ?Sized> {
 }
 
 impl<T: Prey + ?Sized> Arena<T> {
-    /// A new ring of so many bytes, whose frames are at multiples of `spacing`, or at any place
+    /// A new ring of this many bytes, whose frames are at multiples of `spacing`, or at any place
     /// if that is 0. It is attacked from now on.
     pub(crate) fn new(bytes: usize, spacing: usize, targets: &[Target], tally: &Tally) -> Self {
         let set = Rc::new(Set::new(bytes, DoorbellKind::Futex));
@@ -184,7 +184,7 @@ pub(crate) fn run(times: u64, tally: &Tally, effects: &[&str], mut round: impl F
     let is_starved = |count| count < ENOUGH && begin.elapsed() < A_WHILE;
     let goes_on = |count| count == 0 || is_starved(count);
     let mut number = 0;
-    while_it_goes_on(|beat| {
+    while_it_continues(|beat| {
         while number < rounds || rarest().is_some_and(goes_on) {
             assert!(number < 100 * rounds, "no effect: {tally:?}");
             if number % 128 == 0 {

@@ -45,7 +45,7 @@ pub(crate) struct StrayWrite {
 pub(crate) enum Target {
     /// Any bytes before the slack.
     Anything,
-    /// The fields of the ring, and its mark of a successor.
+    /// The fields of the ring, and its mark that it is superseded.
     Fields,
     Superseded,
     /// Both positions, with values near the correct ones and far from them.

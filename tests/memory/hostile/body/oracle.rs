@@ -88,7 +88,7 @@ struct Call {
     role: &'static str,
     /// The fields that may poison the endpoint.
     fields: &'static [&'static str],
-    /// If it succeeds, it moves so many messages.
+    /// If it succeeds, it moves this many messages.
     counts: Range<usize>,
     /// How often the endpoint may move by a whole ring.
     laps: u64,
@@ -114,7 +114,7 @@ struct Progress {
     poisoned: bool,
     lingers: bool,
     choices: Choices,
-    /// The segment was overwritten meanwhile.
+    /// The segment was overwritten during the call.
     attacked: bool,
     /// The bytes that it holds, of messages that it will pass on.
     held: VecDeque<(*const u8, usize)>,
