@@ -374,7 +374,7 @@ impl Progress {
                 if len > 0 {
                     self.check(address, len);
                 }
-                self.attack();
+                self.attack(&EVERYTHING);
                 if len > 0 || self.header > 0 {
                     self.held.push_back((address, len));
                 }
@@ -382,7 +382,7 @@ impl Progress {
             Moment::Pauses => self.attack(),
             Moment::Refused => {
                 // Perhaps the header is valid again.
-                self.attack_any(&[Target::Headers]);
+                self.attack(&[Target::Headers]);
                 let quiet = self.scene.quiet;
                 self.refused = quiet.then(|| self.scene.memory.segment());
             }
@@ -412,14 +412,8 @@ impl Progress {
     }
 
     /// May overwrite the segment.
-    fn attack(&mut self) {
-        if self.choices.coin() {
-            self.attack_any(&EVERYTHING);
-        }
-    }
-
-    fn attack_any(&mut self, targets: &[Target]) {
-        if self.scene.quiet && !self.poisoned {
+    fn attack(&mut self, targets: &[Target]) {
+        if self.scene.quiet && !self.poisoned && self.choices.coin() {
             let (choices, memory) = (&mut self.choices, self.scene.memory);
             memory.apply(&StrayWrite::choose(targets, 0, choices, &memory));
             self.attacked = true;
