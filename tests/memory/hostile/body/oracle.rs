@@ -379,7 +379,7 @@ impl Progress {
                     self.held.push_back((address, len));
                 }
             }
-            Moment::Pauses => self.attack(),
+            Moment::Pauses => self.attack(&EVERYTHING),
             Moment::Refused => {
                 // Perhaps the header is valid again.
                 self.attack(&[Target::Headers]);
