@@ -5,11 +5,13 @@ mod common;
 mod creating;
 mod files;
 mod living;
+mod model;
 mod names;
 mod racing;
 mod replacing;
 mod roles;
 mod stale;
+mod walk;
 
 common::suite::suite! {
     creating,
@@ -23,4 +25,5 @@ common::suite::suite! {
     replacing,
     roles,
     stale,
+    walk,
 }

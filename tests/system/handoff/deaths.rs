@@ -8,7 +8,7 @@ use quoit::PopError;
 use crate::common::PATIENCE;
 use crate::common::fork::{done, ending, fork, kill};
 use crate::common::rings::{anonymous, consumer, producer};
-use crate::handoff::{Worker, hear, receive, tell};
+use crate::common::worker::{Worker, hear, receive, tell};
 
 crate::common::suite::tests! {
     a_new_worker_continues_where_the_killed_one_stopped,

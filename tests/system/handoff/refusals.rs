@@ -16,8 +16,8 @@ use crate::common::process::{alarm, handle, set_limit};
 use crate::common::refused::{is, refused};
 use crate::common::rings::{anonymous, ends, named};
 use crate::common::segment_file::{CAPACITY, LAYOUT, LENGTH, SUPERSEDED};
+use crate::common::worker::{pair, patient};
 use crate::handoff::wire::{memfd, message, ring, send, set_option};
-use crate::handoff::{pair, patient};
 
 crate::common::suite::tests! {
     an_invalid_message_is_refused,
