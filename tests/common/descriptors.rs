@@ -1,10 +1,21 @@
 //! What tests do with descriptors: waits in `poll`, and locks of bytes.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use super::PATIENCE;
+use super::names::files_in;
+
+/// The numbers of the open descriptors.
+pub(crate) fn open_descriptors() -> Vec<RawFd> {
+    let files = files_in("/proc/self/fd".as_ref());
+    let number = |name: String| name.parse().expect("a number");
+    let mut numbers: Vec<RawFd> = files.into_iter().map(number).collect();
+    // The descriptor of the list itself is closed now. SAFETY: the call only reads.
+    numbers.retain(|&number| unsafe { libc::fcntl(number, libc::F_GETFD) } != -1);
+    numbers
+}
 
 /// Whether a descriptor is readable, or becomes readable within the timeout.
 pub(crate) fn readable(end: &impl AsRawFd, timeout: Duration) -> bool {

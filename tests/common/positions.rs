@@ -1,14 +1,17 @@
 //! Peers whose records are their positions: as fast as they can, slowly, one for each line
 //! that they read, or a few, and then none.
 
+use std::ops::{Deref, DerefMut};
 use std::thread::sleep;
 use std::time::Duration;
 
 use quoit::{
-    Consumer, Deadline, Interest, PeerError, PopError, Producer, PushError, Ring, RingOptions, Role,
+    Consumer, Deadline, Error, Interest, PeerError, PopError, Producer, PushError, Ring,
+    RingOptions, Role,
 };
 
 use super::child::{Child, hear, hold, say};
+use super::ends;
 use super::names::RingName;
 
 pub(crate) const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
@@ -21,9 +24,13 @@ pub(crate) enum End {
 
 impl End {
     pub(crate) fn of(ring: &Ring<u64>, role: Role) -> Self {
+        Self::take(ring, role).expect("the role is free")
+    }
+
+    pub(crate) fn take(ring: &Ring<u64>, role: Role) -> Result<Self, Error> {
         match role {
-            Role::Producer => Self::Producer(ring.producer().expect("the role is free")),
-            Role::Consumer => Self::Consumer(ring.consumer().expect("the role is free")),
+            Role::Producer => ring.producer().map(Self::Producer),
+            Role::Consumer => ring.consumer().map(Self::Consumer),
         }
     }
 
@@ -36,6 +43,7 @@ impl End {
                 match error {
                     PushError::TimedOut(_) => PopError::TimedOut,
                     PushError::Abandoned(_) => PopError::Abandoned,
+                    PushError::Superseded(_) => PopError::Superseded,
                     other => panic!("{other}"),
                 }
             }),
@@ -43,20 +51,6 @@ impl End {
                 let popped = end.pop_timeout(timeout);
                 popped.map(|found| assert_eq!(found, position))
             }
-        }
-    }
-
-    pub(crate) fn position(&self) -> u64 {
-        match self {
-            Self::Producer(end) => end.position(),
-            Self::Consumer(end) => end.position(),
-        }
-    }
-
-    pub(crate) fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Producer(end) => end.is_abandoned(),
-            Self::Consumer(end) => end.is_abandoned(),
         }
     }
 
@@ -71,6 +65,26 @@ impl End {
         match self {
             Self::Producer(end) => end.interest(),
             Self::Consumer(end) => end.interest(),
+        }
+    }
+}
+
+impl Deref for End {
+    type Target = dyn ends::End;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Producer(end) => end,
+            Self::Consumer(end) => end,
+        }
+    }
+}
+
+impl DerefMut for End {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Producer(end) => end,
+            Self::Consumer(end) => end,
         }
     }
 }

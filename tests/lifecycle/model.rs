@@ -2,10 +2,10 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process;
 
 use quoit::{Error, Holder, PopError, Role, StalePolicy};
 
-use crate::common::calls::Wait;
 use crate::common::positions::{ROLES, other};
 
 /// The calls that take a name.
@@ -14,47 +14,36 @@ pub(crate) enum Call {
     Open,
     Create,
     OpenOrCreate,
-    Observe,
     Unlink,
     UnlinkIfStale,
     UnlinkIfRead,
 }
 
-/// What such a call returns.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Got {
-    /// The ring with this number.
-    Ring(usize),
-    Removed(bool),
-}
-
 /// What a caller asks for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wish {
-    /// A ring of the shape of the walk's endpoints, or of the other one.
-    pub(crate) is_ours: bool,
-    /// In smallest capacities; zero for none.
-    pub(crate) size: u64,
+    pub(crate) capacity: Option<u64>,
     pub(crate) stale: StalePolicy,
+    pub(crate) mode: u32,
     pub(crate) unlinks_on_drop: bool,
-    /// Another user has not the right to remove a name of ours.
+    /// Another user may not remove a name of ours.
     pub(crate) is_stranger: bool,
 }
 
 /// The file of a ring, which may have lost its name.
 #[derive(Debug, Default)]
 pub(crate) struct File {
-    pub(crate) is_ours: bool,
-    pub(crate) size: u64,
+    pub(crate) capacity: u64,
+    pub(crate) mode: u32,
     is_strangers: bool,
     pub(crate) has_name: bool,
     /// As after a death between the mark and the unlink.
     pub(crate) is_marked: bool,
     pub(crate) incarnation: Option<u64>,
-    /// By role: the process that holds it, how often it was taken, and the number of messages.
+    /// By role: the process that holds it, how often it was taken, and the position.
     pub(crate) holders: [Option<u32>; 2],
     pub(crate) epochs: [u64; 2],
-    pub(crate) moved: [u64; 2],
+    pub(crate) positions: [u64; 2],
 }
 
 impl File {
@@ -66,8 +55,8 @@ impl File {
         self.epochs != [0; 2] && !self.is_held()
     }
 
-    pub(crate) fn is_read(&self) -> bool {
-        self.moved[0] == self.moved[1]
+    pub(crate) fn unread(&self) -> u64 {
+        self.positions[0] - self.positions[1]
     }
 
     /// Whether an endpoint with this role has had a peer, and has none now.
@@ -78,21 +67,33 @@ impl File {
 
     /// Whether no peer can attach any more.
     pub(crate) fn is_left_alone(&self, role: Role) -> bool {
-        !self.has_name && (self.is_abandoned(role) || self.epochs[other(role) as usize] == 0)
+        !self.has_name && self.holders[other(role) as usize].is_none()
     }
 
-    /// An error if there is a holder, which another user cannot verify.
-    fn is_free(&self, is_stranger: bool) -> Result<(), Error> {
-        for (role, holder) in ROLES.into_iter().zip(self.holders) {
-            if let Some(pid) = holder {
-                let holder = match is_stranger {
-                    true => Holder::Unknown(pid),
-                    false => Holder::Known(pid),
-                };
-                return Err(Error::InUse { role, holder });
-            }
+    /// Whether there is a record, or room.
+    pub(crate) fn has_work(&self, role: Role) -> bool {
+        match role {
+            Role::Producer => self.unread() < self.capacity,
+            Role::Consumer => self.unread() > 0,
         }
+    }
+
+    /// Pushes or pops a record, or waits for it.
+    pub(crate) fn moves(&mut self, role: Role) -> Result<(), PopError> {
+        if !self.has_work(role) {
+            return Err(match self.is_left_alone(role) {
+                true => PopError::Superseded,
+                false if self.is_abandoned(role) => PopError::Abandoned,
+                false => PopError::TimedOut,
+            });
+        }
+        self.positions[role as usize] += 1;
         Ok(())
+    }
+
+    fn is_free(&self, role: Role) -> Result<(), Error> {
+        let holder = self.holders[role as usize].map(Holder::Known);
+        holder.map_or(Ok(()), |holder| Err(Error::InUse { role, holder }))
     }
 }
 
@@ -110,12 +111,8 @@ pub(crate) struct Model {
     pub(crate) path: PathBuf,
     pub(crate) files: Vec<File>,
     pub(crate) found: Found,
-    /// Where a ring has another name.
+    /// The ring that has another name.
     pub(crate) aside: Option<usize>,
-    /// The messages for which a ring of the smallest size has room.
-    pub(crate) room: u64,
-    /// The smallest capacities of the other shape, and of ours.
-    pub(crate) smallest: [u64; 2],
 }
 
 impl Model {
@@ -123,34 +120,19 @@ impl Model {
         self.path.display().to_string()
     }
 
-    fn forbidden(&self, doing: &'static str) -> Error {
-        Error::Io {
-            doing,
-            name: self.name(),
-            source: io::Error::from_raw_os_error(libc::EPERM),
-        }
-    }
-
-    pub(crate) fn call(&mut self, call: Call, wish: Wish) -> Result<Got, Error> {
+    /// What is found afterwards, or whether the name was removed.
+    pub(crate) fn call(&mut self, call: Call, wish: &Wish) -> Result<bool, Error> {
         let creates = matches!(call, Call::Create | Call::OpenOrCreate);
-        if call == Call::Create && wish.size == 0 {
+        if call == Call::Create && wish.capacity.is_none() {
             return self.build(wish);
         }
         let name = self.name();
         let index = match self.found {
-            Found::Other(reason) => {
-                // Only an observer may read it.
-                let reason = match (call, reason) {
-                    (Call::Observe, "it is a directory") => "it is not a regular file",
-                    _ => reason,
-                };
-                return Err(Error::NotARing { name, reason });
-            }
+            Found::Other(reason) => return Err(Error::NotARing { name, reason }),
             Found::Nothing if creates => return self.build(wish),
             Found::Nothing => return Err(Error::NotFound { name }),
             Found::File(index) => index,
         };
-        let smallest = self.smallest[usize::from(wish.is_ours)];
         let file = &mut self.files[index];
         let (in_use, is_stale) = (file.is_held(), file.is_stale());
         let attaches = match call {
@@ -158,16 +140,6 @@ impl Model {
             _ => call == Call::Open,
         };
         let may_remove = !wish.is_stranger || file.is_strangers;
-        if attaches && file.is_ours != wish.is_ours {
-            let kinds = ["frames", "records"];
-            let is_records = self.smallest[1] < self.smallest[0];
-            return Err(Error::ShapeMismatch {
-                name,
-                found: kinds[usize::from(file.is_ours == is_records)],
-                expected: kinds[usize::from(wish.is_ours == is_records)],
-                in_use,
-            });
-        }
         if file.is_marked && (creates || attaches) {
             if may_remove {
                 self.remove(index);
@@ -175,58 +147,59 @@ impl Model {
             }
             file.is_marked = false;
         }
-        match call {
-            Call::Observe | Call::Open => Ok(Got::Ring(index)),
-            Call::OpenOrCreate if attaches && ![0, file.size].contains(&wish.size) => {
-                Err(Error::CapacityMismatch {
+        let found = file.capacity;
+        match wish.capacity {
+            Some(expected) if attaches && creates && expected != found => {
+                return Err(Error::CapacityMismatch {
                     name,
-                    found: file.size * smallest,
-                    expected: wish.size * smallest,
+                    found,
+                    expected,
                     in_use,
-                })
+                });
             }
-            Call::OpenOrCreate if attaches => Ok(Got::Ring(index)),
-            Call::Create | Call::OpenOrCreate if wish.stale != StalePolicy::Replace => {
-                Err(Error::AlreadyExists { name, in_use })
+            _ if attaches => return Ok(false),
+            _ if creates && wish.stale != StalePolicy::Replace => {
+                return Err(Error::AlreadyExists { name, in_use });
             }
-            Call::Create | Call::OpenOrCreate => {
-                if wish.size > 0 {
-                    file.is_free(wish.is_stranger)?;
-                    may_remove
-                        .then(|| self.remove(index))
-                        .ok_or_else(|| self.forbidden("replace"))?;
-                }
-                self.build(wish)
-            }
-            Call::UnlinkIfStale if !is_stale => Ok(Got::Removed(false)),
-            Call::UnlinkIfRead if !is_stale || !file.is_read() => Ok(Got::Removed(false)),
-            _ => {
-                file.is_free(wish.is_stranger)?;
-                may_remove
-                    .then(|| self.remove(index))
-                    .ok_or_else(|| self.forbidden("unlink"))?;
-                Ok(Got::Removed(true))
-            }
+            None if creates => return self.build(wish),
+            _ => {}
         }
+        let is_kept = match call {
+            Call::UnlinkIfStale => !is_stale,
+            Call::UnlinkIfRead => !is_stale || file.unread() > 0,
+            _ => false,
+        };
+        if is_kept {
+            return Ok(false);
+        }
+        ROLES.into_iter().try_for_each(|role| file.is_free(role))?;
+        if !may_remove {
+            return Err(Error::Io {
+                doing: if creates { "replace" } else { "unlink" },
+                name,
+                source: io::Error::from_raw_os_error(libc::EPERM),
+            });
+        }
+        self.remove(index);
+        if creates { self.build(wish) } else { Ok(true) }
     }
 
-    fn build(&mut self, wish: Wish) -> Result<Got, Error> {
-        if wish.size == 0 {
+    fn build(&mut self, wish: &Wish) -> Result<bool, Error> {
+        let Some(capacity) = wish.capacity else {
             return Err(Error::InvalidCapacity {
                 capacity: 0,
                 reason: "a new ring needs a capacity; set it with RingOptions::capacity",
             });
-        }
+        };
+        self.found = Found::File(self.files.len());
         self.files.push(File {
-            is_ours: wish.is_ours,
-            size: wish.size,
+            capacity,
+            mode: wish.mode,
             is_strangers: wish.is_stranger,
             has_name: true,
             ..File::default()
         });
-        let index = self.files.len() - 1;
-        self.found = Found::File(index);
-        Ok(Got::Ring(index))
+        Ok(false)
     }
 
     fn remove(&mut self, index: usize) {
@@ -235,36 +208,36 @@ impl Model {
         self.found = Found::Nothing;
     }
 
+    /// `rm`, of any file.
+    pub(crate) fn remove_by_hand(&mut self) {
+        if let Found::File(index) = self.found {
+            self.files[index].has_name = false;
+        }
+        self.found = Found::Nothing;
+    }
+
     /// `Ring::unlink` or `Ring::unlink_if_read`.
     pub(crate) fn unlink(&mut self, index: usize, if_read: bool) -> Result<bool, Error> {
         let (name, file) = (self.name(), &self.files[index]);
-        if if_read && !file.is_stale() {
-            return Ok(false);
-        }
-        if file.has_name && self.found != Found::File(index) {
-            return Err(Error::NameElsewhere { name });
-        }
-        if !file.has_name {
-            return if_read.then_some(false).ok_or(Error::Superseded { name });
-        }
-        file.is_free(false)?;
-        if if_read && !file.is_read() {
-            return Ok(false);
+        let may_stay = if_read && (!file.is_stale() || !file.has_name);
+        match self.found == Found::File(index) {
+            _ if may_stay => return Ok(false),
+            false if file.has_name => return Err(Error::NameElsewhere { name }),
+            false => return Err(Error::Superseded { name }),
+            true if if_read && file.unread() > 0 => return Ok(false),
+            true => ROLES.into_iter().try_for_each(|role| file.is_free(role))?,
         }
         self.remove(index);
         Ok(true)
     }
 
-    pub(crate) fn take(&mut self, index: usize, role: Role, pid: u32) -> Result<(), Error> {
+    pub(crate) fn take(&mut self, index: usize, role: Role) -> Result<(), Error> {
         let (name, file) = (self.name(), &mut self.files[index]);
         if file.is_marked || !file.has_name {
             return Err(Error::Superseded { name });
         }
-        if let Some(pid) = file.holders[role as usize] {
-            let holder = Holder::Known(pid);
-            return Err(Error::InUse { role, holder });
-        }
-        file.holders[role as usize] = Some(pid);
+        file.is_free(role)?;
+        file.holders[role as usize] = Some(process::id());
         file.epochs[role as usize] += 1;
         Ok(())
     }
@@ -275,45 +248,5 @@ impl Model {
         if unlinks && !file.is_held() && self.found == Found::File(index) {
             self.remove(index);
         }
-    }
-
-    /// The call, and then the role of its ring.
-    pub(crate) fn attach(
-        &mut self,
-        call: Call,
-        wish: Wish,
-        role: Role,
-        pid: u32,
-    ) -> Result<usize, Error> {
-        match self.call(call, wish)? {
-            Got::Ring(index) => self.take(index, role, pid).map(|()| index),
-            Got::Removed(_) => panic!("{call:?} attaches"),
-        }
-    }
-
-    /// Whether there is a message, or room.
-    pub(crate) fn is_there(&self, index: usize, role: Role) -> bool {
-        let file = &self.files[index];
-        match role {
-            Role::Producer => file.moved[0] - file.moved[1] < self.room * file.size,
-            Role::Consumer => !file.is_read(),
-        }
-    }
-
-    /// Pushes or pops the next message; returns its number.
-    pub(crate) fn moves(&mut self, index: usize, role: Role, wait: Wait) -> Result<u64, PopError> {
-        let is_there = self.is_there(index, role);
-        let file = &mut self.files[index];
-        if is_there {
-            file.moved[role as usize] += 1;
-            return Ok(file.moved[role as usize] - 1);
-        }
-        Err(match wait {
-            Wait::Never if file.is_abandoned(role) => PopError::Abandoned,
-            Wait::Never => PopError::Empty,
-            _ if file.is_left_alone(role) => PopError::Superseded,
-            _ if file.is_abandoned(role) => PopError::Abandoned,
-            _ => PopError::TimedOut,
-        })
     }
 }

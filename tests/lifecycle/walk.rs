@@ -2,322 +2,140 @@
 //! create, open, replace and unlink rings, take roles, close, are killed and stopped, and
 //! remove, rename and overwrite files by hand.
 
+use std::fmt;
 use std::fs::{self, Permissions};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process;
 use std::thread;
 use std::time::Duration;
 
 use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy, any, prop_oneof};
-use proptest::sample::{Index, select};
+use proptest::prelude::{Just, Strategy, any};
+use proptest::sample::select;
+use proptest::strategy::Union;
 use proptest::test_runner::{Config, TestRunner};
 use quoit::{
-    ClaimError, Consumer, Error, FrameConsumer, FrameProducer, Observer, PeerError, PopError,
-    Producer, Record, Ring, RingOptions, Role, Select, Selectable, Selected, StalePolicy,
+    Error, Observer, PeerError, PopError, Ring, RingOptions, Role, Select, Selected, StalePolicy,
     unlink_if_read, unlink_if_stale,
 };
+use rustix::fs::Mode;
+use rustix::process::{geteuid, umask};
+use tempfile::TempDir;
 
 use crate::common::PATIENCE;
-use crate::common::calls::{Calls, Wait, fill, pop, push};
-use crate::common::ends::End;
+use crate::common::descriptors::open_descriptors;
+use crate::common::dice::Dice;
 use crate::common::fork::{in_a_child, kill, succeeds};
 use crate::common::names::{file_directory, files_in, shared_memory_directory};
-use crate::common::positions::{ROLES, other};
-use crate::common::process::{drop_root, is_root};
+use crate::common::positions::{End, ROLES, other};
+use crate::common::process::drop_root;
 use crate::common::program::signal;
-use crate::common::rings::heap;
 use crate::common::segment_file::{SUPERSEDED, SegmentFile};
 use crate::common::worker::{Worker, hear, tell};
-use crate::model::{Call, Found, Got, Model, Wish};
+use crate::model::{Call, Found, Model, Wish};
 
 crate::common::suite::tests! {
-    a_name_of_records_is_as_the_model_says,
-    a_name_of_frames_is_as_the_model_says,
+    a_name_is_as_the_model_says,
 }
 
-/// The number of sequences for each shape.
-const SEQUENCES: u32 = 400;
-/// The longest wait that ends by its timeout.
+const SEQUENCES: u32 = 800;
+/// Of a wait that ends by its timeout.
 const SHORT: Duration = Duration::from_millis(3);
-/// A ring with the defaults.
-const PLAIN: Wish = Wish {
-    is_ours: true,
-    size: 1,
-    stale: StalePolicy::TakeOver,
-    unlinks_on_drop: false,
-    is_stranger: false,
-};
-/// The smallest capacity, in the smallest ones of the shape.
-const SMALLEST: u64 = 4;
 
-/// Until the hang of a test is reported.
-fn long() -> Wait {
-    Wait::Until(PATIENCE.into())
+/// An act of a process, and how often it occurs.
+#[derive(Debug, Clone, Copy)]
+struct Act(u32, &'static str, fn(&mut World, &mut Dice));
+
+const ACTS: [Act; 9] = [
+    Act(11, "call", World::call),
+    Act(2, "unlink an open ring", World::unlink),
+    Act(6, "take", World::take),
+    Act(2, "take in a child", World::lend),
+    Act(4, "move", World::moves),
+    Act(2, "wait for the peer", World::wait_for_peer),
+    Act(1, "wait during a removal", World::wait),
+    Act(4, "leave", World::leave),
+    Act(4, "by hand", World::by_hand),
+];
+
+/// Acts, each with a seed for what it needs.
+fn steps() -> impl Strategy<Value = Vec<(Act, u64)>> {
+    let acts = ACTS.map(|act| (act.0, Just(act)));
+    vec((Union::new_weighted(acts.into()), any::<u64>()), 1..60)
 }
 
-fn a_name_of_records_is_as_the_model_says() {
-    walk::<u64, [u8]>();
-}
-
-fn a_name_of_frames_is_as_the_model_says() {
-    walk::<[u8], u64>();
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Call(Call, Wish),
-    /// `Ring::unlink`, or `Ring::unlink_if_read`.
-    Unlink(Index, bool),
-    Take(Index, Role),
-    /// `Producer::open` and similar calls.
-    Attach(Role, Call, u64),
-    /// In a child, which then moves a few messages, and may be stopped.
-    Lend(Role, u64, bool),
-    Move(Role, bool),
-    WaitForPeer(Role),
-    /// Removes the name while an endpoint waits; there may be another ring then.
-    Wait(Role, bool),
-    Close(Role),
-    Kill(Role),
-    Forget(Index),
-    /// By hand.
-    Remove,
-    Rename,
-    Overwrite(usize),
-    Mark,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let role = || select(&ROLES);
-    let creates = select(&[Call::Open, Call::Create, Call::OpenOrCreate]);
-    let call = select(&[
-        Call::Open,
-        Call::Create,
-        Call::OpenOrCreate,
-        Call::Observe,
-        Call::Unlink,
-        Call::UnlinkIfStale,
-        Call::UnlinkIfRead,
-    ]);
-    let stale = select(&[
-        StalePolicy::TakeOver,
-        StalePolicy::Replace,
-        StalePolicy::Fail,
-    ]);
-    let rarely = || proptest::bool::weighted(0.15);
-    let wish = (rarely(), 0..3_u64, stale, rarely(), rarely());
-    let wish = wish.prop_map(
-        |(is_other, size, stale, unlinks_on_drop, is_stranger)| Wish {
-            is_ours: !is_other,
-            size,
-            stale,
-            unlinks_on_drop,
-            is_stranger,
-        },
-    );
-    let step = prop_oneof![
-        8 => (call, wish).prop_map(|(call, wish)| Step::Call(call, wish)),
-        3 => any::<(Index, bool)>().prop_map(|(ring, if_read)| Step::Unlink(ring, if_read)),
-        6 => (any::<Index>(), role()).prop_map(|(ring, role)| Step::Take(ring, role)),
-        2 => (role(), creates, 1..3_u64).prop_map(|(role, call, size)| Step::Attach(role, call, size)),
-        2 => (role(), 0..6_u64, any::<bool>()).prop_map(|(role, count, stops)| Step::Lend(role, count, stops)),
-        8 => (role(), any::<bool>()).prop_map(|(role, waits)| Step::Move(role, waits)),
-        2 => role().prop_map(Step::WaitForPeer),
-        1 => (role(), any::<bool>()).prop_map(|(role, again)| Step::Wait(role, again)),
-        4 => role().prop_map(Step::Close),
-        2 => role().prop_map(Step::Kill),
-        1 => any::<Index>().prop_map(Step::Forget),
-        1 => Just(Step::Remove),
-        1 => Just(Step::Rename),
-        1 => (0..OTHERS.len()).prop_map(Step::Overwrite),
-        1 => Just(Step::Mark),
-    ];
-    vec(step, 1..60)
+fn role(dice: &mut Dice) -> Role {
+    ROLES[dice.roll(2)]
 }
 
 /// Files that are not rings, and why.
-const OTHERS: [(fn(&Path), &str); 4] = [
-    (
-        |path| fs::write(path, "notes").expect("our directory"),
-        "it is too short",
-    ),
-    (
-        |path| {
-            let file = fs::File::create(path).expect("our directory");
-            file.set_len(1 << 16).expect("it takes no memory");
-        },
-        "it does not begin with quoit's magic",
-    ),
-    (
-        |path| fs::create_dir(path).expect("our directory"),
-        "it is a directory",
-    ),
-    (
-        |path| symlink("/dev/null", path).expect("our directory"),
-        "it is a symbolic link",
-    ),
+const OTHERS: [(fn(&Path) -> io::Result<()>, &str); 4] = [
+    (|path| fs::write(path, "notes"), "it is too short"),
+    (sparse, "it does not begin with quoit's magic"),
+    (|path| fs::create_dir(path), "it is a directory"),
+    (|path| symlink("/dev/null", path), "it is a symbolic link"),
 ];
 
-/// The constructors of an endpoint.
-trait Attach: Sized {
-    fn attach(call: Call, path: &Path, capacity: u64) -> Result<Self, Error>;
+fn sparse(path: &Path) -> io::Result<()> {
+    fs::File::create(path)?.set_len(1 << 16)
 }
 
-macro_rules! attach {
-    ([$($bounds:tt)*] $end:ty) => {
-        impl<$($bounds)*> Attach for $end {
-            fn attach(call: Call, path: &Path, capacity: u64) -> Result<Self, Error> {
-                match call {
-                    Call::Open => Self::open(path),
-                    Call::Create => Self::create(path, capacity),
-                    _ => Self::open_or_create(path, capacity),
-                }
-            }
-        }
-    };
-}
-attach!([T: Record] Producer<T>);
-attach!([T: Record] Consumer<T>);
-attach!([] FrameProducer);
-attach!([] FrameConsumer);
-
-/// A shape that a walk can have.
-trait Walked: Calls<Producer: Attach, Consumer: Attach + Selectable> {}
-impl<T: Calls<Producer: Attach, Consumer: Attach + Selectable> + ?Sized> Walked for T {}
-
-enum Endpoint<T: Walked + ?Sized> {
-    Producer(T::Producer),
-    Consumer(T::Consumer),
-}
-
-impl<T: Walked + ?Sized> Endpoint<T> {
-    fn of(ring: &Ring<T>, role: Role) -> Result<Self, Error> {
-        match role {
-            Role::Producer => ring.producer().map(Self::Producer),
-            Role::Consumer => ring.consumer().map(Self::Consumer),
-        }
-    }
-
-    fn attach(role: Role, call: Call, path: &Path, capacity: u64) -> Result<Self, Error> {
-        match role {
-            Role::Producer => T::Producer::attach(call, path, capacity).map(Self::Producer),
-            Role::Consumer => T::Consumer::attach(call, path, capacity).map(Self::Consumer),
-        }
-    }
-
-    fn end(&mut self) -> &mut dyn End {
-        match self {
-            Self::Producer(end) => end,
-            Self::Consumer(end) => end,
-        }
-    }
-
-    /// Moves the next message, which must have the number that the model says.
-    fn moves(&mut self, expected: Result<u64, PopError>, wait: Wait) {
-        let message = expected.map(T::message);
-        let moved = match self {
-            Self::Consumer(end) => pop::<T>(end, wait),
-            Self::Producer(end) => {
-                let next = message.clone().unwrap_or_else(|_| T::message(0));
-                let pushed = push::<T>(end, &next, wait).map(|()| next);
-                pushed.map_err(|error| match error {
-                    ClaimError::Full => PopError::Empty,
-                    ClaimError::TimedOut => PopError::TimedOut,
-                    ClaimError::Abandoned => PopError::Abandoned,
-                    ClaimError::Superseded => PopError::Superseded,
-                    other => panic!("{other}"),
-                })
-            }
-        };
-        assert_eq!(moved, message);
-    }
-}
-
-enum Holding<T: Walked + ?Sized> {
-    /// An endpoint, and whether its drop may remove the name.
-    Own(Endpoint<T>, bool),
+enum Holder {
+    /// An endpoint of this process, and whether its drop may remove the name.
+    Own(End, bool),
     Child(Worker),
 }
 
-struct World<T: Walked + ?Sized> {
-    directory: tempfile::TempDir,
+struct World {
+    directory: TempDir,
     model: Model,
     /// Rings with their numbers, and whether the drops of their endpoints may remove the name.
-    rings: Vec<(Ring<T>, usize, bool)>,
-    holdings: Vec<(usize, Role, Holding<T>)>,
-    is_root: bool,
+    rings: Vec<(Ring<u64>, usize, bool)>,
+    holders: Vec<(usize, Role, Holder)>,
 }
 
-/// The answer of the library is the model's.
-fn agree<R>(found: Result<R, Error>, expected: &Result<impl Copy, Error>) -> Option<R> {
+/// Requires that the library's answer is the model's.
+fn agree<R>(
+    found: Result<R, Error>,
+    expected: &Result<impl Copy, Error>,
+    what: &dyn fmt::Debug,
+) -> Option<R> {
     match (found, expected) {
         (Ok(found), Ok(_)) => Some(found),
         (Err(found), Err(expected)) => {
-            assert_eq!(found.to_string(), expected.to_string());
+            let text = found.to_string();
+            assert_eq!(text, expected.to_string(), "{what:?}");
+            let advice = ["its owner", "root", "quoit rm", "another name"];
+            let advises = advice.iter().all(|part| text.contains(part));
+            assert!(advises || !matches!(expected, Error::Io { .. }), "{text}");
             None
         }
-        (found, _) => panic!("it answers {:?}", found.map(drop)),
+        (found, _) => panic!("{what:?} answers {:?}", found.map(drop)),
     }
 }
 
-fn capacity<T: Calls + ?Sized>(size: u64) -> u64 {
-    size * SMALLEST * T::SMALL
-}
-
-fn options<T: Calls + ?Sized>(wish: &Wish) -> RingOptions {
-    let options = RingOptions::default().mode(0o666).stale(wish.stale);
-    let options = options.unlink_on_drop(wish.unlinks_on_drop);
-    let options = options.peer_check(Duration::from_millis(1));
-    match wish.size {
-        0 => options,
-        size => options.capacity(capacity::<T>(size)),
-    }
-}
-
-/// What a call has returned.
-enum Answer<T: ?Sized> {
-    Ring(Ring<T>),
-    /// The incarnation and the capacity.
-    Observed(u64, u64),
-    Removed(bool),
-}
-
-fn call<T: Calls + ?Sized>(call: Call, path: &Path, wish: &Wish) -> Result<Answer<T>, Error> {
-    let options = options::<T>(wish);
-    let observed = |observer: Observer| {
-        let info = observer.info();
-        Answer::Observed(info.incarnation, info.capacity)
-    };
-    match call {
-        Call::Open => options.open(path).map(Answer::Ring),
-        Call::Create => options.create(path).map(Answer::Ring),
-        Call::OpenOrCreate => options.open_or_create(path).map(Answer::Ring),
-        Call::Observe => Observer::open(path).map(observed),
-        Call::Unlink => quoit::unlink(path).map(|()| Answer::Removed(true)),
-        Call::UnlinkIfStale => unlink_if_stale(path).map(Answer::Removed),
-        Call::UnlinkIfRead => unlink_if_read(path).map(Answer::Removed),
-    }
-}
-
-fn walk<T: Walked + ?Sized, U: Walked + ?Sized>() {
-    let is_root = is_root();
+fn a_name_is_as_the_model_says() {
     let mut runner = TestRunner::new(Config {
         cases: SEQUENCES,
         failure_persistence: None,
         ..Config::default()
     });
-    let settings = (proptest::bool::weighted(0.1), steps());
-    let outcome = runner.run(&settings, |(on_a_disk, steps)| {
-        let mut world = World::<T>::new::<U>(on_a_disk, is_root);
-        for step in steps {
-            world.take::<U>(step);
-            world.compare();
+    let mask = select(&[0, 0o022, 0o077, 0o777]);
+    let settings = (proptest::bool::weighted(0.1), mask, steps());
+    let outcome = runner.run(&settings, |(on_a_disk, mask, steps)| {
+        let mut world = World::new(on_a_disk);
+        umask(Mode::from_raw_mode(mask));
+        let before = open_descriptors();
+        for (act, seed) in steps {
+            act.2(&mut world, &mut Dice(seed));
+            world.compare(act.1);
         }
-        for role in ROLES {
-            while world.close(role, true) {}
+        while !world.holders.is_empty() {
+            world.end(0, true);
         }
+        world.rings.clear();
+        assert_eq!(open_descriptors(), before);
         Ok(())
     });
     if let Err(failure) = outcome {
@@ -325,8 +143,8 @@ fn walk<T: Walked + ?Sized, U: Walked + ?Sized>() {
     }
 }
 
-impl<T: Walked + ?Sized> World<T> {
-    fn new<U: Calls + ?Sized>(on_a_disk: bool, is_root: bool) -> Self {
+impl World {
+    fn new(on_a_disk: bool) -> Self {
         let directory = match on_a_disk {
             true => file_directory(),
             false => shared_memory_directory(),
@@ -334,341 +152,340 @@ impl<T: Walked + ?Sized> World<T> {
         // Sticky, as /dev/shm.
         let public = Permissions::from_mode(0o1777);
         fs::set_permissions(directory.path(), public).expect("our directory");
-        let room = fill::<T>(&mut heap::<T>(capacity::<T>(1)).0);
         let model = Model {
             path: directory.path().join("ring"),
             files: Vec::new(),
             found: Found::Nothing,
             aside: None,
-            room,
-            smallest: [capacity::<U>(1), capacity::<T>(1)],
         };
+        let (rings, holders) = (Vec::new(), Vec::new());
         Self {
             directory,
             model,
-            rings: Vec::new(),
-            holdings: Vec::new(),
-            is_root,
+            rings,
+            holders,
         }
     }
 
-    /// The ring with this number, its incarnation and its capacity.
-    fn is_ring(&mut self, index: usize, incarnation: u64, capacity: u64) {
-        let known = self.model.files.iter().map(|file| file.incarnation);
-        let same = known
-            .enumerate()
-            .find(|(_, known)| *known == Some(incarnation));
-        let smallest = self.model.smallest[usize::from(self.model.files[index].is_ours)];
-        let file = &mut self.model.files[index];
-        assert!(same.map_or(file.incarnation.is_none(), |(same, _)| same == index));
-        file.incarnation = Some(incarnation);
-        assert_eq!(capacity, file.size * smallest);
-    }
-
-    /// Makes a call; returns its ring.
-    fn call<S: Calls + ?Sized>(
-        &mut self,
-        which: Call,
-        wish: &Wish,
-        expected: &Result<Got, Error>,
-    ) -> Option<(Ring<S>, usize)> {
-        let path = self.model.path.clone();
-        let answer = agree(call::<S>(which, &path, wish), expected)?;
-        match (answer, expected.as_ref().ok()?) {
-            (Answer::Removed(found), Got::Removed(expected)) => assert_eq!(found, *expected),
-            (Answer::Observed(incarnation, capacity), Got::Ring(index)) => {
-                self.is_ring(*index, incarnation, capacity);
-            }
-            (Answer::Ring(ring), Got::Ring(index)) => {
-                self.is_ring(*index, ring.incarnation(), ring.capacity());
-                assert_eq!(ring.name(), path.to_string_lossy());
-                return Some((ring, *index));
-            }
-            _ => panic!("{which:?} returns {expected:?}"),
+    fn call(&mut self, dice: &mut Dice) {
+        use Call::{Create, Open, OpenOrCreate, Unlink, UnlinkIfRead, UnlinkIfStale};
+        let calls = [
+            Open,
+            Create,
+            OpenOrCreate,
+            Unlink,
+            UnlinkIfStale,
+            UnlinkIfRead,
+        ];
+        let call = calls[[0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 5][dice.roll(11)]];
+        let policies = [
+            StalePolicy::TakeOver,
+            StalePolicy::Replace,
+            StalePolicy::Fail,
+        ];
+        // Another user sees no holder, and cannot read some other files.
+        let is_free = match self.model.found {
+            Found::File(index) => !self.model.files[index].is_held(),
+            found => found == Found::Nothing,
+        };
+        let wish = Wish {
+            capacity: [None, Some(2), Some(4)][dice.roll(3)],
+            stale: policies[dice.roll(3)],
+            mode: [0o666, 0o606][dice.roll(2)],
+            unlinks_on_drop: dice.roll(7) == 0,
+            is_stranger: geteuid().is_root() && is_free && dice.roll(7) == 0,
+        };
+        let expected = self.model.call(call, &wish);
+        if wish.is_stranger {
+            return in_a_child(|| {
+                drop_root();
+                self.calls(call, &wish, &expected);
+            });
         }
-        None
+        self.calls(call, &wish, &expected);
     }
 
-    /// The same for a ring of either shape.
-    fn calls<U: Calls + ?Sized>(&mut self, which: Call, wish: Wish, expected: &Result<Got, Error>) {
-        if !wish.is_ours {
-            self.call::<U>(which, &wish, expected);
-        } else if let Some((ring, index)) = self.call::<T>(which, &wish, expected) {
+    fn calls(&mut self, call: Call, wish: &Wish, expected: &Result<bool, Error>) {
+        let path = &self.model.path;
+        let options = RingOptions::default().mode(wish.mode).stale(wish.stale);
+        let options = options.peer_check(Duration::from_millis(1));
+        let mut options = options.unlink_on_drop(wish.unlinks_on_drop);
+        if let Some(capacity) = wish.capacity {
+            options = options.capacity(capacity);
+        }
+        let opened = |ring: Ring<u64>| (false, Some(ring));
+        let removed = |is_removed| (is_removed, None);
+        let answer = match call {
+            Call::Open => options.open(path).map(opened),
+            Call::Create => options.create(path).map(opened),
+            Call::OpenOrCreate => options.open_or_create(path).map(opened),
+            Call::Unlink => quoit::unlink(path).map(|()| removed(true)),
+            Call::UnlinkIfStale => unlink_if_stale(path).map(removed),
+            Call::UnlinkIfRead => unlink_if_read(path).map(removed),
+        };
+        let Some((is_removed, ring)) = agree(answer, expected, &(call, wish)) else {
+            return;
+        };
+        assert_eq!(
+            expected.as_ref().ok(),
+            Some(&is_removed),
+            "{call:?} {wish:?}"
+        );
+        if let (Some(ring), Found::File(index)) = (ring, self.model.found) {
+            assert_eq!(ring.name(), path.to_string_lossy());
             self.rings.truncate(3);
             self.rings.insert(0, (ring, index, wish.unlinks_on_drop));
         }
     }
 
-    fn take<U: Calls + ?Sized>(&mut self, step: Step) {
-        match step {
-            Step::Call(which, mut wish) => {
-                let is_ring = !matches!(self.model.found, Found::Other(_));
-                wish.is_stranger &= self.is_root && is_ring;
-                let expected = self.model.call(which, wish);
-                if !wish.is_stranger {
-                    return self.calls::<U>(which, wish, &expected);
-                }
-                in_a_child(|| {
-                    drop_root();
-                    self.calls::<U>(which, wish, &expected);
-                });
-            }
-            Step::Attach(role, which, size) => self.attach(role, which, size),
-            Step::Lend(role, count, stops) => self.lend(role, count, stops),
-            Step::Unlink(..) | Step::Take(..) | Step::Forget(_) if self.rings.is_empty() => {}
-            Step::Unlink(ring, if_read) => {
-                let (ring, index, _) = ring.get(&self.rings);
-                let expected = self.model.unlink(*index, if_read);
-                let unlinked = match if_read {
-                    true => ring.unlink_if_read(),
-                    false => ring.unlink().map(|()| true),
-                };
-                let unlinked = agree(unlinked, &expected);
-                assert_eq!(unlinked, expected.ok());
-            }
-            Step::Take(ring, role) => {
-                let (ring, index, unlinks) = ring.get(&self.rings);
-                let expected = self.model.take(*index, role, process::id());
-                // The role outlives the thread.
-                let take = || Endpoint::of(ring, role);
-                let taken = thread::scope(|scope| scope.spawn(take).join());
-                if let Some(end) = agree(taken.expect("no panic"), &expected) {
-                    let holding = Holding::Own(end, *unlinks);
-                    self.holdings.push((*index, role, holding));
-                }
-            }
-            Step::Forget(ring) => drop(self.rings.remove(ring.index(self.rings.len()))),
-            Step::Move(role, waits) => self.moves(role, waits),
-            Step::Wait(role, again) => self.wait(role, again),
-            Step::WaitForPeer(role) => self.wait_for_peer(role),
-            Step::Close(role) => drop(self.close(role, false)),
-            Step::Kill(role) => drop(self.close(role, true)),
-            Step::Remove | Step::Rename | Step::Overwrite(_) | Step::Mark => self.by_hand(&step),
-        }
+    /// One of the last few rings that were opened.
+    fn ring(&self, dice: &mut Dice) -> Option<(Ring<u64>, usize, bool)> {
+        let count = self.rings.len().max(1);
+        self.rings.get(dice.roll(count as u64)).cloned()
     }
 
-    fn attach(&mut self, role: Role, which: Call, size: u64) {
-        let (path, capacity) = (self.model.path.clone(), capacity::<T>(size));
-        let expected = self
-            .model
-            .attach(which, Wish { size, ..PLAIN }, role, process::id());
-        let attached = Endpoint::attach(role, which, &path, capacity);
-        if let Some(end) = agree(attached, &expected) {
-            let index = expected.expect("it agrees");
-            self.holdings.push((index, role, Holding::Own(end, false)));
-        }
-        if let Found::File(_) = self.model.found {
-            // For other users.
-            let public = Permissions::from_mode(0o666);
-            fs::set_permissions(path, public).expect("our file");
-        }
-    }
-
-    fn lend(&mut self, role: Role, count: u64, stops: bool) {
-        let path = self.model.path.clone();
-        let expected = self.model.attach(Call::Open, PLAIN, role, 0);
-        let moves = |&index: &usize| {
-            let moves = (0..count).map(|_| self.model.moves(index, role, Wait::Never));
-            moves.collect::<Vec<_>>()
+    fn unlink(&mut self, dice: &mut Dice) {
+        let Some((ring, index, _)) = self.ring(dice) else {
+            return;
         };
-        let moves = expected.as_ref().map(moves).unwrap_or_default();
+        let if_read = dice.roll(2) == 0;
+        let expected = self.model.unlink(index, if_read);
+        let unlinked = match if_read {
+            true => ring.unlink_if_read(),
+            false => ring.unlink().map(|()| true),
+        };
+        assert_eq!(agree(unlinked, &expected, &if_read), expected.ok());
+    }
+
+    fn take(&mut self, dice: &mut Dice) {
+        let (Some((ring, index, unlinks)), role) = (self.ring(dice), role(dice)) else {
+            return;
+        };
+        let expected = self.model.take(index, role);
+        // The role outlives the thread.
+        let take = || End::take(&ring, role);
+        let taken = thread::scope(|scope| scope.spawn(take).join());
+        if let Some(end) = agree(taken.expect("no panic"), &expected, &role) {
+            self.holders.push((index, role, Holder::Own(end, unlinks)));
+        }
+    }
+
+    /// A child takes a role, moves a few records, and may be stopped.
+    fn lend(&mut self, dice: &mut Dice) {
+        let (path, role) = (&self.model.path.clone(), role(dice));
+        let Found::File(index) = self.model.found else {
+            return;
+        };
+        if self.model.files[index].is_marked {
+            return;
+        }
+        let expected = self.model.take(index, role);
+        let file = &mut self.model.files[index];
+        let most = if expected.is_ok() { dice.roll(6) } else { 0 };
+        let count = (0..most).take_while(|_| file.moves(role).is_ok()).count();
         let worker = Worker::start(|socket| {
-            let attached = Endpoint::<T>::attach(role, Call::Open, &path, 0);
-            let Some(mut end) = agree(attached, &expected) else {
+            let taken = Ring::open(path).and_then(|ring| End::take(&ring, role));
+            let Some(mut end) = agree(taken, &expected, &role) else {
                 return;
             };
-            moves
-                .into_iter()
-                .for_each(|expected| end.moves(expected, Wait::Never));
+            (0..count).for_each(|_| end.moves(PATIENCE).expect("as in the model"));
             tell(&socket, 0);
             hear(&socket);
         });
-        let Ok(index) = expected else {
+        if expected.is_err() {
             return succeeds(worker.pid);
-        };
+        }
         hear(&worker.socket);
-        if stops {
+        if dice.roll(2) == 0 {
             signal(worker.pid as u32, libc::SIGSTOP);
         }
-        self.model.files[index].holders[role as usize] = Some(worker.pid as u32);
-        self.holdings.push((index, role, Holding::Child(worker)));
+        file.holders[role as usize] = Some(worker.pid as u32);
+        self.holders.push((index, role, Holder::Child(worker)));
     }
 
     /// This process's first endpoint with this role, and the number of its ring.
-    fn own(&mut self, role: Role) -> Option<(usize, &mut Endpoint<T>)> {
-        self.holdings
-            .iter_mut()
-            .find_map(|(index, held, holding)| match holding {
-                Holding::Own(end, _) if *held == role => Some((*index, end)),
-                _ => None,
-            })
+    fn own(&mut self, role: Role) -> Option<(&mut End, &mut Model, usize)> {
+        let mut holders = self.holders.iter_mut();
+        let (end, index) = holders.find_map(|(index, held, holder)| match holder {
+            Holder::Own(end, _) if *held == role => Some((end, *index)),
+            _ => None,
+        })?;
+        Some((end, &mut self.model, index))
     }
 
-    fn moves(&mut self, role: Role, waits: bool) {
-        let Some((index, _)) = self.own(role) else {
+    fn moves(&mut self, dice: &mut Dice) {
+        let role = role(dice);
+        let Some((end, model, index)) = self.own(role) else {
             return;
         };
-        let mut wait = if waits { long() } else { Wait::Never };
-        let expected = self.model.moves(index, role, wait);
-        if expected == Err(PopError::TimedOut) {
-            wait = Wait::Until(SHORT.into());
-        }
-        let (_, end) = self.own(role).expect("it is there");
-        end.moves(expected, wait);
+        let expected = model.files[index].moves(role);
+        assert_eq!(end.moves(until(&expected)), expected);
     }
 
-    /// The peer is attached, no peer can attach, or one may.
-    fn wait_for_peer(&mut self, role: Role) {
-        let Some((index, _)) = self.own(role) else {
+    /// The peer is attached, no peer can attach, or one may; and what a `Select` says.
+    fn wait_for_peer(&mut self, dice: &mut Dice) {
+        let role = role(dice);
+        let Some((end, model, index)) = self.own(role) else {
             return;
         };
-        let file = &self.model.files[index];
-        let is_there = self.model.is_there(index, role);
-        let (is_left_alone, is_abandoned) = (file.is_left_alone(role), file.is_abandoned(role));
-        let has_peer = file.holders[other(role) as usize].is_some();
-        let (_, end) = self.own(role).expect("it is there");
-        if !is_there {
-            let (timeout, expected) = match (has_peer, is_left_alone) {
-                (true, _) => (PATIENCE, Ok(())),
-                (_, true) => (PATIENCE, Err(PeerError::Superseded)),
-                _ => (SHORT, Err(PeerError::TimedOut)),
+        let file = &model.files[index];
+        let (has_work, is_alone) = (file.has_work(role), file.is_left_alone(role));
+        let selected = match is_alone || file.is_abandoned(role) {
+            _ if has_work => Ok(Selected::Ready(0)),
+            true => Ok(Selected::Abandoned(0)),
+            false => Err(PopError::TimedOut),
+        };
+        let found = Select::new().wait(&mut [end.interest()], until(&selected));
+        assert_eq!(found.ok(), selected.ok());
+        if !has_work {
+            let peer = match file.holders[other(role) as usize] {
+                Some(_) => Ok(()),
+                None if is_alone => Err(PopError::Superseded),
+                None => Err(PopError::TimedOut),
             };
-            assert_eq!(end.end().wait_for_peer_timeout(timeout.into()), expected);
+            let found = end.wait_for_peer_timeout(until(&peer).into());
+            let found = found.map_err(|error| match error {
+                PeerError::Superseded => PopError::Superseded,
+                _ => PopError::TimedOut,
+            });
+            assert_eq!(found, peer);
         }
-        let Endpoint::Consumer(end) = end else {
-            return;
-        };
-        let (timeout, expected) = match (is_there, is_left_alone || is_abandoned) {
-            (true, _) => (PATIENCE, Some(Selected::Ready(0))),
-            (_, true) => (PATIENCE, Some(Selected::Abandoned(0))),
-            _ => (SHORT, None),
-        };
-        let selected = Select::new().wait(&mut [end], Some(timeout));
-        assert_eq!(selected.ok(), expected);
     }
 
-    /// Waits while the name is removed; perhaps there is another ring then.
-    fn wait(&mut self, role: Role, again: bool) {
-        let Some((index, _)) = self.own(role) else {
+    fn wait(&mut self, dice: &mut Dice) {
+        let role = role(dice);
+        let Some((end, model, index)) = self.own(role) else {
             return;
         };
-        if self.model.found != Found::File(index) {
+        if model.found != Found::File(index) || model.files[index].is_abandoned(role) {
             return;
         }
-        let is_abandoned = self.model.files[index].is_abandoned(role);
-        self.model.found = Found::Nothing;
-        self.model.files[index].has_name = false;
-        let expected = self.model.moves(index, role, long());
-        let new = again.then(|| self.model.call(Call::Create, PLAIN).expect("a new ring"));
-        let path = self.model.path.clone();
-        let remove = || {
-            fs::remove_file(&path).expect("it has the name");
-            new.map(|_| options::<T>(&PLAIN).create::<T>(&path).expect("a new ring"));
-        };
-        let wait = match expected {
-            Err(PopError::TimedOut) => Wait::Until(SHORT.into()),
-            _ => long(),
-        };
-        let (_, end) = self.own(role).expect("it is there");
-        if is_abandoned {
-            remove();
-            return end.moves(expected, wait);
-        }
+        model.remove_by_hand();
+        let expected = model.files[index].moves(role);
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| end.moves(expected, wait));
+            let waiting = scope.spawn(|| end.moves(until(&expected)));
             thread::sleep(SHORT);
-            remove();
-            waiting.join().expect("the model's answer");
+            fs::remove_file(&model.path).expect("it has the name");
+            assert_eq!(waiting.join().expect("no panic"), expected);
         });
     }
 
-    /// Closes or kills the first endpoint with this role; false if there is none.
-    fn close(&mut self, role: Role, kills: bool) -> bool {
-        let mut roles = self.holdings.iter().map(|(_, held, _)| *held);
-        let Some(place) = roles.position(|held| held == role) else {
-            return false;
-        };
-        let (index, _, holding) = self.holdings.remove(place);
-        let unlinks = match holding {
-            Holding::Own(end, unlinks) => {
-                drop(end);
-                unlinks
-            }
-            Holding::Child(worker) => {
-                signal(worker.pid as u32, libc::SIGCONT);
-                if kills {
-                    kill(worker.pid);
-                } else {
-                    tell(&worker.socket, 0);
-                    succeeds(worker.pid);
-                }
-                false
-            }
-        };
-        self.model.leave(index, role, unlinks);
-        true
+    fn leave(&mut self, dice: &mut Dice) {
+        let count = self.holders.len() as u64;
+        if count > 0 {
+            self.end(dice.roll(count), dice.roll(3) == 0);
+        }
     }
 
-    /// What people do with files.
-    fn by_hand(&mut self, step: &Step) {
-        let (path, aside) = (self.model.path.clone(), self.directory.path().join("aside"));
-        let found = self.model.found;
-        match (step, found, self.model.aside) {
-            (Step::Remove, Found::Other(_), _) => {
-                let removed = fs::remove_file(&path).or_else(|_| fs::remove_dir(&path));
+    /// Closes or kills an endpoint.
+    fn end(&mut self, place: usize, kills: bool) {
+        let (index, role, holder) = self.holders.remove(place);
+        let mut unlinks = false;
+        match holder {
+            Holder::Own(end, unlinks_on_drop) => {
+                drop(end);
+                unlinks = unlinks_on_drop;
+            }
+            Holder::Child(worker) if kills => kill(worker.pid),
+            Holder::Child(worker) => {
+                signal(worker.pid as u32, libc::SIGCONT);
+                tell(&worker.socket, 0);
+                succeeds(worker.pid);
+            }
+        }
+        self.model.leave(index, role, unlinks);
+    }
+
+    /// Removes what has the name, renames the ring or names it again, makes another file, or marks
+    /// the ring as superseded.
+    fn by_hand(&mut self, dice: &mut Dice) {
+        let model = &mut self.model;
+        let (path, aside) = (&model.path, &self.directory.path().join("aside"));
+        match (dice.roll(4), model.found, model.aside) {
+            (0, found, _) if found != Found::Nothing => {
+                let removed = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
                 removed.expect("our directory");
-                self.model.found = Found::Nothing;
+                model.remove_by_hand();
             }
-            (Step::Remove, Found::File(index), _) => {
-                fs::remove_file(&path).expect("our directory");
-                self.model.files[index].has_name = false;
-                self.model.found = Found::Nothing;
+            (1, Found::File(index), None) => {
+                fs::rename(path, aside).expect("our directory");
+                (model.found, model.aside) = (Found::Nothing, Some(index));
             }
-            (Step::Rename, Found::File(index), None) => {
-                fs::rename(&path, &aside).expect("our directory");
-                (self.model.found, self.model.aside) = (Found::Nothing, Some(index));
+            (1, Found::Nothing, Some(index)) => {
+                fs::rename(aside, path).expect("our directory");
+                (model.found, model.aside) = (Found::File(index), None);
             }
-            (Step::Rename, Found::Nothing, Some(index)) => {
-                fs::rename(&aside, &path).expect("our directory");
-                (self.model.found, self.model.aside) = (Found::File(index), None);
+            (2, Found::Nothing, _) => {
+                let (make, reason) = OTHERS[dice.roll(4)];
+                make(path).expect("our directory");
+                model.found = Found::Other(reason);
             }
-            (Step::Overwrite(which), Found::Nothing, _) => {
-                let (make, reason) = OTHERS[*which];
-                make(&path);
-                self.model.found = Found::Other(reason);
-            }
-            (Step::Mark, Found::File(index), _) if !self.model.files[index].is_held() => {
-                SegmentFile::open(&path).write_half(SUPERSEDED, 1);
-                self.model.files[index].is_marked = true;
+            (3, Found::File(index), _) if !model.files[index].is_held() => {
+                SegmentFile::open(path).write_half(SUPERSEDED, 1);
+                model.files[index].is_marked = true;
             }
             _ => {}
         }
     }
 
-    /// Compares the files, and what this process's endpoints say.
-    fn compare(&mut self) {
-        let mut expected = Vec::new();
-        expected.extend(self.model.aside.map(|_| "aside"));
-        expected.extend((self.model.found != Found::Nothing).then_some("ring"));
-        assert_eq!(files_in(self.directory.path()), expected);
-        if let Found::Other(_) = self.model.found {
-            let file = fs::symlink_metadata(&self.model.path).expect("it exists");
+    /// Compares the files, and what this process's rings and endpoints say.
+    fn compare(&mut self, after: &str) {
+        let Model {
+            path,
+            files,
+            found,
+            aside,
+        } = &mut self.model;
+        let names = [
+            ("aside", aside.is_some()),
+            ("ring", *found != Found::Nothing),
+        ];
+        let names = names
+            .into_iter()
+            .filter_map(|(name, exists)| exists.then_some(name));
+        assert!(names.eq(files_in(self.directory.path())), "{after}");
+        let metadata = fs::symlink_metadata(&*path);
+        if let (Ok(metadata), Found::File(index)) = (&metadata, &*found) {
+            let is_reserved = metadata.blocks() * 512 >= metadata.len();
+            assert!(is_reserved, "the file is sparse");
+            let info = Observer::open(path).expect("a ring").info();
+            let file = &mut files[*index];
+            file.incarnation.get_or_insert(info.incarnation);
+            let same = (info.capacity, metadata.permissions().mode() & 0o7777);
+            assert_eq!(same, (file.capacity, file.mode));
+            let same = files
+                .iter()
+                .map(|file| file.incarnation == Some(info.incarnation));
             assert!(
-                file.len() < 1 << 16 || file.blocks() == 0,
-                "it takes memory"
+                same.enumerate()
+                    .all(|(other, is_same)| is_same == (other == *index))
             );
+        } else if let Ok(metadata) = metadata {
+            let is_sparse = metadata.len() < 1 << 16 || metadata.blocks() == 0;
+            assert!(is_sparse, "a file that is no ring takes memory");
         }
-        for (index, role, holding) in &mut self.holdings {
-            let Holding::Own(end, _) = holding else {
-                continue;
-            };
-            let (file, end) = (&self.model.files[*index], end.end());
-            let found = (end.position(), end.is_empty(), end.peer_epoch());
-            let position = file.moved[*role as usize] * (self.model.smallest[1] / self.model.room);
-            let epoch = file.epochs[other(*role) as usize];
-            assert_eq!(found, (position, file.is_read(), epoch));
-            let found = (end.is_abandoned(), end.is_superseded());
-            assert_eq!(found, (file.is_abandoned(*role), !file.has_name));
+        for (ring, index, _) in &self.rings {
+            assert_eq!(Some(ring.incarnation()), files[*index].incarnation);
         }
+        for (index, role, holder) in &self.holders {
+            if let Holder::Own(end, _) = holder {
+                let (file, epoch) = (&files[*index], files[*index].epochs[other(*role) as usize]);
+                let found = (end.position(), end.len(), end.peer_epoch());
+                assert_eq!(
+                    found,
+                    (file.positions[*role as usize], file.unread(), epoch)
+                );
+                let found = (end.is_abandoned(), end.is_superseded());
+                assert_eq!(found, (file.is_abandoned(*role), !file.has_name));
+            }
+        }
+    }
+}
+
+/// For as long as it takes, unless nothing is expected.
+fn until<T>(expected: &Result<T, PopError>) -> Duration {
+    match expected {
+        Err(PopError::TimedOut) => SHORT,
+        _ => PATIENCE,
     }
 }

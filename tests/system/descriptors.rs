@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::common::descriptors::open_descriptors;
 use crate::common::fork::in_a_child;
 use crate::common::names::{RingName, file_directory, files_in, shared_memory_directory};
 use crate::common::refused::is;
@@ -25,16 +26,6 @@ crate::common::suite::tests! {
     a_terminal_that_is_opened_becomes_no_controlling_terminal,
 }
 
-/// The numbers of the open descriptors.
-fn open() -> Vec<RawFd> {
-    let files = files_in("/proc/self/fd".as_ref());
-    let number = |name: String| name.parse().expect("a number");
-    let mut numbers: Vec<RawFd> = files.into_iter().map(number).collect();
-    // The descriptor of the list itself is closed now. SAFETY: the call only reads.
-    numbers.retain(|&number| unsafe { libc::fcntl(number, libc::F_GETFD) } != -1);
-    numbers
-}
-
 fn rounds() -> u32 {
     let rounds = std::env::var("QUOIT_DESCRIPTOR_ROUNDS");
     rounds.map_or(500, |rounds| rounds.parse().expect("a number"))
@@ -47,11 +38,11 @@ fn keeps_none(what: &str, call: impl FnMut()) {
 /// Makes a call many times. Afterwards the same descriptors are open as before.
 fn keeps_none_in(rounds: u32, what: &str, mut call: impl FnMut()) {
     call(); // The first call opens what the whole process opens once.
-    let before = open();
+    let before = open_descriptors();
     for _ in 0..rounds {
         call();
     }
-    assert_eq!(open(), before, "{what}");
+    assert_eq!(open_descriptors(), before, "{what}");
 }
 
 fn no_call_on_a_named_ring_keeps_a_descriptor() {
@@ -206,7 +197,7 @@ fn without_standard_streams(directories: [&Path; 2]) {
         // SAFETY: this process prints and reads nothing from now on.
         unsafe { libc::close(standard) };
     }
-    let before = open();
+    let before = open_descriptors();
     let options = RingOptions::new(64);
     let mut kept: Vec<Box<dyn std::any::Any>> = Vec::new();
     for name in directories.map(|directory| directory.join("ring")) {
@@ -234,7 +225,7 @@ fn without_standard_streams(directories: [&Path; 2]) {
     kept.push(Box::new((plain, again, name)));
     drop((ours, theirs));
 
-    let mut after = open();
+    let mut after = open_descriptors();
     after.retain(|number| !before.contains(number));
     assert!(after.len() > 15, "{after:?}");
     for number in after {
