@@ -62,7 +62,7 @@ macro_rules! constructs {
         is!(<$end>::open_or_create(&name, 64) => Err(Error::InUse { .. }));
         drop(held);
         quoit::unlink(&name).expect("no process holds it");
-        <$end>::create(&name, 64).expect("the name is free");
+        drop(<$end>::create(&name, 64).expect("the name is free"));
     };
 }
 

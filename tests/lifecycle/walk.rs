@@ -119,6 +119,7 @@ fn a_name_is_as_the_model_says() {
     let mut runner = TestRunner::new(Config {
         cases: SEQUENCES,
         failure_persistence: None,
+        max_shrink_time: 30_000,
         ..Config::default()
     });
     let mask = select(&[0, 0o022, 0o077, 0o777]);
