@@ -72,7 +72,7 @@ fn of_calls_in(directory: &Path, rounds: u32) {
         let (_producer, mut consumer) = ends(&ring);
         let waited = Select::new().wait(&mut [&mut consumer], Duration::ZERO);
         assert!(waited.is_err());
-        consumer.into_pollable().expect("a descriptor");
+        drop(consumer.into_pollable().expect("a descriptor"));
     });
     keeps_none(rounds, "a handoff", || {
         handoff::send(&ours, &ring).expect("it is sent");

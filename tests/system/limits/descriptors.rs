@@ -57,7 +57,7 @@ fn a_ring_stays_if_its_creator_gets_no_role() {
     let taken = take_all_but(1);
     has_none(Producer::<u64>::create(&name, 64));
     drop(taken);
-    Producer::<u64>::open(&name).expect("the ring");
+    drop(Producer::<u64>::open(&name).expect("the ring"));
 }
 
 /// Requires the error of a process that has no free descriptor.
