@@ -36,11 +36,11 @@ const PUBLIC: u32 = 0o666;
 /// these mode bits. The answers are those of the page.
 fn under(condition: &str, words: u64, mode: u32, set: impl Fn(&mut Place) -> io::Result<()>) {
     in_a_directory(|directory| {
+        let actions = actions();
         let mut place = Place::new(directory, RingOptions::new(words).mode(mode));
         if let Err(error) = set(&mut place) {
             return eprintln!("[not {condition}: {error}] ");
         }
-        let actions = actions();
         let mut answers: Vec<(String, Vec<&str>)> = Vec::new();
         for (name, call) in CALLS {
             let before = open_descriptors();
