@@ -10,7 +10,7 @@ crate::common::suite::tests! {
     only_some_capacities_are_possible,
     every_endpoint_creates_and_opens_rings,
     prefault_maps_every_page_and_lock_memory_keeps_them,
-    a_heap_ring_that_is_too_large_is_an_error,
+    a_ring_larger_than_the_machine_is_an_error,
 }
 
 /// No call creates such a ring, because of this number, and none leaves a file.
@@ -92,9 +92,15 @@ fn prefault_maps_every_page_and_lock_memory_keeps_them() {
     }
 }
 
-fn a_heap_ring_that_is_too_large_is_an_error() {
-    let refusal = RingOptions::new(1 << 57).heap::<u64>().err();
-    refused!(refusal => Error::NotEnoughMemory { wanted, hint, .. });
-    assert!(wanted > 1 << 60);
-    assert!(!hint.is_empty());
+fn a_ring_larger_than_the_machine_is_an_error() {
+    let large = RingOptions::new(1 << 57);
+    let refusals = [
+        large.heap::<u64>().err(),
+        large.create_anonymous::<u64>().err(),
+    ];
+    for refusal in refusals {
+        refused!(refusal => Error::NotEnoughMemory { wanted, available, hint });
+        assert_eq!(wanted, 16384 + (1 << 60));
+        assert!(available > 0 && available < wanted && !hint.is_empty());
+    }
 }

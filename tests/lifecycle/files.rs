@@ -3,18 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::forbid::forbid;
-use crate::common::fork::in_a_child;
 use crate::common::mappings::mapped;
-use crate::common::names::{RingName, file_directory, shared_memory_directory};
-use crate::common::refused::refused;
+use crate::common::names::file_directory;
 use crate::common::rings::{ends, heap};
-use quoit::{Error, Ring, RingOptions};
+use quoit::{Ring, RingOptions};
 
 crate::common::suite::tests! {
     a_flush_leaves_nothing_to_write,
-    a_flush_without_a_disk_is_a_success,
-    a_flush_that_fails_is_an_error,
+    a_flush_of_a_ring_on_the_heap_is_a_success,
     the_name_is_flushed_once,
 }
 
@@ -63,42 +59,10 @@ fn a_flush_leaves_nothing_to_write() {
     }
 }
 
-fn a_flush_without_a_disk_is_a_success() {
-    let name = RingName::new("flush");
-    let directory = shared_memory_directory();
-    let mut pairs = vec![heap::<u64>(64)];
-    for path in [name.as_ref(), &directory.path().join("ring")] {
-        let ring = RingOptions::new(64).create::<u64>(path).expect("a ring");
-        ring.sync_all().expect("nothing to do");
-        pairs.push(ends(&ring));
-    }
-    for (producer, consumer) in &mut pairs {
-        producer.try_push(7).expect("there is room");
-        producer.sync_all().expect("nothing to do");
-        consumer.sync_all().expect("nothing to do");
-        assert_eq!(consumer.try_pop(), Ok(7));
-    }
-}
-
-/// The three ways to flush a ring, without this system call.
-fn a_flush_that_fails_is_an_error() {
-    for (call, doing) in [
-        (libc::SYS_msync, "flush"),
-        (libc::SYS_fsync, "flush the directory of"),
-    ] {
-        let directory = file_directory();
-        let path = directory.path().join("ring");
-        in_a_child(|| {
-            forbid(call);
-            let ring = RingOptions::new(64).create::<u64>(&path).expect("a ring");
-            let (producer, consumer) = ends(&ring);
-            for flushed in [ring.sync_all(), producer.sync_all(), consumer.sync_all()] {
-                refused!(flushed is Err(Error::Io { doing: found, name, source }));
-                assert_eq!((found, Path::new(&name)), (doing, &*path));
-                assert_eq!(source.raw_os_error(), Some(libc::ENOSYS));
-            }
-        });
-    }
+fn a_flush_of_a_ring_on_the_heap_is_a_success() {
+    let (producer, consumer) = heap::<u64>(64);
+    producer.sync_all().expect("nothing to do");
+    consumer.sync_all().expect("nothing to do");
 }
 
 /// Flushing it each time would double the time of a flush.

@@ -18,7 +18,7 @@ pub(crate) struct Place {
 type Call = (&'static str, fn(&Place) -> Result<Box<dyn Any>, Error>);
 
 /// The last one removes the ring.
-pub(crate) const CALLS: [Call; 14] = [
+pub(crate) const CALLS: [Call; 15] = [
     ("create", |place| {
         kept(place.options.create::<u64>(place.new_name()))
     }),
@@ -42,6 +42,7 @@ pub(crate) const CALLS: [Call; 14] = [
         kept(place.options.open_descriptor::<u64>(descriptor))
     }),
     ("heap", |place| kept(place.options.heap::<u64>())),
+    ("sync_all", |place| kept(place.ring.sync_all())),
     ("unlink_if_stale", |place| {
         kept(quoit::unlink_if_stale(place.there()))
     }),

@@ -5,7 +5,7 @@
 //! Each call runs 500 times, or `QUOIT_DESCRIPTOR_ROUNDS` times; with a ring on a disk a fiftieth of that.
 
 use std::fs;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -16,8 +16,11 @@ use crate::common::fork::in_a_child;
 use crate::common::names::{RingName, file_directory, shared_memory_directory};
 use crate::common::refused::is;
 use crate::common::rings::{anonymous, consumer, ends};
+use crate::common::terminal::pair;
 use crate::handoff::wire;
 use quoit::{Error, Observer, Producer, RingOptions, Select, handoff};
+use rustix::fs::SealFlags;
+use rustix::process::setsid;
 
 crate::common::suite::tests! {
     no_call_keeps_a_descriptor,
@@ -86,7 +89,7 @@ fn of_calls_in(directory: &Path, rounds: u32) {
         is!(refused => Err(Error::SchemaMismatch { .. }));
         let refused = options.open_descriptor::<u64>(&named);
         is!(refused => Err(Error::WrongDescriptor { .. }));
-        let refused = options.open_descriptor::<u64>(wire::memfd(b"", libc::F_SEAL_SHRINK));
+        let refused = options.open_descriptor::<u64>(wire::memfd(b"", SealFlags::SHRINK));
         is!(refused => Err(Error::WrongDescriptor { .. } | Error::Io { .. }));
         assert!(RingOptions::new(1 << 50).create_anonymous::<u64>().is_err());
     });
@@ -111,7 +114,7 @@ fn additional_descriptors_of_a_handoff_are_closed() {
                     rounds(),
                     &format!("{count} with {message:?}, {is_new:?}"),
                     || {
-                        wire::send(&ours, message, &vec![null.as_raw_fd(); count]);
+                        wire::send(&ours, message, &vec![null.as_fd(); count]);
                         assert!(handoff::receive::<u64>(&theirs).is_err());
                     },
                 );
@@ -172,22 +175,10 @@ fn a_terminal_that_is_opened_becomes_no_controlling_terminal() {
 
 /// The first terminal that such a process opens becomes its controlling terminal, which would send it SIGHUP.
 fn lead_a_session() {
-    // SAFETY: the call has no pointers.
-    assert_ne!(unsafe { libc::setsid() }, -1, "a child leads no group");
-    let (mut master, mut terminal) = (-1, -1);
-    let null = core::ptr::null_mut();
-    // SAFETY: both numbers outlive the call; the other pointers may be null.
-    let made = unsafe {
-        libc::openpty(
-            &raw mut master,
-            &raw mut terminal,
-            null,
-            null.cast(),
-            null.cast(),
-        )
-    };
-    assert_eq!(made, 0, "a terminal");
-    let path = fs::read_link(format!("/proc/self/fd/{terminal}")).expect("its path");
+    setsid().expect("a child leads no group");
+    let (_master, terminal) = pair(24, 80).expect("a terminal");
+    let path = format!("/proc/self/fd/{}", terminal.as_raw_fd());
+    let path = fs::read_link(path).expect("its path");
     is!(Producer::<u64>::open(&path) => Err(Error::NotARing { .. }));
     is!(Observer::open(&path) => Err(Error::NotARing { .. }));
     is!(RingOptions::new(64).create::<u64>(&path) => Err(Error::NotARing { .. }));

@@ -3,15 +3,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::Duration;
 
 use quoit::handoff::{self, HandoffError};
 use quoit::{Corrupt, Error, RingOptions, Shape};
+use rustix::fs::{SealFlags, fcntl_add_seals};
 use rustix::process::Resource;
 
-use crate::common::names::{files_in, shared_memory_directory};
+use crate::common::descriptors::open_descriptors;
+use crate::common::names::shared_memory_directory;
 use crate::common::process::{alarm, handle, set_limit};
 use crate::common::refused::{is, refused};
 use crate::common::rings::{anonymous, ends, named};
@@ -32,27 +34,28 @@ crate::common::suite::tests! {
 }
 
 /// The seals of a ring.
-const SEALS: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
-
-/// The number of descriptors of this process.
-fn descriptors() -> usize {
-    files_in("/proc/self/fd".as_ref()).len()
-}
+const SEALS: SealFlags = SealFlags::SHRINK
+    .union(SealFlags::GROW)
+    .union(SealFlags::SEAL);
 
 /// The error of `receive`, which keeps no descriptor.
-fn refusal<T: Shape + ?Sized>(bytes: &[u8], sent: &[RawFd]) -> HandoffError {
-    let before = descriptors();
+fn refusal<T: Shape + ?Sized>(bytes: &[u8], sent: &[BorrowedFd<'_>]) -> HandoffError {
+    let before = open_descriptors();
     let (ours, theirs) = pair();
     send(&ours, bytes, sent);
     let refusal = handoff::receive::<T>(&theirs).expect_err("it is accepted");
     drop((ours, theirs));
-    assert_eq!(descriptors(), before, "a descriptor is kept: {refusal}");
+    assert_eq!(
+        open_descriptors(),
+        before,
+        "a descriptor is kept: {refusal}"
+    );
     refusal
 }
 
 /// The error for one descriptor with the right message.
-fn refused(file: &impl AsRawFd) -> Error {
-    match refusal::<u64>(&message(1), &[file.as_raw_fd()]) {
+fn refused(file: &dyn AsFd) -> Error {
+    match refusal::<u64>(&message(1), &[file.as_fd()]) {
         HandoffError::Ring(error) => error,
         other => panic!("the wrong error: {other:?}"),
     }
@@ -61,7 +64,7 @@ fn refused(file: &impl AsRawFd) -> Error {
 fn an_invalid_message_is_refused() {
     let good = memfd(&ring::<u64>(64), SEALS);
     let null = File::open("/dev/null").expect("there is one");
-    let one = [good.as_raw_fd()];
+    let one = [good.as_fd()];
     for bytes in [&b"hello"[..], b"quoit-fd", &message(1)[..15], &[0; 100]] {
         for sent in [&one[..], &[]] {
             is!(refusal::<u64>(bytes, sent) => HandoffError::OtherMessage);
@@ -78,19 +81,19 @@ fn an_invalid_message_is_refused() {
         assert_eq!((found, expected), (version, 1));
     }
     for count in [0, 2, 3, 28] {
-        let sent = vec![null.as_raw_fd(); count];
+        let sent = vec![null.as_fd(); count];
         let refusal = refusal::<u64>(&message(1), &sent);
         refused!(refusal is HandoffError::NotOneDescriptor { found });
         assert_eq!(found, count);
     }
     for count in [29, 253] {
-        let sent = vec![good.as_raw_fd(); count];
+        let sent = vec![good.as_fd(); count];
         is!(refusal::<u64>(&message(1), &sent) => HandoffError::CutOff);
     }
 }
 
 fn a_descriptor_that_is_not_a_ring_is_refused() {
-    let is_wrong = |file: &dyn AsRawFd, expected| match refused(&file.as_raw_fd()) {
+    let is_wrong = |file: &dyn AsFd, expected| match refused(file) {
         Error::WrongDescriptor { reason } => assert_eq!(reason, expected),
         other => panic!("the wrong error: {other:?}"),
     };
@@ -105,22 +108,17 @@ fn a_descriptor_that_is_not_a_ring_is_refused() {
     };
     let null = File::open("/dev/null").expect("there is one");
     let folder = File::open(directory.path()).expect("a directory");
-    for file in [
-        &null as &dyn AsRawFd,
-        &socket,
-        &opened(libc::O_PATH),
-        &folder,
-    ] {
+    for file in [&null as &dyn AsFd, &socket, &opened(libc::O_PATH), &folder] {
         is_wrong(file, "it is not a memfd");
     }
     drop(named);
 
     let good = ring::<u64>(64);
-    for seals in [0, libc::F_SEAL_GROW, libc::F_SEAL_SEAL] {
+    for seals in [SealFlags::empty(), SealFlags::GROW, SealFlags::SEAL] {
         is_wrong(&memfd(&good, seals), "it is not sealed against shrinking");
     }
     is_wrong(&opened(0), "it is not sealed against shrinking");
-    for seal in [libc::F_SEAL_WRITE, libc::F_SEAL_FUTURE_WRITE] {
+    for seal in [SealFlags::WRITE, SealFlags::FUTURE_WRITE] {
         is_wrong(&memfd(&good, SEALS | seal), "it is sealed against writing");
     }
     for length in [0, 100, 4095, 4096, 16384] {
@@ -130,7 +128,11 @@ fn a_descriptor_that_is_not_a_ring_is_refused() {
     let not_ours = "it does not begin with quoit's magic";
     let larger = ring::<u64>(4096);
     is_wrong(&memfd(&larger[..20480], SEALS), shorter);
-    is_wrong(&memfd(&vec![0; 65536], SEALS), not_ours);
+    let sparse = memfd(&[], SealFlags::empty());
+    sparse.set_len(65536).expect("it takes no memory");
+    fcntl_add_seals(&sparse, SEALS).expect("it can be sealed");
+    is_wrong(&sparse, not_ours);
+    assert_eq!(sparse.metadata().expect("it is open").blocks(), 0);
 }
 
 fn a_ring_of_another_kind_is_refused() {
@@ -150,7 +152,7 @@ fn a_ring_of_another_kind_is_refused() {
     is!(refused(&others) => Error::SchemaMismatch { .. });
     // The unchanged copy is accepted, although another process created it.
     let (ours, theirs) = pair();
-    send(&ours, &message(1), &[memfd(&good, SEALS).as_raw_fd()]);
+    send(&ours, &message(1), &[memfd(&good, SEALS).as_fd()]);
     let ring = handoff::receive::<u64>(&theirs).expect("a ring");
     let (mut producer, mut consumer) = ends(&ring);
     producer.try_push(7).expect("there is room");
