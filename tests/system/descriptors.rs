@@ -5,7 +5,7 @@
 //! Each call runs 500 times, or `QUOIT_DESCRIPTOR_ROUNDS` times; with a ring on a disk a fiftieth of that.
 
 use std::fs;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -24,7 +24,6 @@ use rustix::process::setsid;
 
 crate::common::suite::tests! {
     no_call_keeps_a_descriptor,
-    additional_descriptors_of_a_handoff_are_closed,
     closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec,
     a_terminal_that_is_opened_becomes_no_controlling_terminal,
 }
@@ -93,39 +92,6 @@ fn of_calls_in(directory: &Path, rounds: u32) {
         is!(refused => Err(Error::WrongDescriptor { .. } | Error::Io { .. }));
         assert!(RingOptions::new(1 << 50).create_anonymous::<u64>().is_err());
     });
-}
-
-/// More descriptors than one, more than there is room for, with the right message and with
-/// a wrong one; and the descriptor of the sender's process.
-fn additional_descriptors_of_a_handoff_are_closed() {
-    const PASS_PIDFD: libc::c_int = 76; // SO_PASSPIDFD
-    let null = fs::File::open("/dev/null").expect("there is one");
-    for passes_process in [0, 1] {
-        let (ours, theirs) = UnixStream::pair().expect("two sockets");
-        // An older kernel refuses, and passes none.
-        let is_new = wire::set_option(&theirs, PASS_PIDFD, passes_process);
-        for count in [0, 1, 2, 27, 28, 29, 253] {
-            for message in [
-                &wire::message(1)[..],
-                &wire::message(2),
-                b"something else!!",
-            ] {
-                keeps_none(
-                    rounds(),
-                    &format!("{count} with {message:?}, {is_new:?}"),
-                    || {
-                        wire::send(&ours, message, &vec![null.as_fd(); count]);
-                        assert!(handoff::receive::<u64>(&theirs).is_err());
-                    },
-                );
-            }
-        }
-        let ring = anonymous::<u64>(64);
-        keeps_none(rounds(), "a ring and its sender", || {
-            handoff::send(&ours, &ring).expect("it is sent");
-            handoff::receive::<u64>(&theirs).expect("it comes");
-        });
-    }
 }
 
 fn closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec() {

@@ -56,21 +56,10 @@ pub(crate) fn ring<T: Shape + ?Sized>(capacity: u64) -> Vec<u8> {
     bytes
 }
 
-/// Switches an option of a socket; `None` if the kernel has no such option.
-pub(crate) fn set_option(
-    socket: &UnixStream,
-    option: libc::c_int,
-    value: libc::c_int,
-) -> Option<()> {
+/// Switches an option of a socket, if the kernel has it.
+pub(crate) fn set_option(socket: &UnixStream, option: libc::c_int, value: libc::c_int) {
+    let (value, length) = ((&raw const value).cast(), size_of_val(&value));
+    let (fd, length) = (socket.as_raw_fd(), length as libc::socklen_t);
     // SAFETY: the option is an integer, which outlives the call.
-    let set = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            option,
-            (&raw const value).cast(),
-            size_of_val(&value) as libc::socklen_t,
-        )
-    };
-    (set == 0).then_some(())
+    unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, value, length) };
 }
