@@ -6,7 +6,7 @@
 //! for the test that takes roles on other threads.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -15,7 +15,7 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 
 use crate::common::PATIENCE;
-use crate::common::calls::{AFTER_A_FORK, Calls, Wait, pop, push, ways};
+use crate::common::calls::{AFTER_A_FORK, Calls, Wait, Way, Write, pop, push, ways};
 use crate::common::ends::End as _;
 use crate::common::fork::{self, done, ending, fork, in_a_child, pause, succeeds};
 use crate::common::names::{RingName, files_in};
@@ -37,8 +37,6 @@ crate::common::suite::tests! {
     what_a_child_does_with_inherited_records_changes_nothing,
     what_a_child_does_with_inherited_frames_changes_nothing,
     a_claim_that_a_child_commits_is_lost,
-    every_push_of_records_in_a_child_fails,
-    every_push_of_frames_in_a_child_fails,
     calls_of_other_inherited_endpoints_end,
     a_daemon_has_lost_its_role,
     a_spawned_program_has_no_effect_on_the_ring,
@@ -111,22 +109,32 @@ fn forms() -> [Wait; 3] {
     [Wait::Never, Wait::Forever, Wait::Until(PATIENCE.into())]
 }
 
-/// Holds both endpoints, lets a child use and drop them, and continues.
-fn inherited_endpoints_change_nothing<T>(capacity: u64)
+/// Holds both endpoints, lets children use and drop them, and continues. The consumer parks, or
+/// never does.
+fn inherited_endpoints_change_nothing<T>(capacity: u64, also: impl Fn(&mut T::Producer))
 where
     T: Calls<Consumer: Selectable> + ?Sized,
 {
-    for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
-        let options = RingOptions::new(capacity).doorbell(doorbell);
-        let (ring, name) = named::<T>("in-a-child", &options.unlink_on_drop(true));
+    let options = RingOptions::new(capacity).unlink_on_drop(true);
+    for (doorbell, strategy) in [
+        (DoorbellKind::Futex, WaitStrategy::Park),
+        (DoorbellKind::Futex, WaitStrategy::Spin),
+        (DoorbellKind::Semaphore, WaitStrategy::Park),
+    ] {
+        let options = options.clone().doorbell(doorbell).wait_strategy(strategy);
+        let (ring, name) = named::<T>("in-a-child", &options);
         let (mut producer, mut consumer) = ends(&ring);
-        for number in 0..3 {
+        // The producer has seen that its consumer is AWAKE, and has seen room.
+        for number in 0..10 {
             push::<T>(&mut producer, &T::message(number), Wait::Never).expect("room");
+            if number < 8 {
+                let popped = pop::<T>(&mut consumer, Wait::Forever);
+                assert_eq!(popped, Ok(T::message(number)));
+            }
         }
-        assert_eq!(pop::<T>(&mut consumer, Wait::Never), Ok(T::message(0)));
         let before = segment(&name);
         let Some(child) = fork() else {
-            for number in 1..3 {
+            for number in 8..10 {
                 let popped = pop::<T>(&mut consumer, Wait::Forever);
                 assert_eq!(popped, Ok(T::message(number)));
             }
@@ -146,9 +154,18 @@ where
             done();
         };
         succeeds(child);
-        assert!(segment(&name) == before, "the ring has changed");
-        push::<T>(&mut producer, &T::message(3), Wait::Never).expect("room");
-        for number in 1..=3 {
+        assert!(segment(&name) == before, "a child that reads changes it");
+        for write in ways(T::WRITES, &forms()) {
+            // A short frame, and a long one.
+            for message in [T::message(7), T::varied(LONG)] {
+                in_a_child(|| loses::<T>(&mut producer, write, &[message.clone(), message]));
+                assert!(segment(&name) == before, "{} changes it", write.name());
+            }
+        }
+        in_a_child(|| also(&mut producer));
+        assert!(segment(&name) == before, "a child that writes changes it");
+        push::<T>(&mut producer, &T::message(10), Wait::Never).expect("room");
+        for number in 8..=10 {
             let popped = pop::<T>(&mut consumer, Wait::Forever);
             assert_eq!(popped, Ok(T::message(number)));
         }
@@ -157,12 +174,33 @@ where
     }
 }
 
+/// Every push fails, except that commits in place return no error the first time.
+fn loses<T: Calls + ?Sized>(
+    producer: &mut T::Producer,
+    write: Way<Write<T>>,
+    messages: &[T::Message],
+) {
+    let (call, lost) = (write.name(), Err(ClaimError::Abandoned));
+    let mut push = || (write.call)(producer, messages, write.wait, AFTER_A_FORK);
+    let first = push();
+    assert!(first == lost || call.contains("claim") || call.contains("Batch"));
+    assert_eq!(push(), lost, "{call} again");
+    let after = self::push::<T>(producer, &messages[0], Wait::Never);
+    assert_eq!(after, lost.map(drop), "after {call}");
+}
+
 fn what_a_child_does_with_inherited_records_changes_nothing() {
-    inherited_endpoints_change_nothing::<Words<2>>(CAPACITY);
+    inherited_endpoints_change_nothing::<Words<2>>(CAPACITY, |_| ());
 }
 
 fn what_a_child_does_with_inherited_frames_changes_nothing() {
-    inherited_endpoints_change_nothing::<[u8]>(1024);
+    inherited_endpoints_change_nothing::<[u8]>(1024, |producer| {
+        let mut writer = producer.writer();
+        let parts = [IoSlice::new(b"sh"), IoSlice::new(b"ort")];
+        for error in [writer.write_vectored(&parts), writer.write(b"short")] {
+            assert_eq!(error.expect_err("it is lost").kind(), ErrorKind::BrokenPipe);
+        }
+    });
 }
 
 /// The fork happens during a claim that is partly written.
@@ -185,58 +223,6 @@ fn a_claim_that_a_child_commits_is_lost() {
     claim.write_at(50, &payload[50..]);
     claim.commit();
     assert_eq!(pop::<[u8]>(&mut consumer, Wait::Forever), Ok((0, payload)));
-}
-
-/// Makes every push in a separate child, which succeeds and changes nothing. The consumer
-/// parks, or never does.
-fn every_push_in_a_child_fails<T: Calls + ?Sized>(capacity: u64, also: impl Fn(&mut T::Producer)) {
-    for strategy in [WaitStrategy::Park, WaitStrategy::Spin] {
-        let options = RingOptions::new(capacity).wait_strategy(strategy);
-        let (ring, name) = named::<T>("pushes", &options);
-        let (mut producer, mut consumer) = ends(&ring);
-        let mut moves = |producer: &mut T::Producer| {
-            push::<T>(producer, &T::message(0), Wait::Forever).expect("room");
-            assert_eq!(pop::<T>(&mut consumer, Wait::Forever), Ok(T::message(0)));
-        };
-        // The producer has seen that its consumer is AWAKE, and has seen room.
-        (0..10).for_each(|_| moves(&mut producer));
-        let before = segment(&name);
-        for write in ways(T::WRITES, &forms()) {
-            // A short frame, and a long one.
-            for message in [T::message(7), T::varied(LONG)] {
-                let (call, messages) = (write.name(), [message.clone(), message]);
-                in_a_child(|| {
-                    let lost = Err(ClaimError::Abandoned);
-                    let mut push =
-                        || (write.call)(&mut producer, &messages, write.wait, AFTER_A_FORK);
-                    let first = push();
-                    // Commits in place return no error.
-                    assert!(first == lost || call.contains("claim") || call.contains("Batch"));
-                    assert_eq!(push(), lost, "{call} again");
-                    let after = self::push::<T>(&mut producer, &messages[0], Wait::Never);
-                    assert_eq!(after, lost.map(drop), "after {call}");
-                });
-                assert!(segment(&name) == before, "{call} has changed the ring");
-            }
-        }
-        in_a_child(|| also(&mut producer));
-        assert!(segment(&name) == before, "the ring has changed");
-        moves(&mut producer);
-    }
-}
-
-fn every_push_of_records_in_a_child_fails() {
-    every_push_in_a_child_fails::<u64>(CAPACITY, |_| ());
-}
-
-fn every_push_of_frames_in_a_child_fails() {
-    every_push_in_a_child_fails::<[u8]>(1024, |producer| {
-        let mut writer = producer.writer();
-        let parts = [IoSlice::new(b"sh"), IoSlice::new(b"ort")];
-        for error in [writer.write_vectored(&parts), writer.write(b"short")] {
-            assert_eq!(error.expect_err("it is lost").kind(), ErrorKind::BrokenPipe);
-        }
-    });
 }
 
 /// An inherited client of calls and an inherited pollable endpoint.
