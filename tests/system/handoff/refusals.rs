@@ -80,9 +80,13 @@ fn an_invalid_message_is_refused() {
     let (ours, theirs) = pair();
     send(&ours, &message(1), &[good.as_fd(); 28]);
     is!(handoff::receive::<u64>(&theirs) => Err(HandoffError::NotOneDescriptor { found: 28 }));
-    for count in [29, 253] {
-        for message in [&message(1)[..], &message(2), b"something else!!"] {
-            refuses::<u64>("lost in transit", message, &vec![good.as_fd(); count]);
+    for (says, message) in [
+        ("lost in transit", &message(1)[..]),
+        ("version 2, this program 1", &message(2)),
+        ("the message is not a ring", b"something else!!"),
+    ] {
+        for count in [29, 253] {
+            refuses::<u64>(says, message, &vec![good.as_fd(); count]);
         }
     }
 }
