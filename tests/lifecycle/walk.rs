@@ -69,8 +69,10 @@ fn role(dice: &mut Dice) -> Role {
     ROLES[dice.roll(2)]
 }
 
+type Make = fn(&Path) -> io::Result<()>;
+
 /// Files that are not rings, and why.
-const OTHERS: [(fn(&Path) -> io::Result<()>, &str); 4] = [
+const OTHERS: [(Make, &str); 4] = [
     (|path| fs::write(path, "notes"), "it is too short"),
     (sparse, "it does not begin with quoit's magic"),
     (|path| fs::create_dir(path), "it is a directory"),
@@ -83,7 +85,7 @@ fn sparse(path: &Path) -> io::Result<()> {
 
 enum Holder {
     /// An endpoint of this process, and whether its drop may remove the name.
-    Own(End, bool),
+    Own(Box<End>, bool),
     Child(Worker),
 }
 
@@ -267,7 +269,8 @@ impl World {
         let take = || End::take(&ring, role);
         let taken = thread::scope(|scope| scope.spawn(take).join());
         if let Some(end) = agree(taken.expect("no panic"), &expected, &role) {
-            self.holders.push((index, role, Holder::Own(end, unlinks)));
+            self.holders
+                .push((index, role, Holder::Own(Box::new(end), unlinks)));
         }
     }
 
@@ -308,7 +311,7 @@ impl World {
     fn own(&mut self, role: Role) -> Option<(&mut End, &mut Model, usize)> {
         let mut holders = self.holders.iter_mut();
         let (end, index) = holders.find_map(|(index, held, holder)| match holder {
-            Holder::Own(end, _) if *held == role => Some((end, *index)),
+            Holder::Own(end, _) if *held == role => Some((&mut **end, *index)),
             _ => None,
         })?;
         Some((end, &mut self.model, index))
