@@ -209,7 +209,7 @@ impl Model {
     }
 
     /// `rm`, of any file.
-    pub(crate) fn remove_by_hand(&mut self) {
+    pub(crate) fn remove_directly(&mut self) {
         if let Found::File(index) = self.found {
             self.files[index].has_name = false;
         }

@@ -12,9 +12,9 @@ use crate::common::worker::{Worker, hear, tell};
 use quoit::{Error, PopError, Producer, Ring, RingOptions, StalePolicy};
 
 crate::common::suite::tests! {
-    those_who_open_or_create_get_one_ring,
+    threads_that_open_or_create_get_one_ring,
     exactly_one_creates,
-    those_who_replace_a_stale_ring_get_one_ring,
+    threads_that_replace_a_stale_ring_get_one_ring,
     two_endpoints_that_close_at_once_remove_the_name,
     an_endpoint_can_remove_the_name_when_its_peer_has_closed,
 }
@@ -60,7 +60,7 @@ fn role(ring: Result<Ring<u64>, Error>) -> Option<Producer<u64>> {
     }
 }
 
-fn those_who_open_or_create_get_one_ring() {
+fn threads_that_open_or_create_get_one_ring() {
     for _ in 0..ROUNDS {
         let name = RingName::new("open-at-once");
         one_gets(|| role(RingOptions::new(64).open_or_create(&name)));
@@ -79,7 +79,7 @@ fn exactly_one_creates() {
     }
 }
 
-fn those_who_replace_a_stale_ring_get_one_ring() {
+fn threads_that_replace_a_stale_ring_get_one_ring() {
     for _ in 0..ROUNDS {
         let (old, name) = named::<[u8]>("replace-at-once", &RingOptions::new(64));
         drop(producer(&old));

@@ -1,6 +1,6 @@
 //! Random sequences of what processes do with one name, compared with a model of it: they
 //! create, open, replace and unlink rings, take roles, close, are killed and stopped, and
-//! remove, rename and overwrite files by hand.
+//! remove, rename and overwrite files directly.
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -51,12 +51,12 @@ const ACTS: [Act; 9] = [
     Act(11, "call", World::call),
     Act(2, "unlink an open ring", World::unlink),
     Act(6, "take", World::take),
-    Act(2, "take in a child", World::lend),
+    Act(2, "take in a child", World::take_in_a_child),
     Act(4, "move", World::moves),
     Act(2, "wait for the peer", World::wait_for_peer),
     Act(1, "wait during a removal", World::wait),
     Act(4, "leave", World::leave),
-    Act(4, "by hand", World::by_hand),
+    Act(4, "change files", World::change_files),
 ];
 
 /// Acts, each with a seed for what it needs.
@@ -275,7 +275,7 @@ impl World {
     }
 
     /// A child takes a role, moves a few records, and may be stopped.
-    fn lend(&mut self, dice: &mut Dice) {
+    fn take_in_a_child(&mut self, dice: &mut Dice) {
         let (path, role) = (&self.model.path.clone(), role(dice));
         let Found::File(index) = self.model.found else {
             return;
@@ -364,7 +364,7 @@ impl World {
         if model.found != Found::File(index) || model.files[index].is_abandoned(role) {
             return;
         }
-        model.remove_by_hand();
+        model.remove_directly();
         let expected = model.files[index].moves(role);
         thread::scope(|scope| {
             let waiting = scope.spawn(|| end.moves(until(&expected)));
@@ -402,14 +402,14 @@ impl World {
 
     /// Removes what has the name, renames the ring or names it again, makes another file, or marks
     /// the ring as superseded.
-    fn by_hand(&mut self, dice: &mut Dice) {
+    fn change_files(&mut self, dice: &mut Dice) {
         let model = &mut self.model;
         let (path, aside) = (&model.path, &self.directory.path().join("aside"));
         match (dice.roll(4), model.found, model.aside) {
             (0, found, _) if found != Found::Nothing => {
                 let removed = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
                 removed.expect("our directory");
-                model.remove_by_hand();
+                model.remove_directly();
             }
             (1, Found::File(index), None) => {
                 fs::rename(path, aside).expect("our directory");
@@ -486,7 +486,7 @@ impl World {
     }
 }
 
-/// For as long as it takes, unless nothing is expected.
+/// Until a hang is reported, unless nothing is expected.
 fn until<T>(expected: &Result<T, PopError>) -> Duration {
     match expected {
         Err(PopError::TimedOut) => SHORT,

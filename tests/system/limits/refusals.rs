@@ -195,7 +195,7 @@ fn by_the_limits_of_a_process() {
     }
 }
 
-/// Another user, to whom the rings grant nothing, to read, or everything.
+/// Another user, for which the rings grant nothing, to read, or everything.
 fn by_the_rights_of_a_user() {
     for mode in [0, 0o444, PUBLIC] {
         under(&format!("mode {mode:o}"), WORDS, mode, |_| {
