@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hear, say};
-use crate::common::flood::{FLOOD, flooded};
 use crate::common::names::RingName;
-use crate::common::rings::{consumer, heap, named};
+use crate::common::rings::heap;
 use crate::common::threads::while_waiting;
 use quoit::rpc::{Call, CallError, Client, Server};
-use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, PopError};
 
 crate::common::suite::tests! {
     calls_are_answered_by_another_process,
@@ -29,9 +28,7 @@ crate::common::suite::tests! {
     frames_that_are_not_calls_are_ignored,
     requests_and_replies_that_do_not_fit_are_refused,
     a_full_ring_of_requests_times_out,
-    endless_replies_of_other_calls_do_not_extend_a_deadline,
     a_reply_that_has_arrived_is_taken_after_the_deadline,
-    a_call_after_its_deadline_skips_a_bounded_number_of_replies,
     a_client_that_does_not_read_does_not_block_the_server,
     a_reply_that_finds_no_room_is_kept,
     a_kept_reply_is_dropped_when_it_has_expired,
@@ -364,18 +361,6 @@ fn a_full_ring_of_requests_times_out() {
     assert_eq!(reply_to(&mut client, &call), b"next");
 }
 
-fn endless_replies_of_other_calls_do_not_extend_a_deadline() {
-    let (ring, name) = named::<[u8]>("flood", &RingOptions::new(FLOOD));
-    let (requests, _requests_in) = heap::<[u8]>(1024);
-    let mut client = Client::new(requests, consumer(&ring));
-    flooded(&name, move || {
-        for timeout in [Duration::ZERO, SHORT] {
-            let called = client.call(b"hello", &mut Vec::new(), timeout);
-            assert_eq!((called, client.in_flight()), (Err(CallError::TimedOut), 0));
-        }
-    });
-}
-
 fn a_reply_that_has_arrived_is_taken_after_the_deadline() {
     let (requests, mut requests_in) = heap::<[u8]>(1024);
     let (mut replies_in, replies) = heap::<[u8]>(1024);
@@ -389,21 +374,6 @@ fn a_reply_that_has_arrived_is_taken_after_the_deadline() {
     replies_in.try_push_parts(0, &parts).expect("room");
     replies_in.try_push(b"").expect("room");
     assert_eq!(reply_to(&mut client, &call), b"in time");
-}
-
-/// In a very large ring, reading everything would take seconds.
-fn a_call_after_its_deadline_skips_a_bounded_number_of_replies() {
-    const CAPACITY: u64 = 1 << 20;
-    const LATE: u64 = 64 << 10;
-    let (requests, _requests_in) = heap::<[u8]>(1024);
-    let (mut replies_in, replies) = heap::<[u8]>(CAPACITY);
-    while replies_in.try_push(b"no call").is_ok() {}
-    let mut client = Client::new(requests, replies);
-    for turn in 1..=3 {
-        let called = client.call(b"", &mut Vec::new(), Duration::ZERO);
-        assert_eq!(called, Err(CallError::TimedOut));
-        assert_eq!(replies_in.len(), CAPACITY - turn * LATE);
-    }
 }
 
 fn a_client_that_does_not_read_does_not_block_the_server() {

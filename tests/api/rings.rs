@@ -1,29 +1,10 @@
-//! Rings that are refused, and rings that are removed.
+//! Rings that are removed.
 
 use std::time::{Duration, Instant};
 
 use quoit::{Error, Observer, RingOptions, Role, unlink_if_stale};
 
 use crate::common::names::RingName;
-
-/// The text of the error with which a ring of this capacity is refused.
-fn refused<T: quoit::Shape + ?Sized>(capacity: u64) -> String {
-    let refusal = RingOptions::new(capacity).heap::<T>().err();
-    refusal.expect("no such ring").to_string()
-}
-
-#[test]
-fn each_refused_capacity_has_its_own_advice() {
-    for (refusal, advice) in [
-        (refused::<u64>(100), "take the next larger one"),
-        (refused::<[u8]>(100), "take the next larger one"),
-        (refused::<[u8]>(32), "at least 64 bytes"),
-        (refused::<u64>(1 << 63), "no address space"),
-        (refused::<[u8]>(1 << 63), "no address space"),
-    ] {
-        assert!(refusal.contains(advice), "{refusal:?} lacks {advice:?}");
-    }
-}
 
 /// An endpoint that has closed is about to free the role: a process that removes the ring waits
 /// a moment for that.

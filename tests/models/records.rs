@@ -2,17 +2,17 @@
 
 use std::fmt::Debug;
 
-use proptest::prelude::{BoxedStrategy, Strategy, prop_oneof};
-use quoit::{ClaimError, Consumer, Producer, Record};
+use quoit::{ClaimError, Consumer, PopError, Producer, Record};
 
+use crate::common::dice::Dice;
 use crate::common::sample::{Words, record};
-use crate::world::{Journeys, Modelled, World, behaves_like_a_queue, settings};
+use crate::world::{Journeys, Modelled, World, behaves_like_a_queue};
 
 /// The number of sequences for each of the ten types of records.
 const SEQUENCES: u32 = 6_500;
 
 fn run<T: Record + PartialEq + Debug>() -> Journeys {
-    let journeys = behaves_like_a_queue::<T>(SEQUENCES, settings(&[1, 2, 4, 8, 64], 100, 1));
+    let journeys = behaves_like_a_queue::<T>(SEQUENCES, &[1, 2, 4, 8, 64], 100);
     assert!(journeys.walks.get() > 100, "too few had no inline copy");
     journeys
 }
@@ -58,16 +58,14 @@ tests! {
 }
 
 impl<T: Record + PartialEq + Debug> Modelled for T {
-    type Wish = ();
+    const UNIT: u64 = 1;
 
-    fn wishes() -> BoxedStrategy<Vec<()>> {
-        let count = prop_oneof![1..5usize, 1..80usize];
-        count.prop_map(|count| vec![(); count]).boxed()
-    }
-
-    fn fresh(world: &mut World<'_, T>, (): &()) -> T {
-        world.number += 1;
-        record(world.number)
+    fn fresh(world: &mut World<'_, T>, dice: &mut Dice) -> Vec<T> {
+        let most = [4, 79][dice.roll(2)];
+        let count = 1 + dice.roll(most) as u64;
+        let first = world.number;
+        world.number += count;
+        (first..first + count).map(record).collect()
     }
 
     fn size(_: &T) -> u64 {
@@ -83,6 +81,13 @@ impl<T: Record + PartialEq + Debug> Modelled for T {
             true if world.no_room_comes() => Err(ClaimError::Abandoned),
             true => Err(ClaimError::Full),
             false => Ok(1),
+        }
+    }
+
+    fn skip(consumer: &mut Consumer<T>, count: Option<usize>) -> Result<usize, PopError> {
+        match count {
+            Some(count) => consumer.skip(count),
+            None => consumer.skip_to_latest(),
         }
     }
 
