@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
-use quoit::{FrameConsumer, FrameProducer, Ring, RingOptions};
+use quoit::{Error, FrameConsumer, FrameProducer, Ring, RingOptions};
 
 use super::kind_of;
 use crate::common::PATIENCE;
@@ -29,9 +29,13 @@ fn ring() -> (Ring<[u8]>, RingName) {
 }
 
 /// A peer that works with its endpoint in a child, and closes it, or keeps it until it is killed.
-fn peer<E>(is_killed: bool, attach: impl FnOnce() -> E, work: impl FnOnce(&mut E)) -> libc::pid_t {
+fn peer<E>(
+    is_killed: bool,
+    attach: impl FnOnce() -> Result<E, Error>,
+    work: impl FnOnce(&mut E),
+) -> libc::pid_t {
     forked(|| {
-        let mut endpoint = attach();
+        let mut endpoint = attach().expect("the role is free");
         work(&mut endpoint);
         if is_killed {
             pause();
@@ -66,7 +70,7 @@ fn now(consumer: &mut FrameConsumer) -> String {
 }
 
 fn reading_ends_with_the_writer() {
-    let (ring, _name) = ring();
+    let (ring, name) = ring();
     let mut consumer = consumer(&ring);
     // No producer has attached yet: that is not the end of file.
     assert_eq!(now(&mut consumer), "");
@@ -75,7 +79,7 @@ fn reading_ends_with_the_writer() {
             let written = producer.writer().write_all(text.as_bytes());
             written.expect("there is room");
         };
-        let pid = peer(is_killed, || producer(&ring), write);
+        let pid = peer(is_killed, || FrameProducer::open(&name), write);
         let mut unread = text;
         if is_killed {
             until("it is written", || !consumer.is_empty());
@@ -117,7 +121,7 @@ fn words_before(producer: &mut FrameProducer, expected: ErrorKind) -> u64 {
 }
 
 fn a_pipe_breaks_with_its_reader() {
-    let (ring, _name) = ring();
+    let (ring, name) = ring();
     let mut producer = producer(&ring);
     for is_killed in [false, false, true, false] {
         let read = |consumer: &mut FrameConsumer| {
@@ -126,7 +130,7 @@ fn a_pipe_breaks_with_its_reader() {
             assert_eq!(word, WORD);
         };
         let unread = producer.position() - producer.len();
-        let pid = peer(is_killed, || consumer(&ring), read);
+        let pid = peer(is_killed, || FrameConsumer::open(&name), read);
         // Later, a reader gets one of the words that remained in the ring.
         if producer.is_empty() {
             producer.writer().write_all(WORD).expect("room");

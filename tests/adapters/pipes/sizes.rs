@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
+use std::io::{BufRead, ErrorKind, IoSlice, Read, Write};
 use std::thread;
 use std::time::Duration;
 
