@@ -62,7 +62,11 @@ fn unread_from(observer: &Observer, position: u64) -> Vec<Message> {
 
 fn it_knows_the_header() {
     let before = SystemTime::now() - Duration::from_secs(1);
-    let (ring, _name, observer) = ring::<[u32; 3]>("header", 64);
+    let (ring, name, observer) = ring::<[u32; 3]>("header", 64);
+    let shown = format!("{observer:?}");
+    for part in [name.as_str(), "capacity: 64", "tail: 0"] {
+        assert!(shown.contains(part), "{shown} lacks {part}");
+    }
     let info = observer.info();
     assert_eq!((info.shape, info.capacity), (ShapeKind::Records, 64));
     assert_eq!((info.slot_size, info.slot_align, info.layout), (12, 4, 1));
@@ -116,6 +120,7 @@ fn sees_the_messages<T: Calls + ?Sized>(shown: impl Fn(&T::Message) -> (u32, Vec
         let positions = observer.positions();
         let expected = (producer.position(), consumer.position(), producer.len());
         assert_eq!((positions.tail, positions.head, positions.len()), expected);
+        assert_eq!(positions.is_empty(), queue.is_empty());
         // A released message is not shown.
         let all = unread_from(&observer, first);
         assert!(all.iter().all(|message| message.position >= positions.head));
@@ -179,8 +184,9 @@ fn it_sees_the_holders_of_the_roles() {
 
 fn it_measures_the_rates_of_a_ring() {
     let (ring, _name, observer) = ring::<u64>("rates", 8);
-    let (mut producer, mut consumer) = ends(&ring);
     let before = observer.sample();
+    // Each endpoint that attaches wakes its peer.
+    let (mut producer, mut consumer) = ends(&ring);
     (0..5).for_each(|number| producer.try_push(number).expect("room"));
     assert_eq!(consumer.try_iter().count(), 5);
     // A process that gets no CPU time cannot sleep.
@@ -196,8 +202,9 @@ fn it_measures_the_rates_of_a_ring() {
     let seconds = (after.at - before.at).as_secs_f64();
     let rates = after.rates_since(&before);
     let counts = [rates.pushed, rates.popped, rates.parks, rates.wakes];
-    let wakes = after.producer.wakes + after.consumer.wakes;
-    let wakes = wakes - (before.producer.wakes + before.consumer.wakes);
+    let wakes = [after.producer.wakes, after.consumer.wakes];
+    assert!(wakes.iter().all(|&wakes| wakes > 0), "{wakes:?}");
+    let wakes = wakes.iter().sum();
     let expected = [6, 5, after.consumer.parks, wakes].map(|count| count as f64);
     assert_eq!(counts.map(|rate| (rate * seconds).round()), expected);
     let none = after.rates_since(&after);

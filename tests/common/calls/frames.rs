@@ -166,6 +166,22 @@ impl Calls for [u8] {
             }
             let frame = call!(wait, end.try_peek | peek | peek_timeout())?;
             take(copy(frame.view(), manner));
+            if manner % 4 == 1 {
+                // A frame says what its view says.
+                let view = frame.view();
+                let said = (frame.kind(), frame.len(), frame.is_empty());
+                assert_eq!(said, (view.kind(), view.len(), view.is_empty()));
+                let (mut copied, len) = (vec![UNTOUCHED; frame.len()], frame.len());
+                assert_eq!(
+                    (frame.copy_to(&mut copied), frame.as_ptr()),
+                    (len, view.as_ptr())
+                );
+                // SAFETY: the producer does not access unreleased bytes.
+                assert_eq!(
+                    (&copied, unsafe { frame.as_bytes() }),
+                    (&view.to_vec(), &*copied)
+                );
+            }
             frame.release();
             Ok(1)
         }),
