@@ -1,13 +1,13 @@
 //! Programs in other languages, written from `layout.md` alone, share rings with quoit.
 
-mod c;
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod compiler;
+mod consumers;
+mod examples;
 mod layout;
 mod names;
-mod python;
 mod refusals;
 mod sleepers;
 mod takeovers;
@@ -32,10 +32,9 @@ common::suite::tests! {
 
 common::suite::suite! {
     self,
-    c,
+    examples,
     layout,
     names,
-    python,
     refusals,
     sleepers,
     takeovers,

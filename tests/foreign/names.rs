@@ -8,10 +8,12 @@ use std::thread;
 use quoit::{Error, Holder, Ring, RingOptions, StalePolicy, unlink};
 
 use super::client::{Client, VARIANTS, record};
+use super::consumers::python_program;
 use super::until;
 use crate::common::child::is_asleep;
 use crate::common::descriptors::lock_all;
 use crate::common::names::{RingName, files_in, shared_memory_directory};
+use crate::common::program::Program;
 use crate::common::rings::named;
 use crate::common::segment_file::{RIDE_POSITION, SUPERSEDED, SegmentFile, TAIL};
 
@@ -23,7 +25,7 @@ crate::common::suite::tests! {
     c_continues_with_a_ring_whose_unlink_failed,
     c_and_rust_race_for_a_name,
     c_clears_the_state_of_the_previous_holder,
-    c_holds_no_role_in_a_child,
+    no_client_holds_a_role_in_a_child,
 }
 
 /// The producer's sleep word.
@@ -198,20 +200,45 @@ fn c_clears_the_state_of_the_previous_holder() {
     );
 }
 
-fn c_holds_no_role_in_a_child() {
-    let client = Client::compiled();
-    for role in ["produce", "consume"] {
-        let (ring, name) = named::<i64>("c-forks", &RingOptions::new(64));
-        let arguments = [role, &name, "records", "1000000", "forks"];
-        let mut parent = client.attached(&arguments);
-        assert_eq!(parent.line(), "forked");
+/// A child process that has inherited everything of a client.
+const FORKS: [&str; 2] = [
+    "start = multiprocessing.get_context('fork').Process(target=sys.stdin.read)
+start.start()
+print('forked', flush=True)
+time.sleep(1000)
+",
+    "if os.fork() == 0:
+    os.read(0, 100)
+    os._exit(0)
+print('forked', flush=True)
+time.sleep(1000)
+",
+];
+
+fn no_client_holds_a_role_in_a_child() {
+    let c = |role: &'static str| {
+        move |name: &RingName| Client::compiled().start(&[role, name, "frames", "1000000", "forks"])
+    };
+    let python = |program: &'static str| move |name: &RingName| python_program(name, program);
+    let consumers: [&dyn Fn(&RingName) -> Program; 4] = [
+        &c("produce"),
+        &c("consume"),
+        &python(FORKS[0]),
+        &python(FORKS[1]),
+    ];
+    for (index, start) in consumers.into_iter().enumerate() {
+        let (ring, name) = named::<[u8]>("forks", &RingOptions::new(1024));
+        let is_free = || match index {
+            0 => ring.producer().is_ok(),
+            _ => ring.consumer().is_ok(),
+        };
+        let mut parent = start(&name);
+        parent.reads_until("forked\n");
         let input = parent.child().stdin.take();
+        assert!(!is_free(), "the parent has the role");
         parent.kill();
         // The role is free as soon as the child has run.
-        until("the child releases it", || match role {
-            "produce" => ring.producer().is_ok(),
-            _ => ring.consumer().is_ok(),
-        });
+        until("the child releases it", is_free);
         // The child still reads.
         let written = input.expect("a pipe").write_all(b"there?\n");
         written.expect("the child runs");
