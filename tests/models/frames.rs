@@ -12,6 +12,7 @@ use quoit::{ClaimError, FrameConsumer, FrameProducer, PopError};
 use crate::common::dice::Dice;
 use crate::common::rings::heap;
 use crate::common::sample::bytes;
+use crate::tests;
 use crate::world::{Modelled, World, behaves_like_a_queue};
 
 /// The number of sequences for each of the four capacities.
@@ -28,24 +29,11 @@ fn is_a_queue(capacity: &'static [u64; 1]) {
     }
 }
 
-#[test]
-fn a_ring_of_64_bytes_is_a_queue() {
-    is_a_queue(&[64]);
-}
-
-#[test]
-fn a_ring_of_128_bytes_is_a_queue() {
-    is_a_queue(&[128]);
-}
-
-#[test]
-fn a_ring_of_512_bytes_is_a_queue() {
-    is_a_queue(&[512]);
-}
-
-#[test]
-fn a_ring_of_4096_bytes_is_a_queue() {
-    is_a_queue(&[4096]);
+tests! {
+    a_ring_of_64_bytes_is_a_queue: is_a_queue(&[64]);
+    a_ring_of_128_bytes_is_a_queue: is_a_queue(&[128]);
+    a_ring_of_512_bytes_is_a_queue: is_a_queue(&[512]);
+    a_ring_of_4096_bytes_is_a_queue: is_a_queue(&[4096]);
 }
 
 #[test]
@@ -151,20 +139,20 @@ impl Modelled for [u8] {
 
 impl World<'_, [u8]> {
     fn longest(&self) -> usize {
-        self.queue.capacity() as usize / 2 - 8
+        self.capacity as usize / 2 - 8
     }
 
     /// The bytes of a frame that begins `ahead` bytes after the tail, or the error if there is
     /// no room for it.
     fn room_for(&self, ahead: u64, len: usize) -> Result<u64, ClaimError> {
-        let (max, capacity) = (self.longest(), self.queue.capacity());
+        let (max, capacity) = (self.longest(), self.capacity);
         if len > max {
             return Err(ClaimError::TooLong { max });
         }
-        let rest = capacity - self.queue.tail.wrapping_add(ahead) % capacity;
+        let rest = capacity - self.tail.wrapping_add(ahead) % capacity;
         let size = frame_size(len);
         let units = if size > rest { rest + size } else { size };
-        let fits = self.queue.unread() + ahead + units <= capacity;
+        let fits = self.unread() + ahead + units <= capacity;
         fits.then_some(units).ok_or(ClaimError::Full)
     }
 

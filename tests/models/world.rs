@@ -1,6 +1,7 @@
 //! A ring of either shape, its two endpoints, and the queue that they are compared with.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use proptest::bool::weighted;
@@ -16,7 +17,6 @@ use crate::common::ends::End;
 use crate::common::names::RingName;
 use crate::common::rings::{ends, named};
 use crate::common::segment_file::SegmentFile;
-use crate::queue::Queue;
 
 /// One step of a sequence: what is done, and the seed of what it is done with.
 type Step = (u8, u64);
@@ -115,7 +115,11 @@ pub(crate) struct World<'a, T: Modelled + ?Sized> {
     consumer: Option<T::Consumer>,
     /// The segment, where roles can be taken again; `None` on the heap.
     segment: Option<(Ring<T>, SegmentFile, RingName)>,
-    pub(crate) queue: Queue<T::Message>,
+    /// The published messages that are not released, each with the units that it takes.
+    queue: VecDeque<(T::Message, u64)>,
+    pub(crate) capacity: u64,
+    pub(crate) tail: u64,
+    head: u64,
     /// The number of the next message.
     pub(crate) number: u64,
     /// Whether an endpoint has closed.
@@ -139,7 +143,10 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
             producer: Some(producer),
             consumer: Some(consumer),
             segment,
-            queue: Queue::new(capacity, first),
+            queue: VecDeque::new(),
+            capacity,
+            tail: first,
+            head: first,
             number: 0,
             producer_closed: false,
             consumer_closed: false,
@@ -176,11 +183,11 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
             }
             40 => {
                 let count = [dice.roll(5), dice.roll(80), usize::MAX][dice.roll(3)];
-                let expected = self.up_to(count);
+                let expected = if count == 0 { Ok(0) } else { self.up_to(count) };
                 self.skips(Some(count), expected);
             }
             41 => {
-                let expected = self.next().map(|_| self.queue.len() - 1);
+                let expected = self.up_to(usize::MAX).map(|there| there - 1);
                 self.skips(None, expected);
             }
             // Takes everything, then polls without a message: the consumer has caught up.
@@ -234,7 +241,7 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
                 }
             }
         }
-        let max = self.queue.capacity() as usize;
+        let max = self.capacity as usize;
         if way.amount == Amount::AtOnce && messages.len() > max {
             (fitting, refusal) = (Vec::new(), Some(ClaimError::TooLong { max }));
         } else if way.amount == Amount::AtOnce && refusal.is_some() {
@@ -275,7 +282,7 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
             _ => wanted.max(1),
         };
         let mut there = wanted.min(self.queue.len());
-        let max = self.queue.capacity() as usize;
+        let max = self.capacity as usize;
         let is_enough = match way.amount {
             // A peek of zero records finds nothing.
             Amount::All | Amount::AtOnce => there == wanted && self.queue.len() > 0,
@@ -297,13 +304,14 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
         let take = &mut |message| taken.push(message);
         let read = (way.call)(self.consumer(), wanted, way.wait, manner, take);
         assert_eq!(read, expected, "{}", way.name());
-        assert!(self.queue.iter().take(there).eq(&taken), "{}", way.name());
-        self.queue.release(there);
+        let queue = self.queue.iter().map(|(message, _)| message);
+        assert!(queue.take(there).eq(&taken), "{}", way.name());
+        self.release(there);
     }
 
     fn skips(&mut self, count: Option<usize>, expected: Result<usize, PopError>) {
         assert_eq!(T::skip(self.consumer(), count), expected);
-        self.queue.release(expected.unwrap_or(0));
+        self.release(expected.unwrap_or(0));
     }
 
     /// The producer; a new one if it was dropped.
@@ -328,36 +336,37 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
     }
 
     /// Whether no producer sends a message to this consumer.
-    pub(crate) fn no_message_comes(&self) -> bool {
+    fn no_message_comes(&self) -> bool {
         self.producer.is_none() || self.producer_closed || self.consumer_closed
     }
 
-    /// The next message, or the error if there is none.
-    pub(crate) fn next(&self) -> Result<&T::Message, PopError> {
-        self.queue
-            .iter()
-            .next()
-            .ok_or(match self.no_message_comes() {
-                true => PopError::Abandoned,
-                false => PopError::Empty,
-            })
+    /// The units of all messages.
+    pub(crate) fn unread(&self) -> u64 {
+        self.queue.iter().map(|(_, units)| units).sum()
     }
 
-    /// The result of a call that takes at most this many messages.
-    pub(crate) fn up_to(&self, count: usize) -> Result<usize, PopError> {
-        match self.next() {
-            Err(error) if count > 0 => Err(error),
-            _ => Ok(count.min(self.queue.len())),
+    /// The result of a call that takes at most this many of the first messages.
+    fn up_to(&self, count: usize) -> Result<usize, PopError> {
+        match self.queue.len() {
+            0 if self.no_message_comes() => Err(PopError::Abandoned),
+            0 => Err(PopError::Empty),
+            there => Ok(count.min(there)),
         }
+    }
+
+    fn release(&mut self, count: usize) {
+        let released = self.queue.drain(..count);
+        self.head = released.fold(self.head, |head, (_, units)| head.wrapping_add(units));
     }
 
     /// Publishes a message in the queue; counts how it was transferred, if it was published
     /// alone.
-    pub(crate) fn publish(&mut self, message: T::Message, units: u64, is_alone: bool) {
+    fn publish(&mut self, message: T::Message, units: u64, is_alone: bool) {
         if units > T::size(&message) {
             count(&self.journeys.paddings);
         }
-        self.queue.publish(message, units);
+        self.tail = self.tail.wrapping_add(units);
+        self.queue.push_back((message, units));
         if let (Some((_, file, _)), true) = (&self.segment, is_alone) {
             count(match file.has_inline_copy() {
                 true => &self.journeys.has_inline_copy,
@@ -370,17 +379,17 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
     fn compare(&self) {
         if let Some(producer) = &self.producer {
             let is_abandoned = self.consumer.is_none() || self.consumer_closed;
-            self.compare_end(producer, self.queue.tail, is_abandoned);
+            self.compare_end(producer, self.tail, is_abandoned);
         }
         if let Some(consumer) = &self.consumer {
             let is_abandoned = self.producer.is_none() || self.producer_closed;
-            self.compare_end(consumer, self.queue.head, is_abandoned);
+            self.compare_end(consumer, self.head, is_abandoned);
         }
         T::compare(self, self.producer.as_ref(), self.consumer.as_ref());
     }
 
     fn compare_end(&self, end: &impl End, position: u64, is_abandoned: bool) {
-        let (unread, capacity) = (self.queue.unread(), self.queue.capacity());
+        let (unread, capacity) = (self.unread(), self.capacity);
         let found = (end.position(), end.len(), end.capacity());
         assert_eq!(found, (position, unread, capacity));
         let found = (end.is_empty(), end.is_abandoned(), end.corruption());
