@@ -14,7 +14,6 @@ mod takeovers;
 #[path = "../../examples/common/traffic.rs"]
 mod traffic;
 
-use client::rust;
 use common::clock::until;
 use quoit::FrameProducer;
 use traffic::{Traffic, frame};
@@ -26,12 +25,7 @@ fn push(producer: &mut FrameProducer, traffic: &mut Traffic, number: u64) {
     traffic.count(&frame);
 }
 
-common::suite::tests! {
-    ; parts: rust
-}
-
 common::suite::suite! {
-    self,
     examples,
     layout,
     names,

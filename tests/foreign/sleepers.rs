@@ -82,7 +82,7 @@ fn steps(client: &Client, variant: Variant, sleeper: &str, stepper: &str) {
     variant.create(&name, 0);
     let page = SleepPage::open(&name.file());
     let file = SegmentFile::open(&name.file());
-    let rust = End::start(None, sleeper, name.as_str(), variant, NEVER);
+    let rust = End::start(None, sleeper, &name, variant, NEVER);
     let never = NEVER.to_string();
     let mut c = client.attached(&[stepper, &name, variant.shape(), &never, "steps"]);
     let is_producer = stepper == "produce";
