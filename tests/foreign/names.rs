@@ -14,13 +14,13 @@ use crate::common::child::is_asleep;
 use crate::common::descriptors::lock_all;
 use crate::common::names::{RingName, files_in, shared_memory_directory};
 use crate::common::program::Program;
-use crate::common::rings::named;
+use crate::common::rings::{consumer, named, producer};
 use crate::common::segment_file::{RIDE_POSITION, SUPERSEDED, SegmentFile, TAIL};
 
 crate::common::suite::tests! {
     c_and_rust_create_identical_rings,
-    c_unlinks_a_ring_that_no_process_holds,
-    c_replaces_a_ring_and_is_replaced,
+    c_unlinks_and_replaces_a_ring_that_no_process_holds,
+    rust_replaces_a_ring_of_c_unless_c_holds_it,
     c_finishes_the_unlink_of_a_killed_process,
     c_continues_with_a_ring_whose_unlink_failed,
     c_and_rust_race_for_a_name,
@@ -52,47 +52,45 @@ fn c_and_rust_create_identical_rings() {
     }
 }
 
-fn c_unlinks_a_ring_that_no_process_holds() {
-    let client = Client::compiled();
-    let (ring, name) = named::<i64>("c-unlinks", &RingOptions::new(64));
-    for role in ["producer", "consumer"] {
-        let held = match role {
-            "producer" => (Some(ring.producer().expect("the role is free")), None),
-            _ => (None, Some(ring.consumer().expect("the role is free"))),
+fn c_unlinks_and_replaces_a_ring_that_no_process_holds() {
+    for command in ["unlink", "replace"] {
+        let (ring, name) = named::<i64>("c-takes", &RingOptions::new(64));
+        let does = || {
+            let new = ["records", "128", "futex", "0"];
+            let count = if command == "unlink" { 0 } else { new.len() };
+            Client::compiled().does(&[&[command, &name], &new[..count]].concat())
         };
-        assert_eq!(client.does(&["unlink", &name]), "in use");
-        assert!(name.file().exists());
-        drop(held);
+        for is_producer in [true, false] {
+            let held = is_producer.then(|| producer(&ring));
+            let held = held.ok_or_else(|| consumer(&ring));
+            assert_eq!(does(), "in use");
+            assert_eq!(SegmentFile::open(&name.file()).read(SUPERSEDED), 0);
+            drop(held);
+        }
+        assert_eq!(does(), "done");
+        assert!(matches!(ring.producer(), Err(Error::Superseded { .. })));
+        if command == "unlink" {
+            assert!(!name.file().exists());
+            assert_eq!(does(), "there is no ring of that name");
+        } else {
+            let new = Ring::<i64>::open(&name).expect("a ring");
+            assert_eq!(new.capacity(), 128);
+            drop(producer(&new));
+        }
     }
-    assert_eq!(client.does(&["unlink", &name]), "done");
-    assert!(!name.file().exists());
-    assert!(matches!(ring.producer(), Err(Error::Superseded { .. })));
-    let nothing = client.does(&["unlink", &name]);
-    assert_eq!(nothing, "there is no ring of that name");
 }
 
-fn c_replaces_a_ring_and_is_replaced() {
+fn rust_replaces_a_ring_of_c_unless_c_holds_it() {
     let client = Client::compiled();
-    let name = RingName::new("c-replaces");
-    let replace = || client.does(&["replace", &name, "records", "128", "futex", "0"]);
-    let old = RingOptions::new(64).create::<i64>(&name).expect("a ring");
-    let consumer = old.consumer().expect("the role is free");
-    assert_eq!(replace(), "in use");
-    assert_eq!(SegmentFile::open(&name.file()).read(SUPERSEDED), 0);
-    drop(consumer);
-    assert_eq!(replace(), "done");
-    assert!(matches!(old.consumer(), Err(Error::Superseded { .. })));
-    let new = Ring::<i64>::open(&name).expect("a ring");
-    assert_eq!(new.capacity(), 128);
-    drop(new.producer().expect("the role is free"));
-    // The reverse: the client's next endpoint is in the ring that Rust created.
+    let name = RingName::new("c-replaced");
+    client.does(&["create", &name, "records", "128", "futex", "0"]);
     let options = RingOptions::new(64).stale(StalePolicy::Replace);
-    let newest = options.create::<i64>(&name).expect("a ring");
+    let ring = options.create::<i64>(&name).expect("a ring");
     let waiting = client.attached(&["consume", &name, "records", "9"]);
     let in_use = unlink(&name).expect_err("the client has a role");
     let by_it = Holder::Known(waiting.pid());
     assert!(matches!(in_use, Error::InUse { holder, .. } if holder == by_it));
-    assert!(matches!(newest.consumer(), Err(Error::InUse { .. })));
+    assert!(matches!(ring.consumer(), Err(Error::InUse { .. })));
     // It waits for a producer that can no longer attach.
     fs::remove_file(name.file()).expect("a name");
     assert_eq!(waiting.end().errors, "error: superseded\n");
@@ -111,10 +109,7 @@ fn c_finishes_the_unlink_of_a_killed_process() {
 fn c_continues_with_a_ring_whose_unlink_failed() {
     let client = Client::compiled();
     let (ring, name) = named::<i64>("c-goes-on", &RingOptions::new(64));
-    ring.producer()
-        .expect("the role is free")
-        .push(record(0))
-        .expect("room");
+    producer(&ring).push(record(0)).expect("room");
     let inode = fs::metadata(name.file()).expect("a file").ino();
     let file = SegmentFile::open(&name.file());
     let locks = OpenOptions::new().read(true).write(true).open(name.file());
