@@ -30,7 +30,7 @@ crate::common::suite::tests! {
     python_cannot_use_a_consumer_in_a_child,
 }
 
-const FRAMES: u64 = 100_000;
+const FRAMES: u64 = 20_000;
 /// The state of the consumer, and what it is when it has closed in its first epoch.
 const STATE: u64 = HEAD + 128;
 const CLOSED: u64 = 1 << 1 | 1;
@@ -103,7 +103,7 @@ fn c_is_killed_and_the_next_holder_continues() {
     let file = SegmentFile::open(&name.file());
     let mut first = start("consume.c", &name);
     let mut sent = Vec::new();
-    for number in 0..FRAMES / 20 {
+    for number in 0..FRAMES / 4 {
         producer.push(&frame(number)).expect("room");
         sent.push((number, producer.position()));
     }
@@ -114,7 +114,7 @@ fn c_is_killed_and_the_next_holder_continues() {
         traffic.count(&frame(number));
     }
     let second = start("consume.c", &name);
-    for number in FRAMES / 20..FRAMES / 10 {
+    for number in FRAMES / 4..FRAMES / 2 {
         push(&mut producer, &mut traffic, number);
     }
     drop(producer);

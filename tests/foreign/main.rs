@@ -14,6 +14,7 @@ mod takeovers;
 #[path = "../../examples/common/traffic.rs"]
 mod traffic;
 
+use common::PATIENCE;
 use common::clock::until;
 use quoit::FrameProducer;
 use traffic::{Traffic, frame};
@@ -21,7 +22,8 @@ use traffic::{Traffic, frame};
 /// Pushes the frame with this number, and counts it.
 fn push(producer: &mut FrameProducer, traffic: &mut Traffic, number: u64) {
     let frame = frame(number);
-    producer.push(&frame).expect("a consumer");
+    let pushed = producer.push_timeout(&frame, PATIENCE);
+    pushed.expect("a consumer takes it");
     traffic.count(&frame);
 }
 

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, ErrorKind, IoSlice, Read, Write};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use quoit::RingOptions;
+use quoit::{FrameConsumer, FrameProducer, Reader, RingOptions, Writer};
 
 use super::kind_of;
 use crate::common::dice::Dice;
@@ -20,113 +21,130 @@ crate::common::suite::tests! {
     a_broken_ring_is_invalid_data,
 }
 
-/// Random writes and reads against a queue of frames. A write is one frame of at most a quarter
-/// of the ring, and an empty one is none. A read takes bytes of the first frame that has some,
-/// and releases each frame with its last byte; what fits nowhere is a timeout.
+/// The unread frames of a ring, each with the position of its end.
+struct Unread {
+    frames: VecDeque<(Vec<u8>, u64)>,
+    head: u64,
+    /// The reader's part of the first frame, and whether the reader has a copy of the frame.
+    consumed: usize,
+    is_buffered: bool,
+    timeouts: u64,
+    file: SegmentFile,
+    path: PathBuf,
+}
+
+impl Unread {
+    /// A write is one frame of at most a quarter of the ring, and an empty one is none.
+    fn writes(&mut self, producer: &mut FrameProducer, bytes: &[u8], cut: usize) {
+        let most = producer.capacity() as usize / 4 - 8;
+        let (room, len) = (producer.vacant(), bytes.len().min(most));
+        let mut writer = producer.writer();
+        writer.set_timeout(Some(Duration::ZERO));
+        let written = match bytes.split_at(cut) {
+            (_, []) => writer.write(bytes),
+            (front, back) => writer.write_vectored(&[front, &[], back].map(IoSlice::new)),
+        };
+        if len > 0 && room.is_none_or(|room| room < len) {
+            assert_eq!(kind_of(written), ErrorKind::TimedOut);
+            self.timeouts += 1;
+        } else {
+            assert_eq!(written.expect("there is room"), len);
+            let frame = (bytes[..len].to_vec(), producer.position());
+            self.frames.extend((len > 0).then_some(frame));
+        }
+    }
+
+    /// A frame of another writer, of any length.
+    fn pushes(&mut self, producer: &mut FrameProducer, bytes: &[u8]) {
+        let bytes = &bytes[..bytes.len().min(producer.max_frame_len())];
+        let pushed = producer.try_push_kind(7, bytes);
+        let frame = pushed.map(|()| (bytes.to_vec(), producer.position()));
+        self.frames.extend(frame);
+    }
+
+    /// A read takes bytes of the first frame that has some, and releases each frame with its last
+    /// byte.
+    fn reads(&mut self, reader: &mut Reader<&mut FrameConsumer>, len: usize, is_buffered: bool) {
+        reader.set_timeout(Some(Duration::ZERO));
+        let mut buffer = vec![0; len];
+        if len == 0 && !is_buffered {
+            assert_eq!(reader.read(&mut buffer).expect("nothing to do"), 0);
+            return;
+        }
+        while !self.is_buffered && self.frames.front().is_some_and(|first| first.0.is_empty()) {
+            self.head = self.frames.pop_front().map_or(self.head, |(_, end)| end);
+        }
+        let read = match is_buffered {
+            true => reader
+                .fill_buf()
+                .map(|found| found.take(len as u64).read(&mut buffer)),
+            false => reader.read(&mut buffer).map(Ok),
+        };
+        let Some((first, end)) = self.frames.front() else {
+            assert_eq!(kind_of(read), ErrorKind::TimedOut);
+            self.timeouts += 1;
+            return;
+        };
+        let rest = &first[self.consumed..];
+        let count = len.min(rest.len());
+        assert_eq!(read.expect("bytes").expect("a slice"), count);
+        assert_eq!(buffer[..count], rest[..count]);
+        self.is_buffered |= is_buffered;
+        if is_buffered {
+            // What fill_buf returns is a private copy.
+            let kept = fs::read(&self.path)
+                .expect("the segment")
+                .split_off(DATA as usize);
+            self.file.write_bytes(DATA, &vec![0xee; kept.len()]);
+            assert_eq!(reader.fill_buf().expect("bytes"), rest);
+            self.file.write_bytes(DATA, &kept);
+            reader.consume(count);
+        }
+        self.consumed += count;
+        if self.consumed == first.len() {
+            (self.head, self.consumed, self.is_buffered) = (*end, 0, false);
+            self.frames.pop_front();
+        }
+    }
+}
+
 fn is_a_stream(capacity: u64, dice: &mut Dice) {
     let (ring, name) = named::<[u8]>("stream", &RingOptions::new(capacity));
     let (mut producer, mut consumer) = ends(&ring);
-    let file = SegmentFile::open(&name.file());
-    let most = capacity as usize / 4 - 8;
-    // The bytes of each unread frame, and the position of its end.
-    let mut frames: VecDeque<(Vec<u8>, u64)> = VecDeque::new();
-    let (mut head, mut number, mut timeouts) = (0, 0, 0);
-    for _ in 0..300 {
+    let mut unread = Unread {
+        frames: VecDeque::new(),
+        head: 0,
+        consumed: 0,
+        is_buffered: false,
+        timeouts: 0,
+        file: SegmentFile::open(&name.file()),
+        path: name.file(),
+    };
+    for number in 0..300 {
+        // Of a frame that a reader does not read to its end, the next reader reads everything.
         let mut reader = consumer.reader();
-        // What this reader has consumed of the first frame.
-        let (mut consumed, mut is_buffered) = (0, false);
+        (unread.consumed, unread.is_buffered) = (0, false);
         for _ in 0..dice.roll(8) {
-            let room = producer.vacant();
-            number += 1;
-            let longest = [most, 2 * capacity as usize][dice.roll(2)] as u64;
-            let sent = bytes(number, dice.roll(longest + 1));
+            let most = [capacity / 4, 2 * capacity][dice.roll(2)];
+            let sent = bytes(number, dice.roll(most));
             match dice.roll(6) {
-                0..=2 => {
-                    let mut writer = producer.writer();
-                    writer.set_timeout(Some(Duration::ZERO));
-                    let cuts = [dice.roll(sent.len() as u64 + 1), sent.len()];
-                    let (front, back) = sent.split_at(cuts[dice.roll(2)]);
-                    let written = match back {
-                        [] => writer.write(front),
-                        _ => writer.write_vectored(&[front, &[], back].map(IoSlice::new)),
-                    };
-                    let len = sent.len().min(most);
-                    if len == 0 || room.is_some_and(|room| room >= len) {
-                        assert_eq!(written.expect("there is room"), len);
-                        if len > 0 {
-                            frames.push_back((sent[..len].to_vec(), producer.position()));
-                        }
-                    } else {
-                        assert_eq!(kind_of(written), ErrorKind::TimedOut);
-                        timeouts += 1;
-                    }
-                }
-                // A frame of another writer, of any length.
-                3 => {
-                    let len = [0, sent.len()][dice.roll(2)].min(producer.max_frame_len());
-                    if producer.try_push_kind(7, &sent[..len]).is_ok() {
-                        frames.push_back((sent[..len].to_vec(), producer.position()));
-                    }
-                }
-                way => {
-                    reader.set_timeout(Some(Duration::ZERO));
-                    let mut buffer = vec![0; dice.roll(longest + 1)];
-                    if way == 4 && buffer.is_empty() {
-                        assert_eq!(reader.read(&mut buffer).expect("nothing to do"), 0);
-                        continue;
-                    }
-                    // Frames without bytes are skipped.
-                    while !is_buffered && frames.front().is_some_and(|(bytes, _)| bytes.is_empty())
-                    {
-                        head = frames.pop_front().map_or(head, |(_, end)| end);
-                    }
-                    let read = match way {
-                        4 => reader.read(&mut buffer),
-                        _ => reader.fill_buf().map(|found| {
-                            let count = found.len().min(buffer.len());
-                            buffer[..count].copy_from_slice(&found[..count]);
-                            is_buffered = true;
-                            assert_eq!(found, &frames[0].0[consumed..]);
-                            count
-                        }),
-                    };
-                    let Some((first, end)) = frames.front() else {
-                        assert_eq!(kind_of(read), ErrorKind::TimedOut);
-                        timeouts += 1;
-                        continue;
-                    };
-                    let count = buffer.len().min(first.len() - consumed);
-                    assert_eq!(read.expect("bytes"), count);
-                    assert_eq!(buffer[..count], first[consumed..][..count]);
-                    if way == 5 {
-                        // What fill_buf has returned is a private copy.
-                        let kept = fs::read(name.file()).expect("the segment");
-                        file.write_bytes(DATA, &vec![0xee; capacity as usize]);
-                        assert_eq!(reader.fill_buf().expect("it"), &first[consumed..]);
-                        file.write_bytes(DATA, &kept[DATA as usize..]);
-                        reader.consume(count);
-                    }
-                    consumed += count;
-                    if consumed == first.len() {
-                        (head, consumed, is_buffered) = (*end, 0, false);
-                        frames.pop_front();
-                    }
-                }
+                0..3 => unread.writes(&mut producer, &sent, dice.roll(sent.len() as u64 + 1)),
+                3 => unread.pushes(&mut producer, &sent[..[0, sent.len()][dice.roll(2)]]),
+                way => unread.reads(&mut reader, sent.len(), way == 4),
             }
-            assert_eq!(producer.len(), producer.position() - head);
+            assert_eq!(producer.len(), producer.position() - unread.head);
         }
-        // A frame that a dropped reader has not read to its end stays.
     }
-    assert!(timeouts > 100, "too few timeouts: {timeouts}");
+    assert!(
+        unread.timeouts > 50,
+        "too few timeouts: {}",
+        unread.timeouts
+    );
     drop(producer);
     let mut rest = Vec::new();
-    let read = consumer.reader().read_to_end(&mut rest);
-    let frames: Vec<_> = frames.into_iter().map(|(bytes, _)| bytes).collect();
-    assert_eq!(
-        (read.expect("the end"), &rest),
-        (rest.len(), &frames.concat())
-    );
-    assert!(consumer.is_empty());
+    consumer.reader().read_to_end(&mut rest).expect("the end");
+    let left: Vec<_> = unread.frames.into_iter().map(|(bytes, _)| bytes).collect();
+    assert_eq!((rest, consumer.len()), (left.concat(), 0));
 }
 
 fn a_ring_is_a_stream_of_bytes() {
@@ -138,8 +156,8 @@ fn a_ring_is_a_stream_of_bytes() {
 
 fn owned_streams_move_between_threads_and_return_their_endpoints() {
     let (producer, consumer) = heap::<[u8]>(64);
-    let mut writer: quoit::Writer = producer.into_writer();
-    let mut reader: quoit::Reader = consumer.into_reader();
+    let mut writer: Writer = producer.into_writer();
+    let mut reader: Reader = consumer.into_reader();
     let sent = bytes(3, 10_000);
     let (mut producer, mut consumer) = thread::scope(|scope| {
         let writing = scope.spawn(|| writer.write_all(&sent).map(|()| writer.into_inner()));
