@@ -1,7 +1,6 @@
 //! `client.c`, which consists of the C code of `layout.md` and uses nothing of quoit: how
 //! the tests start it, and the same two endpoints in Rust.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -10,7 +9,7 @@ use std::time::Duration;
 
 use quoit::{ClaimError, DoorbellKind, PopError, RingOptions};
 
-use super::compiler::{compile, directory, supports};
+use super::compiler::{compile, supports};
 use super::layout;
 use super::traffic::frame;
 use crate::common::calls::{Calls, Wait, pop, push};
@@ -91,14 +90,8 @@ impl Client {
     }
 
     fn compile(name: &str, options: &[&str]) -> Self {
-        let directory = directory(name);
-        fs::write(directory.join("layout.c"), layout::c()).expect("a source file");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/client.c");
-        let include = format!("-I{}", directory.display());
-        let options: Vec<&str> = options.iter().copied().chain([&*include]).collect();
-        let program = directory.join("client");
-        compile(source.as_ref(), &program, &options);
-        Self(program)
+        let code = include_str!("client.c").replace("#include \"layout.c\"", &layout::c());
+        Self(compile(name, &code, options).expect("client.c can be compiled"))
     }
 
     pub(super) fn start(&self, arguments: &[&str]) -> Program {

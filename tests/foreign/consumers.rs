@@ -1,12 +1,11 @@
 //! The clients that consume frames: `client.c`, and the examples in C and in Python.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use super::client::Client;
-use super::compiler::{compile, directory};
+use super::compiler::compile;
 use crate::common::names::RingName;
 use crate::common::program::{Ended, Program};
 
@@ -19,24 +18,19 @@ pub(super) const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/p
 /// The example in C, compiled.
 pub(super) fn c() -> &'static Path {
     static COMPILED: OnceLock<PathBuf> = OnceLock::new();
-    COMPILED.get_or_init(|| compiled("consume", C.as_ref()))
+    COMPILED.get_or_init(|| compiled("consume", ""))
 }
 
 /// With the flag against which `layout.md` warns: such a wake does not reach other processes.
 pub(super) fn private_c() -> PathBuf {
-    let path = directory("private").join("private.c");
-    let source = format!(
-        "#define _GNU_SOURCE\n#include <linux/futex.h>\n#undef FUTEX_WAKE\n\
-         #define FUTEX_WAKE (1 | FUTEX_PRIVATE_FLAG)\n#include \"{C}\"\n"
-    );
-    fs::write(&path, source).expect("a source file");
-    compiled("private", &path)
+    let private = "#define _GNU_SOURCE\n#include <linux/futex.h>\n#undef FUTEX_WAKE\n\
+                   #define FUTEX_WAKE (1 | FUTEX_PRIVATE_FLAG)\n";
+    compiled("private", private)
 }
 
-fn compiled(name: &str, source: &Path) -> PathBuf {
-    let program = directory(name).join("consume");
-    compile(source, &program, &["-O2"]);
-    program
+fn compiled(name: &str, begin: &str) -> PathBuf {
+    let code = format!("{begin}#include \"{C}\"\n");
+    compile(name, &code, &["-O2"]).expect("the example can be compiled")
 }
 
 /// Runs the example in Python.
