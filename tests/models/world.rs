@@ -285,7 +285,7 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
         let max = self.capacity as usize;
         let is_enough = match way.amount {
             // A peek of zero records finds nothing.
-            Amount::All | Amount::AtOnce => there == wanted && self.queue.len() > 0,
+            Amount::All | Amount::AtOnce => there == wanted && !self.queue.is_empty(),
             // An iterator ends at the last record.
             _ => there > 0,
         } || way.name() == "iter" && there > 0 && self.no_message_comes();
@@ -393,6 +393,6 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
         let found = (end.position(), end.len(), end.capacity());
         assert_eq!(found, (position, unread, capacity));
         let found = (end.is_empty(), end.is_abandoned(), end.corruption());
-        assert_eq!(found, (self.queue.len() == 0, is_abandoned, None));
+        assert_eq!(found, (self.queue.is_empty(), is_abandoned, None));
     }
 }

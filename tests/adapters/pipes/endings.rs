@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
-use quoit::{Error, FrameConsumer, FrameProducer, Ring, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, Ring, RingOptions};
 
 use super::kind_of;
 use crate::common::PATIENCE;
 use crate::common::clock::until;
-use crate::common::fork::{forked, kill, pause, succeeds};
+use crate::common::fork::{forked, kill, pause};
 use crate::common::names::RingName;
 use crate::common::rings::{consumer, named, producer};
 
@@ -28,26 +28,9 @@ fn ring() -> (Ring<[u8]>, RingName) {
     named::<[u8]>("ends", &RingOptions::new(CAPACITY))
 }
 
-/// A peer that works with its endpoint in a child, and closes it, or keeps it until it is killed.
-fn peer<E>(
-    is_killed: bool,
-    attach: impl FnOnce() -> Result<E, Error>,
-    work: impl FnOnce(&mut E),
-) -> libc::pid_t {
-    forked(|| {
-        let mut endpoint = attach().expect("the role is free");
-        work(&mut endpoint);
-        if is_killed {
-            pause();
-        }
-    })
-}
-
-fn ends(is_killed: bool, pid: libc::pid_t) {
-    match is_killed {
-        true => kill(pid),
-        false => succeeds(pid),
-    }
+fn write(producer: &mut FrameProducer, text: &str) {
+    let written = producer.writer().write_all(text.as_bytes());
+    written.expect("there is room");
 }
 
 /// Reads everything up to the end of file.
@@ -74,37 +57,33 @@ fn reading_ends_with_the_writer() {
     let mut consumer = consumer(&ring);
     // No producer has attached yet: that is not the end of file.
     assert_eq!(now(&mut consumer), "");
-    for (text, is_killed) in [("", false), ("one", false), ("two", true), ("three", false)] {
-        let write = |producer: &mut FrameProducer| {
-            let written = producer.writer().write_all(text.as_bytes());
-            written.expect("there is room");
-        };
-        let pid = peer(is_killed, || FrameProducer::open(&name), write);
-        let mut unread = text;
-        if is_killed {
-            until("it is written", || !consumer.is_empty());
-            // A silent producer is not the end of file.
-            assert_eq!(now(&mut consumer), text);
-            unread = "";
-        }
-        ends(is_killed, pid);
-        assert_eq!(rest(&mut consumer), unread);
+    for text in ["", "first", "second"] {
+        write(&mut producer(&ring), text);
+        assert_eq!(rest(&mut consumer), text);
         assert_eq!(rest(&mut consumer), "", "the end of file is reported again");
     }
+    let child = forked(|| {
+        let mut producer = FrameProducer::open(&name).expect("the role is free");
+        write(&mut producer, "third");
+        pause();
+    });
+    until("it is written", || !consumer.is_empty());
+    // A silent producer is not the end of file.
+    assert_eq!(now(&mut consumer), "third");
+    kill(child);
+    assert_eq!(rest(&mut consumer), "");
 }
 
 /// If no read notices the close between two writers, they are one stream.
 fn reading_continues_with_another_writer() {
     let (ring, _name) = ring();
     for text in ["fourth", "fifth"] {
-        let mut producer = producer(&ring);
-        let written = producer.writer().write_all(text.as_bytes());
-        written.expect("there is room");
+        write(&mut producer(&ring), text);
     }
     assert_eq!(rest(&mut consumer(&ring)), "fourthfifth");
 }
 
-const WORD: &[u8] = b"nobody's";
+const WORD: &str = "nobody's";
 /// The words, with their headers, that fit into the ring.
 const WORDS: u64 = CAPACITY / 16;
 
@@ -114,39 +93,40 @@ fn words_before(producer: &mut FrameProducer, expected: ErrorKind) -> u64 {
     if expected == ErrorKind::TimedOut {
         writer.set_timeout(SOON);
     }
-    let writes = std::iter::repeat_with(|| writer.write(WORD));
+    let writes = std::iter::repeat_with(|| writer.write(WORD.as_bytes()));
     let written = writes.take_while(Result::is_ok).count();
-    assert_eq!(kind_of(writer.write(WORD)), expected);
+    assert_eq!(kind_of(writer.write(WORD.as_bytes())), expected);
     written as u64
+}
+
+fn read_word(consumer: &mut FrameConsumer) {
+    let mut word = [0; 8];
+    consumer.reader().read_exact(&mut word).expect("a word");
+    assert_eq!(word, WORD.as_bytes());
 }
 
 fn a_pipe_breaks_with_its_reader() {
     let (ring, name) = ring();
     let mut producer = producer(&ring);
-    for is_killed in [false, false, true, false] {
-        let read = |consumer: &mut FrameConsumer| {
-            let mut word = [0; 8];
-            consumer.reader().read_exact(&mut word).expect("a word");
-            assert_eq!(word, WORD);
-        };
-        let unread = producer.position() - producer.len();
-        let pid = peer(is_killed, || FrameConsumer::open(&name), read);
+    write(&mut producer, WORD);
+    for left in [0, WORDS - 1, WORDS - 1] {
         // Later, a reader gets one of the words that remained in the ring.
-        if producer.is_empty() {
-            producer.writer().write_all(WORD).expect("room");
-        }
-        until("a word is read", || {
-            producer.position() - producer.len() > unread
-        });
-        let mut room = WORDS - producer.len() / 16;
-        if is_killed {
-            // An idle reader has not closed.
-            assert_eq!(words_before(&mut producer, ErrorKind::TimedOut), room);
-            room = 0;
-        }
-        ends(is_killed, pid);
-        assert_eq!(words_before(&mut producer, ErrorKind::BrokenPipe), room);
+        read_word(&mut consumer(&ring));
+        let written = words_before(&mut producer, ErrorKind::BrokenPipe);
+        assert_eq!(written, WORDS - left);
     }
+    let child = forked(|| {
+        let mut consumer = FrameConsumer::open(&name).expect("the role is free");
+        read_word(&mut consumer);
+        pause();
+    });
+    until("a word is read", || producer.len() < CAPACITY);
+    // An idle reader has not closed.
+    assert_eq!(words_before(&mut producer, ErrorKind::TimedOut), 1);
+    kill(child);
+    assert_eq!(words_before(&mut producer, ErrorKind::BrokenPipe), 0);
+    consumer(&ring).skip(1).expect("a word");
+    write(&mut producer, "more!");
 }
 
 fn a_pipe_without_a_peer_ends_or_breaks_when_it_is_unlinked() {

@@ -168,19 +168,15 @@ impl Calls for [u8] {
             take(copy(frame.view(), manner));
             if manner % 4 == 1 {
                 // A frame says what its view says.
-                let view = frame.view();
-                let said = (frame.kind(), frame.len(), frame.is_empty());
-                assert_eq!(said, (view.kind(), view.len(), view.is_empty()));
-                let (mut copied, len) = (vec![UNTOUCHED; frame.len()], frame.len());
-                assert_eq!(
-                    (frame.copy_to(&mut copied), frame.as_ptr()),
-                    (len, view.as_ptr())
-                );
+                let (view, len) = (frame.view(), frame.len());
+                let said = (frame.kind(), len, frame.is_empty(), frame.as_ptr());
+                let shown = (view.kind(), view.len(), view.is_empty(), view.as_ptr());
+                assert_eq!(said, shown);
+                let mut copied = vec![UNTOUCHED; len];
+                assert_eq!(frame.copy_to(&mut copied), len);
                 // SAFETY: the producer does not access unreleased bytes.
-                assert_eq!(
-                    (&copied, unsafe { frame.as_bytes() }),
-                    (&view.to_vec(), &*copied)
-                );
+                let in_place = unsafe { frame.as_bytes() };
+                assert_eq!((&*copied, in_place), (in_place, &*view.to_vec()));
             }
             frame.release();
             Ok(1)
