@@ -18,7 +18,7 @@ crate::common::suite::tests! {
     a_request_stays_if_its_handler_panics,
     replies_in_another_order_find_their_calls,
     a_late_reply_is_not_taken_for_the_next_one,
-    replies_to_nobody_are_dropped,
+    replies_that_no_call_waits_for_are_dropped,
     a_reply_that_finds_no_room_is_kept_as_long_as_its_client_waits,
     an_expired_request_is_not_handled,
     frames_that_are_not_calls_are_ignored,
@@ -244,7 +244,7 @@ fn an_expired_request_is_not_handled() {
 }
 
 /// Of a call that was cancelled, and of a client before this one.
-fn replies_to_nobody_are_dropped() {
+fn replies_that_no_call_waits_for_are_dropped() {
     let (mut client, mut server) = pair();
     let _unfinished = start(&mut client, b"earlier");
     let (requests, replies) = client.into_inner();

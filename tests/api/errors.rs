@@ -148,7 +148,7 @@ fn every_error_has_a_text_a_kind_and_its_source() {
     is_page("errors.txt", &page, include_str!("errors.txt"));
 }
 
-/// What cannot be done, and the errors of the system.
+/// What the system refuses, and with which errors.
 const REFUSALS: [(&str, &[Errno]); 15] = [
     (
         "open",

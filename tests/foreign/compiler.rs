@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 
 /// Compiles C11 code into a program below cargo's `target`, which another process may compile or
-/// run meanwhile; `None` if the compiler refuses.
+/// run at the same time; `None` if the compiler refuses.
 pub(super) fn compile(name: &str, code: &str, options: &[&str]) -> Option<PathBuf> {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{name}"));
     let own = program.with_extension(process::id().to_string());
