@@ -141,7 +141,7 @@ fn c_and_rust_race_for_a_name() {
     };
     let repeat = |arguments: &[&str]| {
         (0..ROUNDS).for_each(|_| drop(does(arguments)));
-        until("it takes the name once more", || does(arguments));
+        until("it takes the name", || does(arguments));
     };
     thread::scope(|scope| {
         let c = [
