@@ -3,6 +3,7 @@
 //!
 //! The tests overwrite one of the two copies, to see which one a read takes.
 
+use quoit::raw::{self, RawRing};
 use quoit::{PopError, Producer, RingOptions};
 
 use crate::common::calls::{Calls, Wait, pop, push};
@@ -170,4 +171,41 @@ fn a_frame_after_padding_is_read_from_the_ring() {
     pair.file.write_bytes(RIDE + 8, &[0xee; 40]);
     pair.pops(&message);
     assert_eq!(pair.consumer.position(), 128 + 16);
+}
+
+/// The endpoint of the bindings.
+#[test]
+fn a_raw_consumer_requests_inline_copies_while_it_has_caught_up() {
+    fn takes_copies<T: Calls + ?Sized>(content: raw::Content, message: &T::Message) {
+        let options = RingOptions::new(128).schema_tag("message");
+        let (ring, name) = named::<T>("raw", &options);
+        let file = SegmentFile::open(&name.file());
+        let ends = RawRing::open(&options, content, name.as_ref());
+        let mut consumer = ends.expect("a ring").consumer().expect("a role");
+        let mut producer = ring.producer().expect("a role");
+        let mut push = || push::<T>(&mut producer, message, Wait::Never).expect("there is room");
+        let mut take = || {
+            let found = consumer.poll(1, Some(&mut [0; raw::INLINE_WORDS]))?;
+            consumer.release(found.unread);
+            Ok(found.is_inline)
+        };
+        for _ in 0..2 {
+            (0..64).for_each(|_| assert_eq!(take(), Err(PopError::Empty)));
+            push();
+            take().expect("a message");
+        }
+        push();
+        assert!(file.has_inline_copy());
+        assert_eq!(take(), Ok(true));
+        for _ in 0..64 {
+            (0..2).for_each(|_| push());
+            assert_eq!(take(), Ok(false));
+        }
+        push();
+        assert!(!file.has_inline_copy());
+        assert_eq!(take(), Ok(false));
+    }
+    let records = raw::records(8, 8).expect("a supported size");
+    takes_copies::<u64>(records, &7);
+    takes_copies::<[u8]>(raw::frames(), &(0, vec![7; 8]));
 }
