@@ -1,7 +1,6 @@
 //! Peers whose records are their positions: as fast as they can, slowly, one for each line
 //! that they read, or a few, and then none.
 
-use std::ops::{Deref, DerefMut};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -98,7 +97,7 @@ pub(crate) fn popped(position: u64, result: Result<u64, PopError>) -> Result<(),
     result.map(|found| assert_eq!(found, position))
 }
 
-impl Deref for End {
+impl std::ops::Deref for End {
     type Target = dyn ends::End;
 
     fn deref(&self) -> &Self::Target {
@@ -109,7 +108,7 @@ impl Deref for End {
     }
 }
 
-impl DerefMut for End {
+impl std::ops::DerefMut for End {
     fn deref_mut(&mut self) -> &mut Self::Target {
         match self {
             Self::Producer(end) => end,
