@@ -21,6 +21,26 @@ pub(crate) enum End {
     Consumer(Consumer<u64>),
 }
 
+impl std::ops::Deref for End {
+    type Target = dyn ends::End;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Producer(end) => end,
+            Self::Consumer(end) => end,
+        }
+    }
+}
+
+impl std::ops::DerefMut for End {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Producer(end) => end,
+            Self::Consumer(end) => end,
+        }
+    }
+}
+
 impl End {
     pub(crate) fn of(ring: &Ring<u64>, role: Role) -> Self {
         Self::take(ring, role).expect("the role is free")
@@ -95,26 +115,6 @@ pub(crate) fn pushed(position: u64, result: Result<(), PushError<u64>>) -> Resul
 /// The result of a pop there.
 pub(crate) fn popped(position: u64, result: Result<u64, PopError>) -> Result<(), PopError> {
     result.map(|found| assert_eq!(found, position))
-}
-
-impl std::ops::Deref for End {
-    type Target = dyn ends::End;
-
-    fn deref(&self) -> &Self::Target {
-        match self {
-            Self::Producer(end) => end,
-            Self::Consumer(end) => end,
-        }
-    }
-}
-
-impl std::ops::DerefMut for End {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        match self {
-            Self::Producer(end) => end,
-            Self::Consumer(end) => end,
-        }
-    }
 }
 
 /// The role with this text.
