@@ -421,7 +421,9 @@ impl World {
             }
             (2, Found::Nothing, _) => {
                 let (make, reason) = OTHERS[dice.roll(4)];
+                let mask = umask(Mode::empty());
                 make(path).expect("our directory");
+                umask(mask);
                 model.found = Found::Other(reason);
             }
             (3, Found::File(index), _) if !model.files[index].is_held() => {
