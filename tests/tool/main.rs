@@ -21,6 +21,7 @@ mod streams;
 mod terminal;
 mod tool;
 mod top;
+mod transcript;
 
 common::suite::suite! {
     tests: [
@@ -127,6 +128,7 @@ common::suite::suite! {
         operator::metrics_are_printed_and_served,
         endings::a_ring_that_is_truncated_ends_its_commands_with_a_line,
         runbook::the_runbook_quotes_what_the_tool_says,
+        transcript::the_tool_says_what_the_transcript_has,
     ],
     parts: [
         runbook::holder,
