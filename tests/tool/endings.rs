@@ -2,36 +2,6 @@
 
 use crate::tool::*;
 
-pub(crate) fn a_killed_sender_loses_nothing() {
-    for is_json in [false, true] {
-        let name = RingName::new("sender");
-        let mut sender = start(&["send", &name]);
-        sender.feed(b"one\ntwo\nunfinished");
-        // Each takes a header of 8 bytes, and 8 more.
-        until("two lines are in the ring", || {
-            name.file().exists() && unread(&name) == 32
-        });
-        let why = format!(
-            "the producer (it called itself process {}) crashed",
-            sender.pid()
-        );
-        sender.kill();
-        let more: &[&str] = if is_json { &["--json"] } else { &[] };
-        let ended = run(&[&["recv", &name], more].concat(), b"");
-        assert_eq!(ended.said(), "one\ntwo\n");
-        if is_json {
-            let expected = json!({"error": why, "messages": 2, "bytes": 6});
-            is(&ended.json(), &expected);
-        } else {
-            has(
-                &ended.errors,
-                format!("{why}; until then received 2 messages, 6 bytes"),
-            );
-        }
-        assert_eq!(ended.code, Some(8));
-    }
-}
-
 pub(crate) fn a_receiver_whose_output_is_full_loses_nothing_when_it_is_ended() {
     for signal in [libc::SIGKILL, libc::SIGTERM] {
         let name = RingName::new("receiver");

@@ -6,7 +6,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::cores;
 use crate::common::mappings::mapped;
 use crate::runbook::held;
 use crate::tool::*;
@@ -92,31 +91,6 @@ pub(crate) fn a_receiver_reports_the_death_of_its_own_producer_only() {
     drop(held(&name, "producer")); // kill -9
     drop(producer);
     receiver.end().quietly();
-}
-
-/// Moves to the last core that it may use, says which, takes a role and waits.
-pub(crate) fn pinned(arguments: &[String]) {
-    let last = *cores::allowed().expect("cores").last().expect("a core");
-    cores::stay_on(last).expect("the core was allowed");
-    let _producer = FrameProducer::create(&arguments[0], 64).expect("a ring");
-    say(last);
-    hear();
-}
-
-pub(crate) fn an_endpoint_is_shown_with_its_core_and_command() {
-    let name = RingName::new("core");
-    let pinned = Child::start("pinned", &[&name, "two words\x1b", ""]);
-    let core = pinned.says();
-    let (pid, program) = (pinned.pid(), std::env::current_exe().expect("a path"));
-    let command = format!("{} {name} two words\x1b", program.display());
-    let producer = json!({"core": json(&core), "command": command});
-    let ends = json!({"producer": producer, "consumer": {"core": null}});
-    is(&stat(&name), &ends);
-    let text = says(&["stat", &name]);
-    let life = line(&text, &format!("producer  process {pid}, attached "));
-    has(life, format!("s ago, on core {core}"));
-    let shown = command.replace('\x1b', "?");
-    has(&text, format!("{life}\n          {shown}\n"));
 }
 
 pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {

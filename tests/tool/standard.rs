@@ -117,29 +117,3 @@ pub(crate) fn a_command_with_no_standard_descriptors_writes_to_no_wrong_file() {
     run(&["replay", &again, file], b"").quietly();
     assert_eq!(unread(&again), 9 * 24, "what was recorded is whole");
 }
-
-pub(crate) fn an_input_that_is_cut_off_says_what_is_missing() {
-    // The stream, and the number of the message, where it begins, and what has how many bytes.
-    for (input, [number, begins], what, bytes, missing) in [
-        (&b"\x05\0"[..], [1, 0], "its length", 4, 2),
-        (b"\x03\0\0\0one\x05\0\0", [2, 7], "its length", 4, 1),
-        (
-            b"\x03\0\0\0one\xe8\x03\0\0two",
-            [2, 7],
-            "the frame",
-            1000,
-            997,
-        ),
-        (b"\x03\0\0\0one\x01\0\0\0", [2, 7], "the frame", 1, 1),
-    ] {
-        let name = RingName::new("cut-off");
-        let ended = run(&["send", &name, "--format", "frames"], input);
-        let (sent, sent_bytes) = (number - 1, 3 * (number - 1));
-        let why = format!(
-            "it ends within message {number}, which begins at byte {begins}: {what} has {bytes} \
-             bytes, and {missing} of them are missing; until then sent {sent} messages, \
-             {sent_bytes} bytes"
-        );
-        ended.with(1, &why);
-    }
-}

@@ -14,7 +14,7 @@ pub(crate) use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) use crate::common::PATIENCE;
-pub(crate) use crate::common::child::{Child, hear, hold, is_asleep, say};
+pub(crate) use crate::common::child::{Child, hold, is_asleep, say};
 pub(crate) use crate::common::clock::until;
 pub(crate) use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
 pub(crate) use crate::common::names::{RingName, file_directory, shared_memory_directory};
@@ -133,18 +133,6 @@ fn json_ring(text: &str) -> Value {
 #[track_caller]
 pub(crate) fn stat(name: &str) -> Value {
     ring_of(&["stat", "--json", name])
-}
-
-/// What `top` says of a ring.
-#[track_caller]
-pub(crate) fn look(name: &str) -> Value {
-    json_ring(&top(&["--json", name]))
-}
-
-/// A look of `top`, with these arguments.
-#[track_caller]
-pub(crate) fn top(arguments: &[&str]) -> String {
-    says(&[&["top", "--count", "1", "--interval", "10ms"], arguments].concat())
 }
 
 #[track_caller]

@@ -1,12 +1,14 @@
 //! `top`, on a terminal and into a pipe.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use vt100::{Color, Screen};
 
 use crate::common::tracer::meddle;
 use crate::looking::{Numbers, under_load};
 use crate::tool::*;
+use crate::transcript::shell;
 
 /// The row of a ring whose name ends so, and its words.
 fn row(screen: &Screen, end: &str) -> Option<(u16, Vec<String>)> {
@@ -236,12 +238,16 @@ pub(crate) fn an_endpoint_that_attaches_again_does_not_seem_to_die() {
     });
 }
 
-pub(crate) fn what_top_cannot_watch_is_refused() {
-    let name = RingName::new("refused");
-    RingOptions::new(64).create::<u64>(&name).expect("a ring");
-    SegmentFile::open(&name.file()).write(CAPACITY, 65);
-    refuses(&["top", &name], 3, "capacity");
-    // Among all rings it is listed.
-    let text = top(&[]);
-    assert!(line(&text, "-refused ").ends_with(" (corrupt)"), "{text}");
+/// Of those that are named the transcript has what it says.
+pub(crate) fn what_it_cannot_read_is_among_all_rings() {
+    let [corrupt, private] = ["corrupt", "private"].map(|name| ring::<u64>(name, 64).0);
+    SegmentFile::open(&corrupt.file()).write(CAPACITY, 65);
+    fs::set_permissions(private.file(), Permissions::from_mode(0)).expect("ours");
+    let top = "quoit top --count 1 --interval 10ms";
+    for command in [top, "quoit stat"] {
+        let said = shell(command, true).text();
+        has(&said, format!("its mode 0; sudo quoit stat {private}"));
+    }
+    let text = shell(top, false).text();
+    assert!(line(&text, "-corrupt ").ends_with(" (corrupt)"), "{text}");
 }

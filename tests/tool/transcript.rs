@@ -14,13 +14,14 @@ use regex::Regex;
 use rustix::process::geteuid;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::runbook::held;
+use crate::common::cores;
+use crate::runbook::{held, held_with};
 use crate::tool::*;
 
 const TRANSCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tool/transcript.txt");
 
 /// Of the producer and of the consumer, as `layout.md` has them.
-const PRODUCER_PID: u64 = 4232;
+pub(crate) const PRODUCER_PID: u64 = 4232;
 const RESCUES: u64 = 4264;
 const CONSUMER_RESCUES: u64 = 8360;
 
@@ -88,7 +89,10 @@ fn machine(root: &str, mended: &[(&str, &str)]) {
         ("sys/fs/cgroup/a/memory.current", "2147000000\n"),
         ("sys/fs/cgroup/a/b/memory.current", "4096\n"),
         ("sys/fs/cgroup/a/b/memory.max", "1073741824\n"),
-        ("sys/devices/system/cpu/cpu1/topology/thread_siblings_list", "1,3\n"),
+        (
+            "sys/devices/system/cpu/cpu1/topology/thread_siblings_list",
+            "1,3\n",
+        ),
         (".dockerenv", ""),
     ];
     for (path, text) in faults.iter().chain(mended) {
@@ -103,7 +107,7 @@ struct Rings {
     /// Processes, each with its name in the transcript.
     pids: Vec<(u32, &'static str)>,
     _holders: [Child; 5],
-    _frames: [FrameProducer; 2],
+    _frames: [FrameProducer; 3],
     _plain: Producer<u64>,
 }
 
@@ -114,8 +118,16 @@ fn rings() -> Rings {
         fs::create_dir_all(directory).expect("a directory");
     }
     fs::write("few/foreign", [7; 30_000]).expect("a file");
-    for name in ["few/.quoit-0123456789abcdef.new", "few/bad", "few/newer", "never", "odd\x1b[2J\n"] {
-        RingOptions::new(64).create::<u64>(path(name)).expect("a ring");
+    for name in [
+        "few/.quoit-0123456789abcdef.new",
+        "few/bad",
+        "few/newer",
+        "never",
+        "odd\x1b[2J",
+    ] {
+        RingOptions::new(64)
+            .create::<u64>(path(name))
+            .expect("a ring");
     }
     file("few/bad").write(CAPACITY, 65);
     file("few/newer").write_half(LAYOUT, 9);
@@ -123,6 +135,7 @@ fn rings() -> Rings {
     let cache = "sys/devices/system/cpu/cpu1/cache/index2";
     let cache = ["level", "shared_cpu_list"].map(|file| format!("{cache}/{file}"));
     machine("well", &[(&cache[0], "2"), (&cache[1], "0-2")]);
+    drop(records_in("few/good", 16));
     drop(records_in("corrupt", 1));
     file("corrupt").write(TAIL, 0xffff_ffff_ffff);
     drop(records_in("theirs/private", 0));
@@ -132,7 +145,10 @@ fn rings() -> Rings {
     let mut kinds = frames_in("kinds", 1024, &[]);
     kinds.push_kind(7, &17_i64.to_le_bytes()).expect("room");
     kinds.push_kind(8, b"three\x00at\xffnight").expect("room");
-    for (name, doorbell) in [("rescued", DoorbellKind::Futex), ("semaphore", DoorbellKind::Semaphore)] {
+    for (name, doorbell) in [
+        ("rescued", DoorbellKind::Futex),
+        ("semaphore", DoorbellKind::Semaphore),
+    ] {
         let options = RingOptions::new(64).doorbell(doorbell);
         options.create::<[u8]>(path(name)).expect("a ring");
         file(name).write(CONSUMER_RESCUES, 117);
@@ -143,23 +159,28 @@ fn rings() -> Rings {
     drop(frames_in("broken", 1024, &[b"a", b"b", b"c"]));
     // The third; each takes 16 bytes.
     file("broken").write_half(DATA + 2 * 16, 1 << 30);
-    // Its second line is not finished.
-    let mut sender = start(&["send", "./killed"]);
-    sender.feed(b"one\ntwo\nunfinished");
-    until("two lines are in the ring", || {
-        Observer::open("./killed").is_ok_and(|ring| ring.positions().len() == 32)
+    // The third line is not finished.
+    let senders = ["killed", "killed-too"].map(|name| {
+        let mut sender = start(&["send", &path(name)]);
+        sender.feed(b"one\ntwo\nunfinished");
+        until("two lines are in the ring", || {
+            Observer::open(path(name)).is_ok_and(|ring| ring.positions().len() == 32)
+        });
+        sender.kill();
+        sender.pid()
     });
-    sender.kill();
 
     let frames = [
         frames_in("hung", 64, &[&[0; 24][..]; 2]),
         frames_in("talking", 64, &[b"one"]),
+        // As the kernel shows a removed file.
+        frames_in("odd\n (deleted)", 64, &[]),
     ];
     let mut plain = records_in("plain", 16);
     plain.count_dropped(3);
     let roles = ["crashed", "stopped", "mute", "elsewhere", "hung"];
     let mut holders = roles.map(|name| match name {
-        "hung" => held("./hung", "consumer"),
+        "hung" => held_with(&["./hung", "consumer", "two words\x1b"]),
         _ => {
             drop(frames_in(name, 64, &[]));
             held(&path(name), "producer")
@@ -170,7 +191,8 @@ fn rings() -> Rings {
     file("elsewhere").write_half(PRODUCER_PID, 1);
     until("it hangs", || is_asleep(holders[4].pid()));
     let pids = holders.iter().map(|holder| (holder.pid(), "HOLDER"));
-    let others = [(sender.pid(), "SENDER"), (std::process::id(), "TEST")];
+    let others = senders.map(|pid| (pid, "SENDER")).into_iter();
+    let others = others.chain([(std::process::id(), "TEST")]);
     Rings {
         pids: pids.chain(others).collect(),
         _holders: holders,
@@ -183,39 +205,70 @@ fn rings() -> Rings {
 const OWN: &[(&str, &str)] = &[
     (r"/\S+/tool-[0-9a-f]+", "TEST"),
     (r"(, owner|its owner is) [^\s,]+", "$1 OWNER"),
-    (r"^(\./\S+ +)\S+( +\d+ +(?:frames|records|\())", "${1}OWNER$2"),
+    (r"^(\./.* )\S+( +\d+ +(?:frames|records|\())", "${1}OWNER$2"),
     (r"inode \d+", "inode N"),
     (r"incarnation [0-9a-f]{16}", "incarnation N"),
-    (r"\d+ bytes on tmpfs, pages of \d+ KiB", "N bytes on tmpfs, pages of N KiB"),
+    (
+        r"\d+ bytes on tmpfs, pages of \d+ KiB",
+        "N bytes on tmpfs, pages of N KiB",
+    ),
     (r"(made|attached) +[0-9.]+ ?m?s\b", "$1 N s"),
-    (r"nothing for ([2-9]\d\d ms|0\.[2-9] s|\d s)", "nothing for N s"),
+    (
+        r"nothing for ([2-9]\d\d ms|0\.[2-9] s|\d s)",
+        "nothing for N s",
+    ),
     (r" \d+s$", " Ns"),
-    (r", on core \d+", ", on core N"),
-    (r"expected [0-9A-F]{8}, got [0-9A-F]{8}", "expected N, got N"),
+    (
+        r"expected [0-9A-F]{8}, got [0-9A-F]{8}",
+        "expected N, got N",
+    ),
     (r"and \d+ are available", "and N are available"),
     (r#""seconds":[0-9.e-]+"#, "\"seconds\":N"),
     (r"(\([ST]\)) in \w+", "$1 in FUNCTION"),
-    (r"has mapped .*", "has mapped N bytes"),
+    (r"has mapped [1-9].*", "has mapped N bytes"),
 ];
 
 /// Fields that are others each time, if they are numbers or texts.
 const OWN_FIELDS: &[&str] = &[
-    "attached", "bytes", "core", "created", "huge_bytes", "idle_seconds", "incarnation", "inode", "mapped_bytes", "owner",
-    "page_bytes", "path", "stalled_seconds", "time", "waits_in",
+    "attached",
+    "bytes",
+    "created",
+    "huge_bytes",
+    "idle_seconds",
+    "incarnation",
+    "inode",
+    "mapped_bytes",
+    "owner",
+    "page_bytes",
+    "path",
+    "stalled_seconds",
+    "time",
+    "waits_in",
 ];
 
 /// Each field with its path.
 fn fields(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
     let name = |key: &str| format!("{path}{}{key}", if path.is_empty() { "" } else { "." });
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| fields(&name(key), value, found)),
+        Value::Object(map) => map
+            .iter()
+            .for_each(|(key, value)| fields(&name(key), value, found)),
         Value::Array(list) if !list.is_empty() => {
-            (0..).zip(list).for_each(|(place, value)| fields(&name(&place.to_string()), value, found));
+            (0..)
+                .zip(list)
+                .for_each(|(place, value)| fields(&name(&place.to_string()), value, found));
         }
         _ => {
             let last = path.rsplit('.').next();
             let is_own = last.is_some_and(|last| OWN_FIELDS.contains(&last)) && !value.is_null();
-            found.insert(path.to_owned(), if is_own { "N".to_owned() } else { value.to_string() });
+            found.insert(
+                path.to_owned(),
+                if is_own {
+                    "N".to_owned()
+                } else {
+                    value.to_string()
+                },
+            );
         }
     }
 }
@@ -228,15 +281,24 @@ struct Scribe {
 }
 
 impl Scribe {
-    fn new(pids: &[(u32, &str)]) -> Self {
+    fn new(core: usize, pids: &[(u32, &str)]) -> Self {
         let pattern = |pattern: &str| Regex::new(pattern).expect("a pattern");
         let pids = pids.iter().map(|(pid, name)| {
             let before = r"((?:process|producer|consumer|CONT|pid:|holder:) |%.* )";
-            (pattern(&format!(r"{before}{pid}\b")), format!("${{1}}{name}"))
+            (
+                pattern(&format!(r"{before}{pid}\b")),
+                format!("${{1}}{name}"),
+            )
         });
-        let own = OWN.iter().map(|(own, name)| (pattern(own), (*name).to_owned()));
+        let own = OWN
+            .iter()
+            .map(|(own, name)| (pattern(own), (*name).to_owned()));
+        let core = (
+            pattern(&format!(r"\b(core:?) {core}$")),
+            "$1 CORE".to_owned(),
+        );
         Self {
-            own: pids.chain(own).collect(),
+            own: pids.chain(own).chain([core]).collect(),
             first: BTreeMap::new(),
         }
     }
@@ -248,7 +310,10 @@ impl Scribe {
             named = own.replace_all(&named, name).into_owned();
         }
         // A column is as wide as what it has.
-        let (indent, words) = (line.len() - line.trim_start().len(), named.split_whitespace());
+        let (indent, words) = (
+            line.len() - line.trim_start().len(),
+            named.split_whitespace(),
+        );
         match named == line {
             true => named,
             false => " ".repeat(indent) + &words.collect::<Vec<_>>().join(" "),
@@ -261,12 +326,19 @@ impl Scribe {
         let Some(rings) = report["rings"].as_array() else {
             return answer.lines().map(|line| self.line(line)).collect();
         };
-        let mut lines = vec![format!("version: {}, events: {}", report["version"], report["events"])];
+        let mut lines = vec![format!(
+            "version: {}, events: {}",
+            report["version"], report["events"]
+        )];
         for ring in rings {
             let mut found = BTreeMap::new();
             fields("", ring, &mut found);
-            let differs = |(name, value): &(&String, &String)| self.first.get(*name) != Some(*value);
-            let new = found.iter().filter(differs).map(|(name, value)| self.line(&format!("{name}: {value}")));
+            let differs =
+                |(name, value): &(&String, &String)| self.first.get(*name) != Some(*value);
+            let new = found
+                .iter()
+                .filter(differs)
+                .map(|(name, value)| self.line(&format!("{name}: {value}")));
             lines.extend(new);
             if self.first.is_empty() {
                 self.first = found;
@@ -281,7 +353,9 @@ impl Scribe {
 pub(crate) fn shell(line: &str, by_nobody: bool) -> Ended {
     let tools = Path::new(PATH).parent().expect("a directory").display();
     let mut shell = Command::new("sh");
-    shell.args(["-c", line]).envs([("COLUMNS", "100"), ("LC_ALL", "C")]);
+    shell
+        .args(["-c", line])
+        .envs([("COLUMNS", "100"), ("LC_ALL", "C")]);
     shell.env("PATH", format!("{tools}:{}", env!("PATH")));
     if by_nobody && geteuid().is_root() {
         shell.uid(65534).gid(65534);
@@ -293,8 +367,10 @@ pub(crate) fn the_tool_says_what_the_transcript_has() {
     let directory = shared_memory_directory();
     fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("ours");
     std::env::set_current_dir(directory.path()).expect("our directory");
+    let core = *cores::allowed().expect("cores").last().expect("a core");
+    cores::stay_on(core).expect("the core was allowed");
     let rings = rings();
-    let mut scribe = Scribe::new(&rings.pids);
+    let mut scribe = Scribe::new(core, &rings.pids);
     let transcript = fs::read_to_string(TRANSCRIPT).expect("the transcript");
     let mut found = String::new();
     for line in transcript.lines() {
@@ -302,11 +378,14 @@ pub(crate) fn the_tool_says_what_the_transcript_has() {
         if !is_an_answer {
             found += &format!("{line}\n");
         }
-        let Some((who, command)) = line.split_once("$ ").filter(|_| !is_an_answer) else { continue };
+        let Some((who, command)) = line.split_once("$ ").filter(|_| !is_an_answer) else {
+            continue;
+        };
         let ended = shell(command, who == "nobody");
         for (mark, said) in [(' ', ended.said()), ('!', &ended.errors)] {
             // Clap says the second after each of its errors.
-            let is_kept = |line: &&String| !line.is_empty() && !line.starts_with("For more information");
+            let is_kept =
+                |line: &&String| !line.is_empty() && !line.starts_with("For more information");
             for line in scribe.lines(said).iter().filter(is_kept) {
                 found += format!("{mark} {line}").trim_end();
                 found += "\n";
