@@ -50,12 +50,18 @@ pub(crate) fn a_full_ring_keeps_no_signal_away_and_ends_its_sender_with_its_rece
 pub(crate) fn a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing() {
     let name = RingName::new("closed");
     send(&name, 1000);
-    start_on(closed(), &["recv", &name]).end().quietly();
-    assert_eq!(receive(&name), numbers(1000));
+    let receive = |name: &str| {
+        start_on(closed(), &["recv", name, "--unlink"])
+            .end()
+            .quietly()
+    };
+    receive(&name);
+    assert!(name.file().exists(), "nothing could be written");
+    assert_eq!(self::receive(&name), numbers(1000));
     // Nor does it wait for a producer that has closed, or for the first one.
-    for name in [name, RingName::new("unawaited")] {
-        start_on(closed(), &["recv", &name]).end().quietly();
-        assert!(name.file().exists());
+    let unawaited = RingName::new("unawaited");
+    for name in [&name, &unawaited] {
+        receive(name);
     }
 }
 

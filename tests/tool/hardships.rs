@@ -167,51 +167,6 @@ pub(crate) fn a_terminal_that_hangs_up_ends_top() {
     }
 }
 
-pub(crate) fn what_is_unread_keeps_its_ring_though_it_is_to_be_unlinked() {
-    let name = RingName::new("kept");
-    let lines = numbers(3);
-    run(&["send", &name, "--unlink"], &lines).quietly();
-    assert_eq!(unread(&name), 48, "no process has read them");
-    let full = fs::File::options().write(true).open("/dev/full");
-    let full = full.expect("Linux has one");
-    let receive = ["recv", &name, "--unlink"];
-    let failed = start_on(full.into(), &receive).end();
-    failed.with(1, "No space left");
-    start_on(closed(), &receive).end().quietly();
-    assert_eq!(unread(&name), 48, "nothing could be written");
-    assert_eq!(run(&receive, b"").quietly(), lines);
-    // All is read, and no endpoint is attached.
-    assert!(!name.file().exists());
-}
-
-pub(crate) fn a_recorder_that_cannot_write_leaves_the_ring_alone() {
-    let directory = file_directory();
-    let file = &*file_in(&directory, "there");
-    fs::write(file, "precious").expect("a file");
-    let name = RingName::new("unrecorded");
-    let mut sender = start(&["send", &name, "--capacity", "64"]);
-    sender.feed(&numbers(1000));
-    let observer = observer(&name);
-    until("it waits for a consumer", || unread(&name) == 64);
-    run(&["record", &name, file], b"").with(1, "File exists");
-    let attached = observer.endpoint(Role::Consumer).epoch;
-    assert_eq!(attached, 0, "no consumer attached");
-    let receiver = start(&["recv", &name]);
-    thread::scope(|scope| {
-        // The receiver blocks at a full output pipe: a thread reads that pipe.
-        scope.spawn(|| assert_eq!(receiver.end().quietly(), numbers(1000)));
-        sender.end().quietly();
-    });
-    let none = RingName::new("unmade");
-    run(&["record", &none, file], b"").with(1, "File exists");
-    assert!(!none.file().exists());
-    assert_eq!(fs::read(file).expect("a file"), b"precious");
-    let new = &*file_in(&directory, "new");
-    fs::write(none.file(), "something else").expect("a file");
-    run(&["record", &none, new], b"").with(3, "is not a quoit ring");
-    assert!(!Path::new(new).exists(), "nothing is left of it");
-}
-
 pub(crate) fn a_recording_on_a_full_disk_is_whole() {
     let directory = file_directory();
     let path = directory.path().to_str().expect("UTF-8");

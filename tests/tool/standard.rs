@@ -58,46 +58,6 @@ pub(crate) fn an_answer_that_cannot_be_written_is_a_failure() {
     assert_eq!(unread(&name), 48, "all of it stays");
 }
 
-pub(crate) fn a_receiver_without_an_output_makes_no_ring_and_takes_no_role() {
-    let name = RingName::new("no-output");
-    runs(">&-", &["recv", &name]).with(1, "Bad file descriptor");
-    assert!(!name.file().exists());
-    let _producer = FrameProducer::create(&name, 64).expect("a ring");
-    runs(">&-", &["recv", &name]).with(1, "Bad file descriptor");
-    assert_eq!(observer(&name).endpoint(quoit::Role::Consumer).epoch, 0);
-}
-
-pub(crate) fn a_sender_without_an_input_makes_no_ring() {
-    let name = RingName::new("no-input");
-    for redirection in ["<&-", "0>/dev/null", "0>>/dev/full"] {
-        let why = "could not read standard input: Bad file descriptor";
-        runs(redirection, &["send", &name]).with(1, why);
-        assert!(!name.file().exists(), "{redirection}");
-    }
-    // A read tells it; by then the ring is there.
-    let why = "could not read standard input: Is a directory";
-    runs("</", &["send", &name]).with(1, why);
-    assert!(Path::new(&name.file()).exists());
-}
-
-pub(crate) fn a_summary_that_cannot_be_written_is_a_failure() {
-    for redirection in ["2>&-", "2>/dev/full", "2</dev/null"] {
-        let name = RingName::new("untold");
-        let mut sender = redirected(redirection, &["send", "--json", &name]);
-        sender.feed(&numbers(3));
-        let ended = sender.end();
-        assert_eq!((ended.code, &*ended.errors), (Some(1), ""), "{redirection}");
-        assert_eq!(unread(&name), 48, "what was sent is there");
-        // Without anything to say it does not matter.
-        let ended = runs(redirection, &["recv", &name]);
-        assert_eq!((ended.code, ended.output), (Some(0), numbers(3)));
-        // The code is what is left of an error.
-        let none = name.as_str().replace("untold", "none");
-        assert_eq!(runs(redirection, &["stat", &none]).code, Some(3));
-        assert_eq!(runs(redirection, &["no-such-command"]).code, Some(2));
-    }
-}
-
 pub(crate) fn a_command_with_no_standard_descriptors_writes_to_no_wrong_file() {
     let directory = file_directory();
     let file = &*file_in(&directory, "recording");

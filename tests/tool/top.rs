@@ -54,16 +54,16 @@ pub(crate) fn top_shows_full_load_and_a_death() {
 
 pub(crate) fn top_leaves_the_terminal_as_it_was() {
     let (name, _) = ring::<u64>("restored", 64);
-    // No keys are a signal.
-    let ends = [("q", 0), ("\x1b", 0), ("\x03", 130), ("", 143)];
-    for (keys, code) in ends {
+    let keys = [("q", 0), ("\x1b", 0), ("\x03", 130)];
+    let signals = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM].map(|signal| ("", 128 + signal));
+    for (keys, code) in keys.into_iter().chain(signals) {
         let mut top = on_terminal(On::All, &["top", &name]);
         top.until("the ring is there", |screen| {
             row(screen, "-restored").is_some()
         });
         assert!(!top.is_as_before());
         match keys {
-            "" => top.signal(libc::SIGTERM),
+            "" => top.signal(code - 128),
             _ => top.press(keys),
         }
         assert_eq!(top.end(), Some(code), "{}", top.text());
