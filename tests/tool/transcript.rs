@@ -350,14 +350,14 @@ impl Scribe {
 
 /// A line of a shell, for which this tool is `quoit`; by root as another user, which may not look
 /// at everything: an owner without rights cannot, either.
-pub(crate) fn shell(line: &str, by_nobody: bool) -> Ended {
+pub(crate) fn shell(line: &str, by_other: bool) -> Ended {
     let tools = Path::new(PATH).parent().expect("a directory").display();
     let mut shell = Command::new("sh");
     shell
         .args(["-c", line])
         .envs([("COLUMNS", "100"), ("LC_ALL", "C")]);
     shell.env("PATH", format!("{tools}:{}", env!("PATH")));
-    if by_nobody && geteuid().is_root() {
+    if by_other && geteuid().is_root() {
         shell.uid(65534).gid(65534);
     }
     Program::start_on(Stdio::piped(), &mut shell).end()
@@ -381,7 +381,7 @@ pub(crate) fn the_tool_says_what_the_transcript_has() {
         let Some((who, command)) = line.split_once("$ ").filter(|_| !is_an_answer) else {
             continue;
         };
-        let ended = shell(command, who == "nobody");
+        let ended = shell(command, who == "other");
         for (mark, said) in [(' ', ended.said()), ('!', &ended.errors)] {
             // Clap says the second after each of its errors.
             let is_kept =
