@@ -178,5 +178,4 @@ pub(crate) fn a_replay_keeps_the_times() {
     assert_eq!(found(&["--speed", "1e15"]), 2);
     assert_eq!(found(&["--from", "1s", "--speed", "max"]), 1);
     assert_eq!(found(&["--topic", "/odom"]), 1);
-    refuses(&["replay", &name, file, "--speed", "0"], 2, "above 0");
 }

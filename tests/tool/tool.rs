@@ -113,33 +113,10 @@ pub(crate) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// The only ring of an answer.
-#[track_caller]
-pub(crate) fn ring_of(arguments: &[&str]) -> Value {
-    json_ring(&says(arguments))
-}
-
-#[track_caller]
-fn json_ring(text: &str) -> Value {
-    let report = json(text);
-    assert_eq!(report["version"], 1, "{report}");
-    let [ring] = &report["rings"].as_array().expect("rings")[..] else {
-        panic!("{report}");
-    };
-    ring.clone()
-}
-
 /// What `stat` says of a ring.
 #[track_caller]
 pub(crate) fn stat(name: &str) -> Value {
-    ring_of(&["stat", "--json", name])
-}
-
-#[track_caller]
-pub(crate) fn refuses(arguments: &[&str], code: i32, reason: &str) {
-    let ended = run(arguments, b"");
-    assert!(ended.output.is_empty(), "{arguments:?}: {ended:?}");
-    ended.with(code, reason);
+    says_json(&["stat", "--json", name])["rings"][0].clone()
 }
 
 /// A ring with these lines in it, and both roles free.

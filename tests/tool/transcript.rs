@@ -12,7 +12,6 @@ use std::process::{Command, Stdio};
 
 use regex::Regex;
 use rustix::process::geteuid;
-use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::common::cores;
 use crate::runbook::{held, held_with};
@@ -25,38 +24,21 @@ pub(crate) const PRODUCER_PID: u64 = 4232;
 const RESCUES: u64 = 4264;
 const CONSUMER_RESCUES: u64 = 8360;
 
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct Trade {
-    at: u64,
-    price: f64,
-    change: i32,
-    port: [u8; 2],
-    unused: [u8; 2],
-    name: [u8; 8],
-    matrix: [[u16; 2]; 2],
-    key: [u8; 3],
-    rest: u8,
-    ratio: f32,
-}
-
-fn push_trades(mut producer: Producer<Trade>) {
-    let mut trade = Trade {
-        at: u64::MAX,
-        price: 101.1,
-        change: -7,
-        port: [0x1f, 0x90],
-        unused: [9; 2],
-        name: *b"A\"\x1b\xff\0B\0\0",
-        matrix: [[1, 2], [3, 4]],
-        key: [0, 0xab, 0x10],
-        rest: 200,
-        ratio: 0.1,
-    };
-    producer.push(trade).expect("room");
-    trade.price = f64::NAN;
-    trade.name = [0; 8];
-    producer.push(trade).expect("room");
+/// Records of fields that `transcript.txt` gives a layout for.
+fn push_trades() {
+    let mut producer = Producer::<[u8; 48]>::create("./trades", 64).expect("a ring");
+    for (price, name) in [(101.1_f64, b"A\"\x1b\xff\0B\0\0"), (f64::NAN, &[0; 8])] {
+        let mut trade = [u64::MAX.to_le_bytes(), price.to_le_bytes()].concat();
+        trade.extend([(-7_i32).to_le_bytes(), [0x1f, 0x90, 9, 9]].concat());
+        trade.extend(
+            name.iter()
+                .chain(&[1, 0, 2, 0, 3, 0, 4, 0, 0, 0xab, 0x10, 200]),
+        );
+        trade.extend(0.1_f32.to_le_bytes());
+        producer
+            .push(trade.try_into().expect("48 bytes"))
+            .expect("room");
+    }
 }
 
 /// With its directory, so that it is not in that of all rings.
@@ -141,7 +123,7 @@ fn rings() -> Rings {
     drop(records_in("theirs/private", 0));
     fs::set_permissions("theirs/private", Permissions::from_mode(0)).expect("ours");
     drop(records_in("newest", 30));
-    push_trades(Producer::create("./trades", 64).expect("a ring"));
+    push_trades();
     let mut kinds = frames_in("kinds", 1024, &[]);
     kinds.push_kind(7, &17_i64.to_le_bytes()).expect("room");
     kinds.push_kind(8, b"three\x00at\xffnight").expect("room");
@@ -208,10 +190,7 @@ const OWN: &[(&str, &str)] = &[
     (r"^(\./.* )\S+( +\d+ +(?:frames|records|\())", "${1}OWNER$2"),
     (r"inode \d+", "inode N"),
     (r"incarnation [0-9a-f]{16}", "incarnation N"),
-    (
-        r"\d+ bytes on tmpfs, pages of \d+ KiB",
-        "N bytes on tmpfs, pages of N KiB",
-    ),
+    (r"\d+ bytes on tmpfs", "N bytes on tmpfs"),
     (r"(made|attached) +[0-9.]+ ?m?s\b", "$1 N s"),
     (
         r"nothing for ([2-9]\d\d ms|0\.[2-9] s|\d s)",
@@ -282,23 +261,24 @@ struct Scribe {
 
 impl Scribe {
     fn new(core: usize, pids: &[(u32, &str)]) -> Self {
-        let pattern = |pattern: &str| Regex::new(pattern).expect("a pattern");
+        // SAFETY: the call only asks.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } / 1024;
+        let known = [
+            (format!(r"\b(core:?) {core}$"), "$1 CORE".to_owned()),
+            (format!("pages of {page} KiB"), "pages of N KiB".to_owned()),
+        ];
         let pids = pids.iter().map(|(pid, name)| {
             let before = r"((?:process|producer|consumer|CONT|pid:|holder:) |%.* )";
-            (
-                pattern(&format!(r"{before}{pid}\b")),
-                format!("${{1}}{name}"),
-            )
+            (format!(r"{before}{pid}\b"), format!("${{1}}{name}"))
         });
         let own = OWN
             .iter()
-            .map(|(own, name)| (pattern(own), (*name).to_owned()));
-        let core = (
-            pattern(&format!(r"\b(core:?) {core}$")),
-            "$1 CORE".to_owned(),
-        );
+            .map(|(own, name)| ((*own).to_owned(), (*name).to_owned()));
+        let all = pids.chain(own).chain(known);
         Self {
-            own: pids.chain(own).chain([core]).collect(),
+            own: all
+                .map(|(own, name)| (Regex::new(&own).expect("a pattern"), name))
+                .collect(),
             first: BTreeMap::new(),
         }
     }
