@@ -332,9 +332,10 @@ impl Scribe {
 /// at everything: an owner without rights cannot, either.
 pub(crate) fn shell(line: &str, by_other: bool) -> Ended {
     let tools = Path::new(PATH).parent().expect("a directory").display();
-    let mut shell = Command::new("sh");
+    // It ends a command that does not end, with code 124.
+    let mut shell = Command::new("timeout");
     shell
-        .args(["-c", line])
+        .args(["60", "sh", "-c", line])
         .envs([("COLUMNS", "100"), ("LC_ALL", "C")]);
     shell.env("PATH", format!("{tools}:{}", env!("PATH")));
     if by_other && geteuid().is_root() {
