@@ -65,29 +65,6 @@ pub(crate) fn a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing() {
     }
 }
 
-pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
-    let name = RingName::new("answers");
-    send(&name, 100);
-    let (silent, _) = frames("silent", 64);
-    let answers: [&[&str]; 11] = [
-        &["list"],
-        &["stat", &name],
-        &["tail", &name],
-        &["tail", "--follow", &silent],
-        // Without an endpoint of its own.
-        &["top", "--interval", "10ms", &name],
-        &["rm", &name],
-        &["doctor"],
-        &["doctor", "--json"],
-        &["bench", "--quick"],
-        &["completions", "bash"],
-        &["man"],
-    ];
-    for arguments in answers {
-        start_on(closed(), arguments).end().quietly();
-    }
-}
-
 /// Another process truncates the file that they have mapped.
 pub(crate) fn a_ring_that_is_truncated_ends_its_commands_with_a_line() {
     let name = RingName::new("truncated");

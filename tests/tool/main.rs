@@ -30,7 +30,6 @@ common::suite::suite! {
         endings::a_receiver_whose_output_is_full_loses_nothing_when_it_is_ended,
         endings::a_full_ring_keeps_no_signal_away_and_ends_its_sender_with_its_receiver,
         endings::a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing,
-        endings::a_closed_pipe_ends_every_answer_quietly,
         streams::a_sender_that_may_wait_continues_when_there_is_room,
         hardships::a_signal_ends_a_recorder_that_never_waits,
         hardships::a_signal_ends_a_sender_that_never_waits_for_long,

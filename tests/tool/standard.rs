@@ -17,11 +17,17 @@ fn runs(redirections: &str, arguments: &[&str]) -> Ended {
     redirected(redirections, arguments).end()
 }
 
+/// To a pipe without a reader it ends quietly.
 pub(crate) fn an_answer_that_cannot_be_written_is_a_failure() {
     let name = RingName::new("unanswered");
     send(&name, 3);
-    let ring = name.as_str();
-    let commands: [&[&str]; 16] = [
+    let (silent, _) = frames("silent", 64);
+    let (ring, full) = (
+        name.as_str(),
+        "could not write to standard output: No space left",
+    );
+    let closed_descriptor = "could not write to standard output: Bad file descriptor";
+    let commands: [&[&str]; 19] = [
         &["--help"],
         &["help"],
         &["help", "recv"],
@@ -30,32 +36,31 @@ pub(crate) fn an_answer_that_cannot_be_written_is_a_failure() {
         &["list"],
         &["list", "--json"],
         &["stat", ring],
+        // Without an endpoint of its own.
         &["top", "--interval", "10ms", ring],
         &["tail", ring],
         &["tail", "--follow", ring],
-        &["recv", ring],
         &["rm", "--dry-run", ring],
         &["doctor"],
+        &["doctor", "--json"],
         &["completions", "bash"],
         &["man"],
+        &["bench", "--quick"],
+        &["recv", ring],
+        // Nothing is removed for an answer that no process can read.
+        &["rm", ring],
     ];
     for command in commands {
-        for (redirection, why) in [
-            (">&-", "Bad file descriptor"),
-            ("1</dev/null", "Bad file descriptor"),
-            (">/dev/full", "No space left"),
-        ] {
-            let why = format!("could not write to standard output: {why}");
-            runs(redirection, command).with(1, &why);
+        runs(">&-", command).with(1, closed_descriptor);
+        runs("1</dev/null", command).with(1, closed_descriptor);
+        if command[0] != "rm" || command.len() > 2 {
+            runs(">/dev/full", command).with(1, full);
         }
     }
-    // Nothing is measured, or removed, for an answer that no process can read.
-    let full = runs(">/dev/full", &["bench", "--quick"]);
-    full.with(1, "could not write to standard output");
-    for command in [&["rm", ring][..], &["bench", "--quick"]] {
-        runs(">&-", command).with(1, "could not write to standard output");
-    }
     assert_eq!(unread(&name), 48, "all of it stays");
+    for command in commands.iter().chain(&[&["tail", "--follow", &silent][..]]) {
+        start_on(closed(), command).end().quietly();
+    }
 }
 
 pub(crate) fn a_command_with_no_standard_descriptors_writes_to_no_wrong_file() {

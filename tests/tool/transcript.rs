@@ -191,65 +191,50 @@ const OWN: &[(&str, &str)] = &[
     (r"inode \d+", "inode N"),
     (r"incarnation [0-9a-f]{16}", "incarnation N"),
     (r"\d+ bytes on tmpfs", "N bytes on tmpfs"),
-    (r"(made|attached) +[0-9.]+ ?m?s\b", "$1 N s"),
+    (r"(made|attached) +[0-9.]+ ?(ms|[smh])\b", "$1 N s"),
     (
-        r"nothing for ([2-9]\d\d ms|0\.[2-9] s|\d s)",
+        r"nothing for (([2-9]|\d+\d)\d\d ms|0\.[2-9] s|[1-9]\d*(\.\d)? s)",
         "nothing for N s",
     ),
-    (r" \d+s$", " Ns"),
+    (r"^(\./.*) \d+[smh]$", "$1 Ns"),
     (
         r"expected [0-9A-F]{8}, got [0-9A-F]{8}",
         "expected N, got N",
     ),
     (r"and \d+ are available", "and N are available"),
     (r#""seconds":[0-9.e-]+"#, "\"seconds\":N"),
-    (r"(\([ST]\)) in \w+", "$1 in FUNCTION"),
+    (r"(\([ST]\)) in \w+", "$1"),
     (r"has mapped [1-9].*", "has mapped N bytes"),
 ];
 
-/// Fields that are others each time, if they are numbers or texts.
-const OWN_FIELDS: &[&str] = &[
-    "attached",
-    "bytes",
-    "created",
-    "huge_bytes",
-    "idle_seconds",
-    "incarnation",
-    "inode",
-    "mapped_bytes",
-    "owner",
-    "page_bytes",
-    "path",
-    "stalled_seconds",
-    "time",
-    "waits_in",
-];
+/// Fields that are others each time, if they are not null.
+const OWN_FIELDS: &str = "attached bytes created huge_bytes idle_seconds incarnation inode \
+    mapped_bytes owner page_bytes path stalled_seconds time";
 
-/// Each field with its path.
-fn fields(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
-    let name = |key: &str| format!("{path}{}{key}", if path.is_empty() { "" } else { "." });
-    match value {
-        Value::Object(map) => map
-            .iter()
-            .for_each(|(key, value)| fields(&name(key), value, found)),
-        Value::Array(list) if !list.is_empty() => {
-            (0..)
-                .zip(list)
-                .for_each(|(place, value)| fields(&name(&place.to_string()), value, found));
+/// The fields of a ring, and of its endpoints.
+fn fields(ring: &Value) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut add = |path: &str, key: &str, value: &Value| {
+        let is_own = OWN_FIELDS.split(' ').any(|own| own == key) && !value.is_null();
+        let value = if is_own {
+            "N".to_owned()
+        } else {
+            value.to_string()
+        };
+        // Not each system tells it.
+        if key != "waits_in" {
+            found.insert(format!("{path}{key}"), value);
         }
-        _ => {
-            let last = path.rsplit('.').next();
-            let is_own = last.is_some_and(|last| OWN_FIELDS.contains(&last)) && !value.is_null();
-            found.insert(
-                path.to_owned(),
-                if is_own {
-                    "N".to_owned()
-                } else {
-                    value.to_string()
-                },
-            );
+    };
+    for (key, value) in ring.as_object().expect("a ring") {
+        match value.as_object() {
+            Some(end) => end
+                .iter()
+                .for_each(|(inner, value)| add(&format!("{key}."), inner, value)),
+            None => add("", key, value),
         }
     }
+    found
 }
 
 /// Turns what commands say into what the transcript has.
@@ -311,8 +296,7 @@ impl Scribe {
             report["version"], report["events"]
         )];
         for ring in rings {
-            let mut found = BTreeMap::new();
-            fields("", ring, &mut found);
+            let found = fields(ring);
             let differs =
                 |(name, value): &(&String, &String)| self.first.get(*name) != Some(*value);
             let new = found
