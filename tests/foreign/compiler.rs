@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 
-/// Compiles one C11 file into a program, which another process may compile or run meanwhile.
+/// Compiles one C11 file into a program, which another process may compile or run at the same time.
 pub(super) fn compile(source: &Path, program: &Path, options: &[&str]) {
     let own = program.with_extension(process::id().to_string());
     let compiled = Command::new("cc")
