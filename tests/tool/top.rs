@@ -241,7 +241,7 @@ pub(crate) fn an_endpoint_that_attaches_again_does_not_seem_to_die() {
 pub(crate) fn what_it_cannot_read_is_among_all_rings() {
     let [corrupt, private] = ["corrupt", "private"].map(|name| ring::<u64>(name, 64).0);
     SegmentFile::open(&corrupt.file()).write(CAPACITY, 65);
-    fs::set_permissions(private.file(), Permissions::from_mode(0)).expect("ours");
+    fs::set_permissions(private.file(), Permissions::from_mode(0o0)).expect("ours");
     let top = "quoit top --count 1 --interval 10ms";
     for command in [top, "quoit stat"] {
         let said = shell(command, true).text();

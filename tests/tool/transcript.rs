@@ -121,7 +121,7 @@ fn rings() -> Rings {
     drop(records_in("corrupt", 1));
     file("corrupt").write(TAIL, 0xffff_ffff_ffff);
     drop(records_in("theirs/private", 0));
-    fs::set_permissions("theirs/private", Permissions::from_mode(0)).expect("ours");
+    fs::set_permissions("theirs/private", Permissions::from_mode(0o0)).expect("ours");
     drop(records_in("newest", 30));
     push_trades();
     let mut kinds = frames_in("kinds", 1024, &[]);
