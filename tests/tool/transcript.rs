@@ -185,7 +185,6 @@ fn rings() -> Rings {
 
 /// What differs from one run to the next, and its name in the transcript.
 const OWN: &[(&str, &str)] = &[
-    (r"/\S+/tool-[0-9a-f]+", "TEST"),
     (r"(, owner|its owner is) [^\s,]+", "$1 OWNER"),
     (r"^(\./.* )\S+( +\d+ +(?:frames|records|\())", "${1}OWNER$2"),
     (r"inode \d+", "inode N"),
@@ -248,7 +247,10 @@ impl Scribe {
     fn new(core: usize, pids: &[(u32, &str)]) -> Self {
         // SAFETY: the call only asks.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } / 1024;
+        let this = std::env::current_exe().expect("this binary's path");
+        let this = regex::escape(this.to_str().expect("a path in UTF-8"));
         let known = [
+            (this, "TEST".to_owned()),
             (format!(r"\b(core:?) {core}$"), "$1 CORE".to_owned()),
             (format!("pages of {page} KiB"), "pages of N KiB".to_owned()),
         ];
