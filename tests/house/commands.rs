@@ -10,7 +10,7 @@ use std::process::Command;
 use pulldown_cmark::Event;
 
 use super::host;
-use super::pages::{Page, names_in, pages, read};
+use super::pages::{Page, pages, read};
 use super::sources::expect_none;
 use super::words::paths;
 
@@ -210,10 +210,8 @@ fn missing_by_rule(command: &str) -> Option<Vec<&str>> {
         Some((words, folder))
     });
     let (words, folder) = tested?;
-    let names = names_in(folder).into_iter();
-    let sources = names.filter(|name| name.ends_with(".rs"));
-    let sources = sources.map(|name| read(&format!("{folder}/{name}")));
-    let sources: String = sources.collect();
+    let files = paths().into_iter().filter(|path| path.starts_with(folder));
+    let sources: String = files.map(|path| read(&path)).collect();
     let known: Vec<_> = sources.split([' ', '"', '\n']).collect();
     let words = words.split(['|', '<']).next()?.split_whitespace();
     let needed = words
