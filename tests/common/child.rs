@@ -3,23 +3,20 @@
 //! Parent and child exchange lines. A child exits when its input ends, and dies with its
 //! parent.
 
+use std::cell::RefCell;
 use std::env;
-use std::io::{self, BufRead, BufReader, Write};
+use std::ffi::OsStr;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{self, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
 
-use super::PATIENCE;
+use super::program::Program;
 
 /// The environment variable with the path of the test or the part that a process runs.
 pub(super) const PART: &str = "QUOIT_TEST_PART";
 
 /// A child process that runs a part. Dropping it kills and reaps the process.
-pub(crate) struct Child {
-    process: process::Child,
-    lines: Receiver<String>,
-}
+pub(crate) struct Child(RefCell<Program>);
 
 impl Child {
     /// Starts `part`, which the list of this test's module has, with these arguments.
@@ -30,49 +27,20 @@ impl Child {
     /// The same, started by a program such as `unshare`.
     pub(crate) fn start_by(runner: &[&str], part: &str, arguments: &[&str]) -> Self {
         let this = env::current_exe().expect("this binary's path");
-        let mut command = match runner {
-            [] => Command::new(this),
-            [program, options @ ..] => {
-                let mut command = Command::new(program);
-                command.args(options).arg(this);
-                command
-            }
-        };
-        let mut process = command
-            .env(PART, sibling(part))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the child starts");
-        let output = process.stdout.take().expect("its output is piped");
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { process, lines }
+        let mut words = runner.iter().map(OsStr::new).chain([this.as_ref()]);
+        let mut command = Command::new(words.next().expect("at least this binary"));
+        let command = command.args(words).args(arguments).env(PART, sibling(part));
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Self(RefCell::new(Program::spawn(command)))
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+        self.0.borrow().pid()
     }
 
     /// The next line from the child.
     pub(crate) fn says(&self) -> String {
-        match self.lines.recv_timeout(PATIENCE) {
-            Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) => panic!("the child writes no line"),
-            Err(RecvTimeoutError::Disconnected) => panic!("the child has ended"),
-        }
-    }
-
-    /// The next line from a child that may work for a long time.
-    pub(crate) fn says_in_the_end(&self) -> String {
-        self.lines.recv().expect("the child lives")
+        self.0.borrow_mut().line()
     }
 
     /// Waits for exactly this line.
@@ -82,60 +50,33 @@ impl Child {
 
     /// Sends a line to the child.
     pub(crate) fn tell(&mut self, line: &str) {
-        let input = self.process.stdin.as_mut().expect("its input is piped");
-        writeln!(input, "{line}").expect("the child reads");
+        self.0.get_mut().feed(format!("{line}\n").as_bytes());
     }
 
-    pub(crate) fn signal(&self, signal: libc::c_int) {
-        let pid = libc::pid_t::try_from(self.pid()).expect("a pid");
-        // SAFETY: the child is not reaped yet, so the pid still belongs to it.
-        let sent = unsafe { libc::kill(pid, signal) };
-        assert_eq!(sent, 0, "the child can be signalled");
+    pub(crate) fn signal(&self, number: libc::c_int) {
+        self.0.borrow().signal(number);
     }
 
     /// `kill -9`, and waits for the exit; nothing else may have ended the child.
     pub(crate) fn kill(&mut self) {
-        self.process.kill().expect("the child can be killed");
-        let status = self.process.wait().expect("the child can be reaped");
-        let killed = status.signal() == Some(libc::SIGKILL);
-        assert!(killed, "the child had already ended: {status}");
+        self.0.get_mut().kill();
     }
 
     /// Whether the child has exited.
     pub(crate) fn has_ended(&mut self) -> bool {
-        let status = self.process.try_wait().expect("the child can be asked");
-        status.is_some()
+        let status = self.0.get_mut().child().try_wait();
+        status.expect("the child can be asked").is_some()
     }
 
-    /// Waits until the child has exited; ignores its remaining lines.
-    pub(crate) fn end(mut self) -> ExitStatus {
-        drop(self.process.stdin.take());
-        loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => panic!("the child does not end"),
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        self.process.wait().expect("the child can be reaped")
-    }
-
-    /// Waits until the child has exited with success.
+    /// Waits until the child has exited with success; ignores its remaining lines.
     pub(crate) fn succeeds(self) {
-        let status = self.end();
-        assert!(status.success(), "the child ended with {status}");
+        let ended = self.0.into_inner().end();
+        assert_eq!(ended.code, Some(0), "the child ended");
     }
 
     /// Whether the child is stopped, as after SIGSTOP.
     pub(crate) fn is_stopped(&self) -> bool {
         state(self.pid()) == 'T'
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -4,12 +4,10 @@
 //! tracer removes the deadline when the sleep begins, and reads the result of the system
 //! call at its end.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::PATIENCE;
 use super::child::is_asleep;
-use super::clock::now;
+use super::clock::{now, until};
 use super::tracer::{Stop, attach, next_stop, request, resume};
 
 /// A traced child. It is stopped, or in a sleep without a deadline.
@@ -94,15 +92,10 @@ fn peek(pid: u32, place: u64) -> u64 {
 }
 
 fn patiently<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(
-            start.elapsed() < PATIENCE,
-            "the child does not reach this point"
-        );
-        sleep(Duration::from_micros(100));
-    }
+    let mut found = None;
+    until("the child reaches this point", || {
+        found = look();
+        found.is_some()
+    });
+    found.expect("it is found")
 }

@@ -17,44 +17,30 @@ pub(crate) fn forbid_in_all_threads(number: libc::c_long) {
     refuse(number, libc::ENOSYS, None, libc::SECCOMP_FILTER_FLAG_TSYNC);
 }
 
+/// All arguments are in the range of the commands if there is none.
 fn refuse(number: libc::c_long, answer: i32, commands: Option<[u32; 2]>, flags: libc::c_ulong) {
-    let statement = |code: u32, k: u32| libc::sock_filter {
+    let [first, last] = commands.unwrap_or([0, u32::MAX]);
+    let statement = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter {
         code: code as u16,
-        jt: 0,
-        jf: 0,
+        jt,
+        jf,
         k,
     };
-    let load = |offset| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset);
-    // Jumps to the last statement, `to_allow` after the next one, unless the condition holds.
-    let unless = |comparison: u32, k: u32, to_allow: u8| libc::sock_filter {
-        code: (libc::BPF_JMP | comparison | libc::BPF_K) as u16,
-        jt: 0,
-        jf: to_allow,
-        k,
-    };
-    let refuse = statement(
-        libc::BPF_RET | libc::BPF_K,
-        libc::SECCOMP_RET_ERRNO | answer as u32,
-    );
-    let allow = statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW);
+    let load = |offset| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset, 0, 0);
+    // Skips `yes` statements if the condition holds, and `no` otherwise.
+    let jump =
+        |comparison, k, yes, no| statement(libc::BPF_JMP | comparison | libc::BPF_K, k, yes, no);
+    let end = |action| statement(libc::BPF_RET | libc::BPF_K, action, 0, 0);
     let number = u32::try_from(number).expect("a system call");
-    let mut filter = match commands {
-        None => vec![load(0), unless(libc::BPF_JEQ, number, 1), refuse, allow],
-        Some([first, last]) => {
-            // Past the last one: skips `refuse`.
-            let mut beyond = unless(libc::BPF_JGT, last, 0);
-            beyond.jt = 1;
-            vec![
-                load(0),
-                unless(libc::BPF_JEQ, number, 4),
-                load(24), // the lower half of the second argument
-                unless(libc::BPF_JGE, first, 2),
-                beyond,
-                refuse,
-                allow,
-            ]
-        }
-    };
+    let mut filter = [
+        load(0),
+        jump(libc::BPF_JEQ, number, 0, 4),
+        load(24), // the lower half of the second argument
+        jump(libc::BPF_JGE, first, 0, 2),
+        jump(libc::BPF_JGT, last, 1, 0),
+        end(libc::SECCOMP_RET_ERRNO | answer as u32),
+        end(libc::SECCOMP_RET_ALLOW),
+    ];
     let program = libc::sock_fprog {
         len: filter.len() as u16,
         filter: filter.as_mut_ptr(),

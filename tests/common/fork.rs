@@ -1,5 +1,6 @@
 //! Real forks: a copy of this process, in the middle of a test.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::PATIENCE;
@@ -21,8 +22,12 @@ pub(crate) fn fork() -> Option<libc::pid_t> {
 
 /// Ends a child, without exit handlers.
 pub(crate) fn done() -> ! {
+    exit(0)
+}
+
+fn exit(code: libc::c_int) -> ! {
     // SAFETY: the call does not return.
-    unsafe { libc::_exit(0) }
+    unsafe { libc::_exit(code) }
 }
 
 /// The status of a child, from `waitpid`.
@@ -39,7 +44,10 @@ pub(crate) fn forked(work: impl FnOnce()) -> libc::pid_t {
     fork().unwrap_or_else(|| {
         // SAFETY: the call changes only this process's own death signal.
         unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-        work();
+        // A caller that catches panics would continue in the child.
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            exit(101);
+        }
         done()
     })
 }

@@ -36,6 +36,7 @@ pub(crate) mod suite;
 pub(crate) mod terminal;
 pub(crate) mod threads;
 pub(crate) mod tracer;
+pub(crate) mod worker;
 
 use std::time::Duration;
 

@@ -5,10 +5,12 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use quoit::{
-    Consumer, Deadline, Interest, PeerError, PopError, Producer, PushError, Ring, RingOptions, Role,
+    Consumer, Deadline, Error, Interest, PeerError, PopError, Producer, PushError, Ring,
+    RingOptions, Role,
 };
 
 use super::child::{Child, hear, hold, say};
+use super::ends;
 use super::names::RingName;
 
 pub(crate) const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
@@ -19,11 +21,35 @@ pub(crate) enum End {
     Consumer(Consumer<u64>),
 }
 
+impl std::ops::Deref for End {
+    type Target = dyn ends::End;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Producer(end) => end,
+            Self::Consumer(end) => end,
+        }
+    }
+}
+
+impl std::ops::DerefMut for End {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Producer(end) => end,
+            Self::Consumer(end) => end,
+        }
+    }
+}
+
 impl End {
     pub(crate) fn of(ring: &Ring<u64>, role: Role) -> Self {
+        Self::take(ring, role).expect("the role is free")
+    }
+
+    pub(crate) fn take(ring: &Ring<u64>, role: Role) -> Result<Self, Error> {
         match role {
-            Role::Producer => Self::Producer(ring.producer().expect("the role is free")),
-            Role::Consumer => Self::Consumer(ring.consumer().expect("the role is free")),
+            Role::Producer => ring.producer().map(Self::Producer),
+            Role::Consumer => ring.consumer().map(Self::Consumer),
         }
     }
 
@@ -31,18 +57,8 @@ impl End {
     pub(crate) fn moves(&mut self, timeout: impl Into<Deadline>) -> Result<(), PopError> {
         let position = self.position();
         match self {
-            Self::Producer(end) => end.push_timeout(position, timeout).map_err(|error| {
-                assert_eq!(error.into_inner(), position);
-                match error {
-                    PushError::TimedOut(_) => PopError::TimedOut,
-                    PushError::Abandoned(_) => PopError::Abandoned,
-                    other => panic!("{other}"),
-                }
-            }),
-            Self::Consumer(end) => {
-                let popped = end.pop_timeout(timeout);
-                popped.map(|found| assert_eq!(found, position))
-            }
+            Self::Producer(end) => pushed(position, end.push_timeout(position, timeout)),
+            Self::Consumer(end) => popped(position, end.pop_timeout(timeout)),
         }
     }
 
@@ -60,6 +76,13 @@ impl End {
         }
     }
 
+    pub(crate) fn is_superseded(&self) -> bool {
+        match self {
+            Self::Producer(end) => end.is_superseded(),
+            Self::Consumer(end) => end.is_superseded(),
+        }
+    }
+
     pub(crate) fn wait_for_peer(&mut self) -> Result<(), PeerError> {
         match self {
             Self::Producer(end) => end.wait_for_peer(),
@@ -73,6 +96,25 @@ impl End {
             Self::Consumer(end) => end.interest(),
         }
     }
+}
+
+/// The result of a push of the record at this position, as that of a pop.
+pub(crate) fn pushed(position: u64, result: Result<(), PushError<u64>>) -> Result<(), PopError> {
+    result.map_err(|error| {
+        assert_eq!(error.into_inner(), position);
+        match error {
+            PushError::Full(_) => PopError::Empty,
+            PushError::TimedOut(_) => PopError::TimedOut,
+            PushError::Abandoned(_) => PopError::Abandoned,
+            PushError::Superseded(_) => PopError::Superseded,
+            other => panic!("{other}"),
+        }
+    })
+}
+
+/// The result of a pop there.
+pub(crate) fn popped(position: u64, result: Result<u64, PopError>) -> Result<(), PopError> {
+    result.map(|found| assert_eq!(found, position))
 }
 
 /// The role with this text.

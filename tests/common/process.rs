@@ -5,16 +5,6 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
-use super::child::Child;
-use super::names::shared_memory_directory;
-
-/// Runs a child's part in a private directory.
-pub(crate) fn plays_in_a_directory(part: &str) {
-    let directory = shared_memory_directory();
-    let path = directory.path().to_str().expect("a path in UTF-8");
-    Child::start(part, &[path]).succeeds();
-}
-
 /// Sets a limit of this process, which may raise it again; returns the old one.
 pub(crate) fn set_limit(resource: Resource, most: u64) -> u64 {
     let Rlimit { current, maximum } = getrlimit(resource);

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::mem::replace;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -107,7 +107,8 @@ impl Program {
         let ended = self.child().try_wait().expect("a child");
         assert_eq!(ended, None, "it has ended by itself");
         self.signal(libc::SIGKILL);
-        self.child().wait().expect("a child");
+        let status = self.child().wait().expect("a child");
+        assert_eq!(status.signal(), Some(libc::SIGKILL), "{status}");
     }
 
     /// Closes its input, and waits until it has ended by itself.

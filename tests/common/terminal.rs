@@ -205,7 +205,7 @@ fn modes(terminal: &impl AsFd) -> Modes {
 }
 
 /// Both sides of a new terminal.
-fn pair(ws_row: u16, ws_col: u16) -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn pair(ws_row: u16, ws_col: u16) -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = openpt(flags)?;
     grantpt(&master)?;

@@ -79,3 +79,9 @@ pub(crate) fn begun(words: &str, names: usize, processes: usize) -> Program {
     });
     example
 }
+
+/// Whether a process has mapped such memory.
+pub(crate) fn maps(process: u32, what: &str) -> bool {
+    let maps = fs::read_to_string(format!("/proc/{process}/maps"));
+    maps.is_ok_and(|maps| !maps.is_empty() && maps.contains(what))
+}

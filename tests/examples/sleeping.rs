@@ -24,29 +24,6 @@ fn reading(words: &str, rings: &[&str]) -> Program {
 }
 
 #[test]
-fn an_interrupt_ends_the_event_loop_and_all_its_peers() {
-    for signal in [libc::SIGINT, libc::SIGTERM] {
-        let example = reading("event_loop --ticks", &["ticks", "orders"]);
-        let process = example.pid();
-        let peers = children(process);
-        assert_eq!(peers.len(), 2);
-        example.signal(signal);
-        let ended = example.end();
-        let words: Vec<_> = ended.said().split_whitespace().collect();
-        let count = |place: usize| words[place].parse::<u64>().expect("a number");
-        let [ticks, orders, lines] = [2, 4, 6].map(count);
-        let said = format!("one loop: {ticks} ticks, {orders} orders, {lines} lines echoed\n");
-        ended.is(128 + signal, &said, "");
-        assert!(ticks > 0 && orders > 0, "{said}");
-        assert!(names_of("event_loop", process).is_empty());
-        for peer in peers {
-            let path = format!("/proc/{peer}");
-            assert!(!Path::new(&path).exists(), "a peer is left");
-        }
-    }
-}
-
-#[test]
 fn a_feed_that_another_process_kills_restarts_too() {
     let mut example = reading("three_feeds --ticks", &["north", "south", "west"]);
     let process = example.pid();

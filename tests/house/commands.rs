@@ -10,7 +10,7 @@ use std::process::Command;
 use pulldown_cmark::Event;
 
 use super::host;
-use super::pages::{Page, names_in, pages, read};
+use super::pages::{Page, pages, read};
 use super::sources::expect_none;
 use super::words::paths;
 
@@ -23,7 +23,7 @@ const GATE: &str = ".ci/run";
 /// Commands that are run in another form, by the test or the script that does it: a file, and for each
 /// command a text of that file. Of the tool, the bridge and the examples [`missing_by_rule`] knows the
 /// tests.
-const RUN_BY: [(&str, &[&str]); 7] = [
+const RUN_BY: [(&str, &[&str]); 6] = [
     // The gate itself, and parts of what it runs: each bench by itself is a part of all.
     (
         GATE,
@@ -77,15 +77,12 @@ const RUN_BY: [(&str, &[&str]); 7] = [
     ),
     // Other languages.
     (
-        "tests/foreign/c.rs",
+        "tests/foreign/consumers.rs",
         &[
             "cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && \
              target/consume quoit-frames => /examples/c/consume.c",
+            "python3 examples/python/quoit.py consume quoit-frames => {PYTHON}/quoit.py",
         ],
-    ),
-    (
-        "tests/foreign/python.rs",
-        &["python3 examples/python/quoit.py consume quoit-frames => /examples/python/quoit.py"],
     ),
     (
         "bindings/c/tests/bindings/install.rs",
@@ -213,10 +210,8 @@ fn missing_by_rule(command: &str) -> Option<Vec<&str>> {
         Some((words, folder))
     });
     let (words, folder) = tested?;
-    let names = names_in(folder).into_iter();
-    let sources = names.filter(|name| name.ends_with(".rs"));
-    let sources = sources.map(|name| read(&format!("{folder}/{name}")));
-    let sources: String = sources.collect();
+    let files = paths().into_iter().filter(|path| path.starts_with(folder));
+    let sources: String = files.map(|path| read(&path)).collect();
     let known: Vec<_> = sources.split([' ', '"', '\n']).collect();
     let words = words.split(['|', '<']).next()?.split_whitespace();
     let needed = words

@@ -38,13 +38,7 @@ fn is_of_an_endpoint(function: &Function) -> bool {
 type Rule = (&'static str, usize, Test, Test);
 type Test = fn(&Function) -> bool;
 
-const RULES: [Rule; 8] = [
-    (
-        "an Errors section",
-        50,
-        |function| function.returns("Result"),
-        |function| !function.section("Errors").is_empty(),
-    ),
+const RULES: [Rule; 7] = [
     (
         "a complete Real-time section",
         100,
@@ -218,17 +212,6 @@ fn the_list_of_drops_is_complete() {
             .map(Ident::to_string)
     });
     assert_eq!(drops, DROPS);
-}
-
-/// If two methods of a type had one name, only such a link would point to the second.
-#[test]
-fn no_link_counts_the_methods_of_a_name() {
-    for Source { path, text, .. } in library() {
-        let links = text.split("(#method.").skip(1);
-        let mut names = links.filter_map(|link| link.split(')').next());
-        let counted = names.find(|name| name.contains('-'));
-        assert_eq!(counted, None, "src/{path} has a link with a number");
-    }
 }
 
 #[test]

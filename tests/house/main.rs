@@ -1,9 +1,8 @@
-//! Architecture lints: rules for the sources, the dependencies, the targets and the texts
+//! Architecture lints: rules for the sources, the targets and the texts
 //! that the compiler does not check.
 
 mod atomics;
 mod commands;
-mod dependencies;
 mod documents;
 mod functions;
 mod host;
@@ -13,5 +12,6 @@ mod pages;
 mod references;
 mod signatures;
 mod sources;
+mod targets;
 mod text;
 mod words;

@@ -7,6 +7,7 @@ use std::path::Path;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::sources::expect_none;
+use super::words::paths;
 
 /// A text that is rendered: its file below the root, and the line in which it begins.
 pub(crate) struct Page {
@@ -72,45 +73,16 @@ impl Page {
     }
 }
 
-/// Single pages, and folders with pages.
-const PLACES: &str = "CHANGELOG.md CONTRIBUTING.md README.md RELEASING.md SECURITY.md \
-    examples/README.md src src/docs";
-
-/// Folders of packages, each with a README.
-const PACKAGES: [&str; 2] = ["bindings", "bridges"];
-
 /// A file of the repository.
 pub(crate) fn read(path: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The names in a folder.
-pub(crate) fn names_in(folder: &str) -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let entries = fs::read_dir(folder).expect("the directory can be read");
-    let names = entries.map(|entry| entry.expect("an entry").file_name().into_string());
-    let mut names: Vec<_> = names.map(|name| name.expect("a name in UTF-8")).collect();
-    names.sort();
-    names
-}
-
 /// Every page that a user reads.
 pub(crate) fn pages() -> Vec<Page> {
-    let mut paths = Vec::new();
-    for place in PLACES.split(' ') {
-        if place.ends_with(".md") {
-            paths.push(place.to_owned());
-        } else {
-            let names = names_in(place).into_iter();
-            let pages = names.filter(|name| name.ends_with(".md"));
-            paths.extend(pages.map(|name| format!("{place}/{name}")));
-        }
-    }
-    for folder in PACKAGES {
-        let packages = names_in(folder).into_iter();
-        paths.extend(packages.map(|name| format!("{folder}/{name}/README.md")));
-    }
+    let mut paths = paths();
+    paths.retain(|path| path.ends_with(".md"));
     let pages = paths.iter().map(|path| Page::new(path, &read(path)));
     let pages: Vec<_> = pages.collect();
     assert!(pages.len() > 25, "the pages were not found");
@@ -148,32 +120,4 @@ fn every_page_begins_with_its_only_title() {
         let found = !faults_of_form(&Page::new("a.md", text)).is_empty();
         assert_eq!(found, fault, "{text}");
     }
-}
-
-/// systemd has comments in lines of their own, and takes one behind a value for a part of it.
-fn faults_of_unit(page: &Page) -> Vec<String> {
-    let mut faults = Vec::new();
-    for block in page.blocks() {
-        let lines = block.text.lines().enumerate();
-        for (index, line) in lines.skip_while(|(_, line)| *line != "[Service]") {
-            let is_setting = line.split_once('=').is_some_and(|(key, value)| {
-                key.chars().all(char::is_alphanumeric) && !value.contains(['#', ';'])
-            });
-            if !is_setting && !line.starts_with(['#', '[']) {
-                faults.push(format!("{}:{}: {line}", page.path, block.line + index));
-            }
-        }
-    }
-    faults
-}
-
-#[test]
-fn no_unit_has_a_comment_behind_a_value() {
-    let faults: Vec<_> = pages().iter().flat_map(faults_of_unit).collect();
-    expect_none(&faults);
-    let unit = "```text\n[Service]\n# Twice:\nRestart=always\nCPUAffinity=2 # one core\n```\n";
-    let found = faults_of_unit(&Page::new("a.md", unit));
-    assert_eq!(found, ["a.md:5: CPUAffinity=2 # one core"]);
-    let has_a_unit = |page: &Page| page.text.contains("\n[Service]\n");
-    assert!(pages().iter().any(has_a_unit), "there is no unit");
 }

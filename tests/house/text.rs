@@ -1,11 +1,10 @@
 //! Rules for the text of the sources.
 
-use std::mem::replace;
+use regex::Regex;
 
-use syn::visit::{self, Visit};
-use syn::{Arm, ExprUnsafe, Stmt};
-
-use super::sources::{Source, expect_none, library, sources};
+use super::pages::read;
+use super::sources::{Source, expect_none, sources};
+use super::words::paths;
 
 /// Names that only these files may use.
 const ONLY_IN: [(&str, &str); 2] = [
@@ -85,104 +84,122 @@ fn no_file_has_more_than_400_lines_of_code() {
     }
 }
 
-/// Unsafe blocks that share a statement or the arm of a match, and so its SAFETY comment, with one before them. That each
-/// has a comment is a lint of clippy, `undocumented_unsafe_blocks`.
-#[derive(Default)]
-struct Shared {
-    in_this_statement: usize,
-    blocks: usize,
-    lines: Vec<usize>,
-}
-
-impl<'ast> Visit<'ast> for Shared {
-    fn visit_stmt(&mut self, statement: &'ast Stmt) {
-        let outer = replace(&mut self.in_this_statement, 0);
-        visit::visit_stmt(self, statement);
-        self.in_this_statement = outer;
-    }
-
-    fn visit_arm(&mut self, arm: &'ast Arm) {
-        let outer = replace(&mut self.in_this_statement, 0);
-        visit::visit_arm(self, arm);
-        self.in_this_statement = outer;
-    }
-
-    fn visit_expr_unsafe(&mut self, block: &'ast ExprUnsafe) {
-        self.in_this_statement += 1;
-        self.blocks += 1;
-        if self.in_this_statement > 1 {
-            self.lines.push(block.unsafe_token.span.start().line);
+/// The lines of unsafe blocks that have no SAFETY comment of their own: none between them and the block
+/// before. That each has one is a lint of clippy, `undocumented_unsafe_blocks`, which lets the blocks of
+/// a statement share it.
+fn shared_comments(source: &Source) -> (Vec<usize>, usize) {
+    let (mut shared, mut count, mut last) = (Vec::new(), 0, 0);
+    let comments: Vec<_> = (1..)
+        .zip(source.text.lines())
+        .filter(|(_, line)| line.contains("// SAFETY:"))
+        .collect();
+    for pair in source.tokens.windows(2) {
+        if pair[0].0 == "unsafe" && pair[1].0 == "{" {
+            let line = pair[0].1;
+            let has_its_own = comments
+                .iter()
+                .any(|(place, _)| (last + 1..line).contains(place));
+            shared.extend((!has_its_own).then_some(line));
+            (count, last) = (count + 1, line);
         }
-        visit::visit_expr_unsafe(self, block);
     }
-}
-
-fn shared_comments(source: &Source) -> Shared {
-    let mut shared = Shared::default();
-    shared.visit_file(&source.file);
-    shared
+    (shared, count)
 }
 
 #[test]
 fn every_unsafe_has_its_own_safety_comment() {
     let (mut faults, mut count) = (Vec::new(), 0);
     for source in sources() {
-        let shared = shared_comments(&source);
-        faults.extend(shared.lines.iter().map(|&line| source.place(line)));
-        count += shared.blocks;
+        let (shared, blocks) = shared_comments(&source);
+        faults.extend(shared.iter().map(|&line| source.place(line)));
+        count += blocks;
     }
     expect_none(&faults);
     assert!(count > 20, "the unsafe blocks were not found");
     let lints = include_str!("../../Cargo.toml");
     assert!(lints.contains("\nundocumented_unsafe_blocks = \"deny\"\n"));
+    let comment = "\n// SAFETY: checked.\n";
     for (code, faults) in [
-        ("fn f() { let a = unsafe { f() }; unsafe { g() } }", 0),
-        ("fn f() { let a = unsafe { f() } + unsafe { g() }; }", 1),
-        ("fn f() { g(|| { unsafe { f() }; unsafe { g() } }) }", 0),
+        ("fn f() {# let a = unsafe { f() };# unsafe { g() } }", 0),
+        ("fn f() {# let a = unsafe { f() } + unsafe { g() }; }", 1),
         (
-            "fn f() { let a = S { a: unsafe { f() }, b: unsafe { g() } }; }",
+            "fn f() {# let a = S { a: unsafe { f() },\n b: unsafe { g() } }; }",
             1,
         ),
+        ("unsafe fn f() { unsafe impl S for T {} }", 0),
     ] {
-        let found = shared_comments(&Source::parse("a.rs", code)).lines;
-        assert_eq!(found.len(), faults, "{code}");
+        let source = Source::parse("a.rs", &code.replace('#', comment));
+        assert_eq!(shared_comments(&source).0.len(), faults, "{code}");
     }
 }
 
-/// SAFETY comments that rely on the behaviour of another process.
-fn trusting_comments(source: &Source) -> Vec<String> {
-    let lines: Vec<_> = source.text.lines().map(str::trim).collect();
-    let begins = |index: &usize| {
-        let comment = lines[*index].strip_prefix("// ");
-        comment.is_some_and(|comment| comment.starts_with("SAFETY:"))
-    };
-    let trusts = |index: &usize| {
-        let comment = lines[*index..]
-            .iter()
-            .map_while(|line| line.strip_prefix("//"));
-        let words: Vec<_> = comment.flat_map(str::split_whitespace).collect();
-        let text = words.join(" ").to_lowercase().replace('-', " ");
-        text.contains("well behaved") || text.contains("breaks the rules")
-    };
-    let places = (0..lines.len()).filter(begins).filter(trusts);
-    places.map(|index| source.place(index + 1)).collect()
-}
+/// A text that no file has whose path begins and ends like this: its pattern, a sample that has it,
+/// and one that has not.
+type Forbidden = (
+    &'static str,
+    &'static str,
+    [&'static str; 2],
+    &'static [&'static str],
+    &'static str,
+);
+
+const FORBIDDEN: &[Forbidden] = &[
+    (
+        "a SAFETY comment that trusts the peer",
+        r"// SAFETY:.*(\n *//.*)*([Ww]ell[- ]behaved|breaks(\n *//)? the(\n *//)? rules)",
+        ["src/", ".rs"],
+        &[
+            "// SAFETY: the peer is well-behaved.\n",
+            "// SAFETY: no peer breaks\n// the rules.\n",
+        ],
+        "// SAFETY: checked.\n\n// It breaks the rules.\n",
+    ),
+    (
+        "the feature loom: the library does not change with it",
+        r#"feature = "loom"|cfg\(loom"#,
+        ["src/", ".rs"],
+        &["#[cfg(feature = \"loom\")]", "#[cfg(loom)]"],
+        "as loom-tests/ does",
+    ),
+    (
+        "a link that counts the methods of a name: it changes with another method",
+        r"\(#method\.\w+-\d",
+        ["src/", ".rs"],
+        &["[`push`](#method.push-1)"],
+        "[`push`](#method.push)",
+    ),
+    (
+        "a call that panics if no process reads its output",
+        r"print(ln)?!\(",
+        ["examples/", ".rs"],
+        &["println!(\"text\")", "eprint!(\"text\")"],
+        "writeln!(output, \"text\")",
+    ),
+    (
+        "a comment after a value: systemd takes it for a part of the value",
+        r"\n[A-Z][A-Za-z]+=[^\n#;]*[#;]",
+        ["", ".md"],
+        &["\nCPUAffinity=2 # one core\n"],
+        "\n# Twice:\nRestart=always\n\n# Another title\n",
+    ),
+];
 
 #[test]
-fn no_safety_comment_trusts_the_peer() {
-    let found: Vec<_> = library().iter().flat_map(trusting_comments).collect();
-    expect_none(&found);
-    let found = |text| trusting_comments(&Source::parse("a.rs", text)).len();
-    assert_eq!(found("// SAFETY: the peer is well-behaved.\n"), 1);
-    assert_eq!(found("// SAFETY: no peer breaks\n// the rules.\n"), 1);
-    assert_eq!(found("// SAFETY: checked.\n\n// It breaks the rules.\n"), 0);
-}
-
-#[test]
-fn the_library_does_not_use_the_feature_loom() {
-    for Source { path, text, .. } in sources() {
-        for word in ["feature = \"loom\"", "cfg(loom"] {
-            assert!(!text.contains(word), "src/{path} has {word}");
+fn no_file_has_a_forbidden_text() {
+    let (paths, mut faults) = (paths(), Vec::new());
+    for (what, pattern, [begin, end], samples, other) in FORBIDDEN {
+        let pattern = Regex::new(pattern).expect("a pattern");
+        assert!(samples.iter().all(|text| pattern.is_match(text)), "{what}");
+        assert!(!pattern.is_match(other), "{what}");
+        let is_its = |path: &&String| path.starts_with(begin) && path.ends_with(end);
+        assert!(paths.iter().any(|path| is_its(&path)), "{what}");
+        for path in paths.iter().filter(is_its) {
+            let text = read(path);
+            let places = pattern
+                .find_iter(&text)
+                .map(|hit| text[..hit.start()].matches('\n').count());
+            faults.extend(places.map(|line| format!("{path}:{}: {what}", line + 1)));
         }
     }
+    expect_none(&faults);
 }

@@ -1,107 +1,17 @@
-//! Rings in files: they outlive both processes and continue at their positions, and a flush
-//! writes them to the disk.
+//! A flush writes a ring in a file to the disk.
 
 use std::fs;
 use std::path::Path;
 
-use crate::common::child::{Child, say};
-use crate::common::forbid::forbid;
-use crate::common::fork::in_a_child;
 use crate::common::mappings::mapped;
-use crate::common::names::{RingName, file_directory, shared_memory_directory};
-use crate::common::refused::refused;
+use crate::common::names::file_directory;
 use crate::common::rings::{ends, heap};
-use crate::common::sample::{bytes, mix};
-use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
-use quoit::{Consumer, Error, FrameConsumer, FrameProducer, PopError, Producer, Ring, RingOptions};
+use quoit::{Ring, RingOptions};
 
 crate::common::suite::tests! {
-    what_a_killed_writer_has_published_is_drained_later,
-    positions_continue_over_many_runs,
     a_flush_leaves_nothing_to_write,
-    a_flush_without_a_disk_is_a_success,
-    a_flush_that_fails_is_an_error,
-    the_name_is_flushed_once;
-    parts: endless_writer
-}
-
-/// The ring's tail and head, from its file.
-fn positions(path: &Path) -> (u64, u64) {
-    let segment = SegmentFile::open(path);
-    (segment.read(TAIL), segment.read(HEAD))
-}
-
-/// The frame that begins at this position.
-fn frame(position: u64) -> Vec<u8> {
-    bytes(position, mix(position) as usize % 100)
-}
-
-fn what_a_killed_writer_has_published_is_drained_later() {
-    let directory = file_directory();
-    let path = directory.path().join("journal");
-    let mut child = Child::start("endless_writer", &[&path.to_string_lossy()]);
-    child.expect("some");
-    child.kill();
-    let (tail, head) = positions(&path);
-    assert!(tail > 0 && head == 0, "tail {tail}, head {head}");
-
-    let mut consumer = FrameConsumer::open(&path).expect("the ring is there");
-    let mut count = 0;
-    loop {
-        let position = consumer.position();
-        match consumer.peek() {
-            Ok(found) => {
-                assert_eq!(found.to_vec(), frame(position));
-                found.release();
-                count += 1;
-            }
-            Err(PopError::Abandoned) => break,
-            Err(error) => panic!("{error}"),
-        }
-    }
-    assert!(count >= 1000, "{count} frames");
-    assert_eq!(positions(&path), (tail, tail));
-}
-
-/// Writes until it is killed; reports the first messages.
-fn endless_writer(arguments: &[String]) {
-    let mut producer = FrameProducer::create(&arguments[0], 1 << 22).expect("a ring");
-    for number in 0.. {
-        let position = producer.position();
-        producer.push(&frame(position)).expect("there is room");
-        if number == 1000 {
-            say("some");
-        }
-    }
-}
-
-/// Each run is a process, which exits without closing.
-fn positions_continue_over_many_runs() {
-    let directory = file_directory();
-    let path = directory.path().join("ring");
-    let (mut tail, mut head) = (0, 0);
-    // More than one lap of the ring's 64 slots.
-    for (pushed, popped) in [(40, 10), (30, 60), (1, 0), (50, 40), (13, 20)] {
-        in_a_child(|| {
-            let mut producer = Producer::<u64>::open_or_create(&path, 64).expect("a ring");
-            for position in tail..tail + pushed {
-                assert_eq!(producer.position(), position);
-                producer.try_push(mix(position)).expect("there is room");
-            }
-            std::mem::forget(producer);
-        });
-        tail += pushed;
-        in_a_child(|| {
-            let mut consumer = Consumer::<u64>::open(&path).expect("a ring");
-            for position in head..head + popped {
-                assert_eq!(consumer.position(), position);
-                assert_eq!(consumer.try_pop(), Ok(mix(position)));
-            }
-            std::mem::forget(consumer);
-        });
-        head += popped;
-        assert_eq!(positions(&path), (tail, head));
-    }
+    a_flush_of_a_ring_on_the_heap_is_a_success,
+    the_name_is_flushed_once,
 }
 
 /// Dirty kilobytes of this process's mappings.
@@ -149,42 +59,10 @@ fn a_flush_leaves_nothing_to_write() {
     }
 }
 
-fn a_flush_without_a_disk_is_a_success() {
-    let name = RingName::new("flush");
-    let directory = shared_memory_directory();
-    let mut pairs = vec![heap::<u64>(64)];
-    for path in [name.as_ref(), &directory.path().join("ring")] {
-        let ring = RingOptions::new(64).create::<u64>(path).expect("a ring");
-        ring.sync_all().expect("nothing to do");
-        pairs.push(ends(&ring));
-    }
-    for (producer, consumer) in &mut pairs {
-        producer.try_push(7).expect("there is room");
-        producer.sync_all().expect("nothing to do");
-        consumer.sync_all().expect("nothing to do");
-        assert_eq!(consumer.try_pop(), Ok(7));
-    }
-}
-
-/// The three ways to flush a ring, without this system call.
-fn a_flush_that_fails_is_an_error() {
-    for (call, doing) in [
-        (libc::SYS_msync, "flush"),
-        (libc::SYS_fsync, "flush the directory of"),
-    ] {
-        let directory = file_directory();
-        let path = directory.path().join("ring");
-        in_a_child(|| {
-            forbid(call);
-            let ring = RingOptions::new(64).create::<u64>(&path).expect("a ring");
-            let (producer, consumer) = ends(&ring);
-            for flushed in [ring.sync_all(), producer.sync_all(), consumer.sync_all()] {
-                refused!(flushed is Err(Error::Io { doing: found, name, source }));
-                assert_eq!((found, Path::new(&name)), (doing, &*path));
-                assert_eq!(source.raw_os_error(), Some(libc::ENOSYS));
-            }
-        });
-    }
+fn a_flush_of_a_ring_on_the_heap_is_a_success() {
+    let (producer, consumer) = heap::<u64>(64);
+    producer.sync_all().expect("nothing to do");
+    consumer.sync_all().expect("nothing to do");
 }
 
 /// Flushing it each time would double the time of a flush.

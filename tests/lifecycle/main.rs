@@ -4,23 +4,23 @@
 mod common;
 mod creating;
 mod files;
-mod living;
+mod marks;
+mod model;
 mod names;
+mod places;
 mod racing;
-mod replacing;
 mod roles;
-mod stale;
+mod room;
+mod walk;
 
 common::suite::suite! {
     creating,
     files,
-    living::foreign,
-    living::marks,
-    living::places,
-    living::room,
+    marks,
     names,
+    places,
     racing,
-    replacing,
     roles,
-    stale,
+    room,
+    walk,
 }

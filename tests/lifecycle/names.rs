@@ -12,12 +12,8 @@ use quoit::{Consumer, Error, Producer, Ring, RingOptions};
 
 crate::common::suite::tests! {
     a_plain_name_is_a_file_in_shared_memory,
-    plain_names_may_hold_any_characters,
-    a_name_may_begin_with_a_dash_or_a_dot,
-    a_name_has_at_most_255_bytes,
+    a_name_is_any_file_name_or_path,
     names_that_are_no_file_names_are_refused,
-    a_name_with_a_slash_is_a_path,
-    a_path_may_be_relative,
     a_missing_directory_is_not_created,
 }
 
@@ -58,35 +54,29 @@ fn a_plain_name_is_a_file_in_shared_memory() {
     assert!(!name.file().exists());
 }
 
-fn plain_names_may_hold_any_characters() {
-    for strange in [
-        "two words",
-        "größe-日本",
-        "line\nbreak",
-        "tab\there",
-        "back\\slash",
-        "%s$(x)",
+/// Of at most 255 bytes.
+fn a_name_is_any_file_name_or_path() {
+    let test = RingName::new("name-");
+    let longest = "x".repeat(255 - test.as_str().len());
+    let strange = "größe two\nlines\ttab back\\slash %s$(x)";
+    for name in [
+        OsStr::new(strange),
+        OsStr::from_bytes(b"\xff\xfe"),
+        longest.as_ref(),
     ] {
-        works(RingName::new(strange).as_ref());
+        works(test.and(name).as_ref());
     }
-    let no_utf_8 = OsStr::from_bytes(b"\xff\xfe");
-    works(RingName::new("no-utf-8-").and(no_utf_8).as_ref());
-}
+    is_refused(test.and(longest + "x").as_ref());
 
-fn a_name_may_begin_with_a_dash_or_a_dot() {
     let directory = file_directory();
-    works(&directory.path().join("-rf"));
-    works(&directory.path().join(".hidden"));
-    works(&directory.path().join("..."));
-}
-
-fn a_name_has_at_most_255_bytes() {
-    let name = RingName::new("long-");
-    let to_the_limit = "x".repeat(255 - name.as_str().len());
-    works(name.and(&to_the_limit).as_ref());
-    is_refused(name.and(to_the_limit + "x").as_ref());
-    let directory = file_directory();
-    works(&directory.path().join("x".repeat(255)));
+    let here = env::current_dir().expect("a current directory");
+    let to_root: PathBuf = here.ancestors().skip(1).map(|_| "..").collect();
+    let absolute = directory.path().strip_prefix("/").expect("absolute");
+    for parent in [directory.path(), &to_root.join(absolute)] {
+        for name in ["ticks", "-rf", ".hidden", "...", &"x".repeat(255)] {
+            works(&parent.join(name));
+        }
+    }
     is_refused(&directory.path().join("x".repeat(256)));
 }
 
@@ -100,28 +90,6 @@ fn names_that_are_no_file_names_are_refused() {
         is_refused(Path::new(&path));
     }
     assert_eq!(files_in(directory.path()), [""; 0]);
-}
-
-fn a_name_with_a_slash_is_a_path() {
-    let directory = file_directory();
-    let path = directory.path().join("ticks");
-    let ring = RingOptions::new(4).create::<u64>(&path).expect("a ring");
-    assert_eq!(files_in(directory.path()), ["ticks"]);
-    ring.unlink().expect("no process holds the ring");
-    works(&path);
-}
-
-fn a_path_may_be_relative() {
-    let directory = file_directory();
-    let here = env::current_dir().expect("a current directory");
-    let up: PathBuf = here.ancestors().skip(1).map(|_| "..").collect();
-    let to_root = up.join(
-        directory
-            .path()
-            .strip_prefix("/")
-            .expect("an absolute path"),
-    );
-    works(&to_root.join("ticks"));
 }
 
 fn a_missing_directory_is_not_created() {

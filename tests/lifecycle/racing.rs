@@ -1,136 +1,134 @@
-//! Many threads of many processes at the same time: `open_or_create` returns the same ring to
-//! all of them, and one gets the role. Exactly one of many `create` calls succeeds.
+//! Many threads of many processes at the same time get one ring, and one of them gets its role.
+//! Endpoints that close at once remove the name.
 
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
-use crate::common::child::{Child, hear, say};
+use crate::common::fork::succeeds;
 use crate::common::names::RingName;
-use quoit::{Error, Producer, Ring, RingOptions};
+use crate::common::rings::{ends, named, producer};
+use crate::common::worker::{Worker, hear, tell};
+use quoit::{Error, PopError, Producer, Ring, RingOptions, StalePolicy};
 
 crate::common::suite::tests! {
-    processes_that_open_or_create_get_one_ring,
-    of_many_processes_that_create_exactly_one_wins;
-    parts: opener, creator
+    threads_that_open_or_create_get_one_ring,
+    exactly_one_creates,
+    threads_that_replace_a_stale_ring_get_one_ring,
+    two_endpoints_that_close_at_once_remove_the_name,
+    an_endpoint_can_remove_the_name_when_its_peer_has_closed,
 }
 
 const ROUNDS: usize = 50;
 const PROCESSES: usize = 4;
 const THREADS: usize = 4;
 
-/// Runs each task on a thread; returns their results.
-fn on_threads<R: Send>(tasks: impl Iterator<Item = impl FnOnce() -> R + Send>) -> Vec<R> {
-    thread::scope(|scope| {
-        let threads: Vec<_> = tasks.map(|task| scope.spawn(task)).collect();
-        let results = threads.into_iter().map(|thread| thread.join());
-        results.map(|result| result.expect("no panic")).collect()
-    })
+/// Lets all threads of all processes act at once, and none ends before all have acted. Exactly
+/// one of them gets something.
+fn one_gets<R: Send>(act: impl Fn() -> Option<R> + Sync) {
+    let crowd = [(); PROCESSES].map(|()| {
+        Worker::start(|socket| {
+            hear(&socket);
+            let barrier = Barrier::new(THREADS);
+            let begin = || {
+                barrier.wait();
+                act()
+            };
+            let got: Vec<R> = thread::scope(|scope| {
+                let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(begin)).collect();
+                let all = threads.into_iter().map(|thread| thread.join());
+                all.filter_map(|got| got.expect("no panic")).collect()
+            });
+            tell(&socket, got.len() as u8);
+            hear(&socket);
+        })
+    });
+    let told = || crowd.iter().for_each(|worker| tell(&worker.socket, 0));
+    told();
+    let got = crowd.iter().map(|worker| hear(&worker.socket));
+    assert_eq!(got.sum::<u8>(), 1);
+    told();
+    crowd.iter().for_each(|worker| succeeds(worker.pid));
 }
 
-/// Runs `act` on several threads at once; returns their results.
-fn together<R: Send>(act: impl Fn() -> R + Sync) -> Vec<R> {
-    let barrier = Barrier::new(THREADS);
-    let begin = || {
-        barrier.wait();
-        act()
-    };
-    on_threads((0..THREADS).map(|_| begin))
-}
-
-fn open_or_create(name: &str) -> Vec<Ring<u64>> {
-    together(|| {
-        let ring = RingOptions::new(64).open_or_create(name);
-        ring.expect("every thread gets a ring")
-    })
-}
-
-/// Counts the roles that are granted when all threads ask at once. With several segments
-/// there would be more.
-fn take_roles(rings: &[Ring<u64>]) -> Vec<Producer<u64>> {
-    let take = |ring: &Ring<u64>| match ring.producer() {
+/// The role, if no other thread has it. With several rings there would be several.
+fn role(ring: Result<Ring<u64>, Error>) -> Option<Producer<u64>> {
+    match ring.expect("every thread gets a ring").producer() {
         Ok(producer) => Some(producer),
         Err(Error::InUse { .. }) => None,
         Err(other) => panic!("neither taken nor in use: {other:?}"),
-    };
-    let taken = on_threads(rings.iter().map(|ring| || take(ring)));
-    taken.into_iter().flatten().collect()
-}
-
-/// How many of the simultaneous `create` calls succeed.
-fn create(name: &str) -> usize {
-    let created = together(|| match RingOptions::new(64).create::<u64>(name) {
-        Ok(_) => 1,
-        Err(Error::AlreadyExists { .. }) => 0,
-        Err(other) => panic!("neither created nor existing: {other:?}"),
-    });
-    created.into_iter().sum()
-}
-
-fn processes_that_open_or_create_get_one_ring() {
-    let mut openers = Crowd::start("opener");
-    for _ in 0..ROUNDS {
-        let name = RingName::new("open-processes");
-        openers.tell(name.as_str());
-        openers.expect("opened");
-        openers.tell("take");
-        assert_eq!(openers.sum(), 1);
-        openers.tell("done");
     }
 }
 
-/// Opens or creates the ring of each name that it reads.
-fn opener(_: &[String]) {
-    loop {
-        let rings = open_or_create(&hear());
-        say("opened");
-        assert_eq!(hear(), "take");
-        let producers = take_roles(&rings);
-        say(producers.len());
-        assert_eq!(hear(), "done"); // every process has asked for the role
+fn threads_that_open_or_create_get_one_ring() {
+    for _ in 0..ROUNDS {
+        let name = RingName::new("open-at-once");
+        one_gets(|| role(RingOptions::new(64).open_or_create(&name)));
     }
 }
 
-fn of_many_processes_that_create_exactly_one_wins() {
-    let mut creators = Crowd::start("creator");
+fn exactly_one_creates() {
     for _ in 0..ROUNDS {
-        let name = RingName::new("create-processes");
-        creators.tell(name.as_str());
-        assert_eq!(creators.sum(), 1);
+        let name = RingName::new("create-at-once");
+        one_gets(|| match RingOptions::new(64).create::<u64>(&name) {
+            Ok(ring) => Some(ring),
+            Err(Error::AlreadyExists { .. }) => None,
+            Err(other) => panic!("neither created nor existing: {other:?}"),
+        });
         Ring::<u64>::open(&name).expect("the created ring exists");
     }
 }
 
-/// Creates a ring of each name that it reads.
-fn creator(_: &[String]) {
-    loop {
-        say(create(&hear()));
+fn threads_that_replace_a_stale_ring_get_one_ring() {
+    for _ in 0..ROUNDS {
+        let (old, name) = named::<[u8]>("replace-at-once", &RingOptions::new(64));
+        drop(producer(&old));
+        let options = RingOptions::new(64).stale(StalePolicy::Replace);
+        one_gets(|| {
+            let ring: Ring<u64> = options.open_or_create(&name).expect("a ring");
+            assert_ne!(ring.incarnation(), old.incarnation());
+            role(Ok(ring))
+        });
     }
 }
 
-/// Several processes that run the same part.
-struct Crowd(Vec<Child>);
+fn is_unlinked(name: &RingName) -> bool {
+    matches!(Ring::<u64>::open(name), Err(Error::NotFound { .. }))
+}
 
-impl Crowd {
-    fn start(part: &str) -> Self {
-        Self((0..PROCESSES).map(|_| Child::start(part, &[])).collect())
+/// Either of them may hold its lock a moment longer.
+fn two_endpoints_that_close_at_once_remove_the_name() {
+    for _ in 0..500 {
+        let options = RingOptions::new(4).unlink_on_drop(true);
+        let (ring, name) = named::<u64>("at-once", &options);
+        let (producer, consumer) = ends(&ring);
+        let barrier = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                drop(producer);
+            });
+            barrier.wait();
+            drop(consumer);
+        });
+        assert!(is_unlinked(&name));
     }
+}
 
-    fn tell(&mut self, line: &str) {
-        for child in &mut self.0 {
-            child.tell(line);
-        }
-    }
-
-    fn expect(&self, line: &str) {
-        for child in &self.0 {
-            child.expect(line);
-        }
-    }
-
-    /// The sum of the numbers that the children report.
-    fn sum(&self) -> usize {
-        let said = self.0.iter().map(Child::says);
-        said.map(|number| number.parse::<usize>().expect("a number"))
-            .sum()
+/// The close wakes it, and the lock is free a little later.
+fn an_endpoint_can_remove_the_name_when_its_peer_has_closed() {
+    for _ in 0..500 {
+        let options = RingOptions::new(4).spin(Duration::ZERO);
+        let (ring, name) = named::<u64>("closed", &options);
+        let (producer, mut consumer) = ends(&ring);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+                drop(consumer);
+                assert!(quoit::unlink_if_read(&name).expect("a ring"));
+            });
+            drop(producer);
+        });
+        assert!(is_unlinked(&name));
     }
 }

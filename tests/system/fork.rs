@@ -6,7 +6,8 @@
 //! for the test that takes roles on other threads.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, IoSlice, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write as _};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Mutex;
@@ -14,8 +15,7 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 
 use crate::common::PATIENCE;
-use crate::common::calls::{AFTER_A_FORK, Calls, Wait, pop, push, ways};
-use crate::common::child::{Child, hear, say};
+use crate::common::calls::{AFTER_A_FORK, Calls, Wait, Way, Write, pop, push, ways};
 use crate::common::ends::End as _;
 use crate::common::fork::{self, done, ending, fork, in_a_child, pause, succeeds};
 use crate::common::names::{RingName, files_in};
@@ -24,6 +24,7 @@ use crate::common::process::set_limit;
 use crate::common::refused::{is, refused};
 use crate::common::rings::{anonymous, consumer, ends, heap, named, producer};
 use crate::common::sample::{Words, bytes};
+use crate::common::worker::{Worker, hear, receive, tell};
 use quoit::rpc::{CallError, Client};
 use quoit::{
     AsyncError, ClaimError, Deadline, DoorbellKind, Error, Holder, PeerError, PopError, Producer,
@@ -36,8 +37,6 @@ crate::common::suite::tests! {
     what_a_child_does_with_inherited_records_changes_nothing,
     what_a_child_does_with_inherited_frames_changes_nothing,
     a_claim_that_a_child_commits_is_lost,
-    every_push_of_records_in_a_child_fails,
-    every_push_of_frames_in_a_child_fails,
     calls_of_other_inherited_endpoints_end,
     a_daemon_has_lost_its_role,
     a_spawned_program_has_no_effect_on_the_ring,
@@ -48,8 +47,7 @@ crate::common::suite::tests! {
     nothing_is_left_after_exec,
     a_dropped_role_is_free_although_a_clone_has_its_descriptor,
     no_role_is_taken_during_a_fork,
-    roles_that_are_taken_during_a_fork_belong_to_the_parent;
-    parts: parent_to_be_killed, forker_among_threads
+    roles_that_are_taken_during_a_fork_belong_to_the_parent,
 }
 
 const CAPACITY: u64 = 64;
@@ -60,17 +58,6 @@ fn ring(test: &str) -> (Ring<u64>, RingName) {
     named(test, &RingOptions::new(CAPACITY))
 }
 
-/// Kills a child whose children keep its input.
-fn kill(child: &Child) {
-    child.signal(libc::SIGKILL);
-    // SAFETY: all zero bytes are a valid record.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let options = libc::WEXITED | libc::WNOWAIT;
-    // SAFETY: the record outlives the call.
-    let waited = unsafe { libc::waitid(libc::P_PID, child.pid(), &raw mut info, options) };
-    assert_eq!(waited, 0, "the child dies");
-}
-
 /// The whole segment.
 fn segment(name: &RingName) -> Vec<u8> {
     fs::read(name.file()).expect("the segment can be read")
@@ -78,44 +65,43 @@ fn segment(name: &RingName) -> Vec<u8> {
 
 fn a_role_is_free_when_the_parent_is_killed_and_the_child_runs() {
     for role in ROLES {
-        for descriptors in ["default", "limited"] {
-            let (ring, name) = named("killed-parent", &RingOptions::new(1));
-            let arguments = [name.as_str(), &role.to_string(), descriptors];
-            let mut child = Child::start("parent_to_be_killed", &arguments);
-            child.expect("ready");
+        for (is_named, is_limited) in [(true, false), (true, true), (false, false)] {
+            let (named, name) = named("killed-parent", &RingOptions::new(1));
+            let ring = if is_named { named } else { anonymous(1) };
+            let worker = Worker::start(|socket| {
+                let opened = if is_named {
+                    Ring::open(&name)
+                } else {
+                    Ok(receive(&socket))
+                };
+                let _end = End::of(&opened.expect("a ring"), role);
+                if is_limited {
+                    set_limit(Resource::Nofile, 3);
+                }
+                if fork().is_none() {
+                    tell(&socket, 0);
+                    tell(&socket, hear(&socket));
+                    done();
+                }
+                pause();
+            });
+            if !is_named {
+                worker.send(&ring);
+            }
+            hear(&worker.socket);
             let mut end = End::of(&ring, other(role));
             if role == Role::Consumer {
                 end.moves(PATIENCE).expect("there is room");
             }
             assert!(!end.is_abandoned());
-            kill(&child);
+            fork::kill(worker.pid);
             assert!(end.is_abandoned());
             assert_eq!(end.moves(Deadline::NEVER), Err(PopError::Abandoned));
             drop(End::of(&ring, role)); // its holder has died
-            child.tell("there?");
-            child.expect("the child runs");
-            child.end();
+            tell(&worker.socket, 7);
+            assert_eq!(hear(&worker.socket), 7, "the child runs");
         }
     }
-}
-
-/// Takes a role and forks a child that stays.
-fn parent_to_be_killed(arguments: &[String]) {
-    let ring = Ring::<u64>::open(&arguments[0]).expect("a ring");
-    let mut roles = ROLES.into_iter();
-    let role = roles.find(|role| role.to_string() == arguments[1]);
-    let _end = End::of(&ring, role.expect("a role"));
-    if arguments[2] == "limited" {
-        set_limit(Resource::Nofile, 3);
-    }
-    if fork().is_none() {
-        say("ready");
-        hear();
-        say("the child runs");
-        hear();
-        done();
-    }
-    pause();
 }
 
 /// Every form of a call.
@@ -123,22 +109,32 @@ fn forms() -> [Wait; 3] {
     [Wait::Never, Wait::Forever, Wait::Until(PATIENCE.into())]
 }
 
-/// Holds both endpoints, lets a child use and drop them, and continues.
-fn inherited_endpoints_change_nothing<T>(capacity: u64)
+/// Holds both endpoints, lets children use and drop them, and continues. The consumer parks, or
+/// never does.
+fn inherited_endpoints_change_nothing<T>(capacity: u64, also: impl Fn(&mut T::Producer))
 where
     T: Calls<Consumer: Selectable> + ?Sized,
 {
-    for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
-        let options = RingOptions::new(capacity).doorbell(doorbell);
-        let (ring, name) = named::<T>("in-a-child", &options.unlink_on_drop(true));
+    let options = RingOptions::new(capacity).unlink_on_drop(true);
+    for (doorbell, strategy) in [
+        (DoorbellKind::Futex, WaitStrategy::Park),
+        (DoorbellKind::Futex, WaitStrategy::Spin),
+        (DoorbellKind::Semaphore, WaitStrategy::Park),
+    ] {
+        let options = options.clone().doorbell(doorbell).wait_strategy(strategy);
+        let (ring, name) = named::<T>("in-a-child", &options);
         let (mut producer, mut consumer) = ends(&ring);
-        for number in 0..3 {
+        // The producer has seen that its consumer is AWAKE, and has seen room.
+        for number in 0..10 {
             push::<T>(&mut producer, &T::message(number), Wait::Never).expect("room");
+            if number < 8 {
+                let popped = pop::<T>(&mut consumer, Wait::Forever);
+                assert_eq!(popped, Ok(T::message(number)));
+            }
         }
-        assert_eq!(pop::<T>(&mut consumer, Wait::Never), Ok(T::message(0)));
         let before = segment(&name);
         let Some(child) = fork() else {
-            for number in 1..3 {
+            for number in 8..10 {
                 let popped = pop::<T>(&mut consumer, Wait::Forever);
                 assert_eq!(popped, Ok(T::message(number)));
             }
@@ -158,9 +154,18 @@ where
             done();
         };
         succeeds(child);
-        assert!(segment(&name) == before, "the ring has changed");
-        push::<T>(&mut producer, &T::message(3), Wait::Never).expect("room");
-        for number in 1..=3 {
+        assert!(segment(&name) == before, "a child that reads changes it");
+        for write in ways(T::WRITES, &forms()) {
+            // A short frame, and a long one.
+            for message in [T::message(7), T::varied(LONG)] {
+                in_a_child(|| loses::<T>(&mut producer, write, &[message.clone(), message]));
+                assert!(segment(&name) == before, "{} changes it", write.name());
+            }
+        }
+        in_a_child(|| also(&mut producer));
+        assert!(segment(&name) == before, "a child that writes changes it");
+        push::<T>(&mut producer, &T::message(10), Wait::Never).expect("room");
+        for number in 8..=10 {
             let popped = pop::<T>(&mut consumer, Wait::Forever);
             assert_eq!(popped, Ok(T::message(number)));
         }
@@ -169,12 +174,33 @@ where
     }
 }
 
+/// Every push fails, except that commits in place return no error the first time.
+fn loses<T: Calls + ?Sized>(
+    producer: &mut T::Producer,
+    write: Way<Write<T>>,
+    messages: &[T::Message],
+) {
+    let (call, lost) = (write.name(), Err(ClaimError::Abandoned));
+    let mut push = || (write.call)(producer, messages, write.wait, AFTER_A_FORK);
+    let first = push();
+    assert!(first == lost || call.contains("claim") || call.contains("Batch"));
+    assert_eq!(push(), lost, "{call} again");
+    let after = self::push::<T>(producer, &messages[0], Wait::Never);
+    assert_eq!(after, lost.map(drop), "after {call}");
+}
+
 fn what_a_child_does_with_inherited_records_changes_nothing() {
-    inherited_endpoints_change_nothing::<Words<2>>(CAPACITY);
+    inherited_endpoints_change_nothing::<Words<2>>(CAPACITY, |_| ());
 }
 
 fn what_a_child_does_with_inherited_frames_changes_nothing() {
-    inherited_endpoints_change_nothing::<[u8]>(1024);
+    inherited_endpoints_change_nothing::<[u8]>(1024, |producer| {
+        let mut writer = producer.writer();
+        let parts = [IoSlice::new(b"sh"), IoSlice::new(b"ort")];
+        for error in [writer.write_vectored(&parts), writer.write(b"short")] {
+            assert_eq!(error.expect_err("it is lost").kind(), ErrorKind::BrokenPipe);
+        }
+    });
 }
 
 /// The fork happens during a claim that is partly written.
@@ -197,58 +223,6 @@ fn a_claim_that_a_child_commits_is_lost() {
     claim.write_at(50, &payload[50..]);
     claim.commit();
     assert_eq!(pop::<[u8]>(&mut consumer, Wait::Forever), Ok((0, payload)));
-}
-
-/// Makes every push in a separate child, which succeeds and changes nothing. The consumer
-/// parks, or never does.
-fn every_push_in_a_child_fails<T: Calls + ?Sized>(capacity: u64, also: impl Fn(&mut T::Producer)) {
-    for strategy in [WaitStrategy::Park, WaitStrategy::Spin] {
-        let options = RingOptions::new(capacity).wait_strategy(strategy);
-        let (ring, name) = named::<T>("pushes", &options);
-        let (mut producer, mut consumer) = ends(&ring);
-        let mut moves = |producer: &mut T::Producer| {
-            push::<T>(producer, &T::message(0), Wait::Forever).expect("room");
-            assert_eq!(pop::<T>(&mut consumer, Wait::Forever), Ok(T::message(0)));
-        };
-        // The producer has seen that its consumer is AWAKE, and has seen room.
-        (0..10).for_each(|_| moves(&mut producer));
-        let before = segment(&name);
-        for write in ways(T::WRITES, &forms()) {
-            // A short frame, and a long one.
-            for message in [T::message(7), T::varied(LONG)] {
-                let (call, messages) = (write.name(), [message.clone(), message]);
-                in_a_child(|| {
-                    let lost = Err(ClaimError::Abandoned);
-                    let mut push =
-                        || (write.call)(&mut producer, &messages, write.wait, AFTER_A_FORK);
-                    let first = push();
-                    // Commits in place return no error.
-                    assert!(first == lost || call.contains("claim") || call.contains("Batch"));
-                    assert_eq!(push(), lost, "{call} again");
-                    let after = self::push::<T>(&mut producer, &messages[0], Wait::Never);
-                    assert_eq!(after, lost.map(drop), "after {call}");
-                });
-                assert!(segment(&name) == before, "{call} has changed the ring");
-            }
-        }
-        in_a_child(|| also(&mut producer));
-        assert!(segment(&name) == before, "the ring has changed");
-        moves(&mut producer);
-    }
-}
-
-fn every_push_of_records_in_a_child_fails() {
-    every_push_in_a_child_fails::<u64>(CAPACITY, |_| ());
-}
-
-fn every_push_of_frames_in_a_child_fails() {
-    every_push_in_a_child_fails::<[u8]>(1024, |producer| {
-        let mut writer = producer.writer();
-        let parts = [IoSlice::new(b"sh"), IoSlice::new(b"ort")];
-        for error in [writer.write_vectored(&parts), writer.write(b"short")] {
-            assert_eq!(error.expect_err("it is lost").kind(), ErrorKind::BrokenPipe);
-        }
-    });
 }
 
 /// An inherited client of calls and an inherited pollable endpoint.
@@ -484,67 +458,55 @@ const FORKS: usize = 200;
 
 fn roles_that_are_taken_during_a_fork_belong_to_the_parent() {
     let name = RingName::new("among-threads");
-    let names = |index: usize| name.and(format!("-{index}"));
-    let names: Vec<_> = (0..FORKS).map(names).collect();
+    let names: Vec<_> = (0..FORKS)
+        .map(|index| name.and(format!("-{index}")))
+        .collect();
     let options = RingOptions::new(CAPACITY);
     let create = |name| options.create::<u64>(name).expect("a ring");
     let rings: Vec<Ring<u64>> = names.iter().map(create).collect();
-    let child = Child::start("forker_among_threads", &[name.as_str()]);
+    let forker = Worker::start(|socket| fork_among_threads(&socket, &names));
     for _ in 0..=FORKS {
-        child.says(); // no child holds a role
+        hear(&forker.socket); // no child holds a role
     }
     for ring in &rings {
         for refusal in [ring.producer().err(), ring.consumer().err()] {
             is!(refusal => Some(Error::InUse { .. }));
         }
     }
-    kill(&child);
+    fork::kill(forker.pid);
     for ring in &rings {
         drop(ends(ring)); // their holder has died
     }
-    child.end();
 }
 
 /// Takes roles on two threads while a third one forks; the children keep running.
-fn forker_among_threads(arguments: &[String]) {
+fn fork_among_threads(socket: &UnixStream, names: &[RingName]) {
     let (sender, taken) = mpsc::sync_channel(4);
-    let take = |first: usize, sender: SyncSender<()>| {
-        let names = (first..FORKS).step_by(2);
-        let names = names.map(|index| format!("{}-{index}", arguments[0]));
-        let rings: Vec<_> = names.map(Ring::<u64>::open).collect();
+    let take = |names: &[RingName], sender: SyncSender<()>| {
+        let rings: Vec<_> = names.iter().map(Ring::<u64>::open).collect();
         let take = |ring: Result<Ring<u64>, Error>| {
-            let ring = ring.expect("a ring");
-            let ends = (ring.producer(), ring.consumer());
-            sender.send(()).expect("the forking thread sends its count");
+            let ends = ends(&ring.expect("a ring"));
+            sender.send(()).expect("the forking thread counts");
             ends
         };
         rings.into_iter().map(take).collect::<Vec<_>>()
     };
     let _ends = thread::scope(|scope| {
-        let threads = [0, 1].map(|first| {
+        let (first, second) = names.split_at(FORKS / 2);
+        let threads = [first, second].map(|names| {
             let sender = sender.clone();
-            scope.spawn(move || take(first, sender))
+            scope.spawn(move || take(names, sender))
         });
         for _ in 0..FORKS {
             taken.recv().expect("the threads send their counts");
             if fork().is_none() {
-                stay();
+                tell(socket, 0);
+                let _ = (&*socket).read(&mut [0]); // until the suite closes it
+                done();
             }
         }
         threads.map(|thread| thread.join().expect("the thread ends"))
     });
-    say("ready");
+    tell(socket, 0);
     pause();
-}
-
-/// In a child of a multi-threaded process: writes a line, and waits until the suite closes
-/// the pipe.
-fn stay() -> ! {
-    let line = b"forked\n";
-    // SAFETY: the line has the given length.
-    unsafe { libc::write(1, line.as_ptr().cast(), line.len()) };
-    let mut byte = 0_u8;
-    // SAFETY: the byte outlives the call.
-    unsafe { libc::read(0, (&raw mut byte).cast(), 1) };
-    done()
 }

@@ -1,5 +1,6 @@
 //! What the library does with the kernel: descriptors, forks, limits, signals, system calls.
 
+mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod descriptors;
@@ -20,9 +21,7 @@ common::suite::suite! {
     limits::groups,
     limits::huge_pages,
     limits::memory,
-    limits::mounts,
-    limits::rights,
-    limits::seccomp,
+    limits::refusals,
     no_syscalls,
     signals,
 }

@@ -12,22 +12,22 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use crate::common::child::{Child, hear, say};
 use crate::common::clock::until;
 use crate::common::names::RingName;
 use crate::common::positions::{End, ROLES};
 use crate::common::rings::{ends, named};
 use crate::common::sleep_state::{SleepPage, SleepState};
 use crate::common::tracer::{Window, end_window, trace};
+use crate::common::worker::{Worker, hear, tell};
 use quoit::{RingOptions, Role, Select, Selected, WaitStrategy};
 
 crate::common::suite::tests! {
     neither_endpoint_makes_a_system_call_while_neither_sleeps,
     a_system_call_in_the_loop_is_counted,
-    only_async_and_pollable_endpoints_start_a_thread;
-    parts: endpoint
+    only_async_and_pollable_endpoints_start_a_thread,
 }
 
 const WINDOWS: u64 = 100;
@@ -66,49 +66,41 @@ fn mover(mut end: End, strategy: &str) -> impl FnMut() + use<> {
 }
 
 /// In a child: moves records in windows.
-fn endpoint(words: &[String]) {
-    let ring = options(&words[1]).open::<u64>(&words[0]).expect("the ring");
-    let mut roles = ROLES.into_iter();
-    let role = roles.find(|role| role.to_string() == words[3]);
-    let role = role.expect("a role");
-    let mut moves = mover(End::of(&ring, role), &words[1]);
-    say("ready");
-    hear();
+fn endpoint(socket: &UnixStream, name: &RingName, role: Role, strategy: &str, meddles: bool) {
+    let ring = options(strategy).open::<u64>(name).expect("the ring");
+    let mut moves = mover(End::of(&ring, role), strategy);
+    tell(socket, 0);
+    hear(socket);
     for _ in 0..=WINDOWS {
         (0..WINDOW).for_each(|_| moves());
-        if words[2] == "meddling" && role == Role::Producer {
+        if meddles && role == Role::Producer {
             // SAFETY: the call has no pointers.
             unsafe { libc::syscall(libc::SYS_getuid) };
         }
         end_window();
     }
-    hear();
+    hear(socket);
 }
 
 /// Between two windows: the counters, and which of producer and consumer are AWAKE.
 type Seen = (SleepState, [bool; 2]);
 
 /// Streams between two traced processes; returns the windows of both.
-fn stream(strategy: &str, manner: &str) -> [Vec<Window<Seen>>; 2] {
+fn stream(strategy: &str, meddles: bool) -> [Vec<Window<Seen>>; 2] {
     let name = RingName::new("no-syscalls");
     options(strategy).create::<u64>(&name).expect("a ring");
-    let mut ends = ROLES.map(|role| {
-        let arguments = [name.as_str(), strategy, manner, &role.to_string()];
-        let child = Child::start("endpoint", &arguments);
-        child.expect("ready");
+    let ends =
+        ROLES.map(|role| Worker::start(|socket| endpoint(&socket, &name, role, strategy, meddles)));
+    let tracers = ends.each_ref().map(|end| {
+        hear(&end.socket);
         let page = SleepPage::open(&name.file());
-        let tracer = trace(child.pid(), move || (page.read(), page.are_working()));
-        (child, tracer)
+        trace(end.pid as u32, move || (page.read(), page.are_working()))
     });
-    for (child, _) in &mut ends {
-        child.tell("go");
-        child.tell("end");
+    for word in [0, 1] {
+        ends.iter().for_each(|end| tell(&end.socket, word));
     }
-    ends.map(|(child, tracer)| {
-        let windows = tracer.join().expect("the tracer returns");
-        drop(child); // reaped by its tracer
-        windows
-    })
+    // They are reaped by their tracers.
+    tracers.map(|tracer| tracer.join().expect("the tracer returns"))
 }
 
 /// The number of windows of one endpoint, and the system calls in them.
@@ -116,7 +108,7 @@ type Calls = (u64, BTreeMap<u64, u64>);
 
 /// Streams until each endpoint has enough windows without a sleep for a million messages,
 /// also on a busy machine; returns the system calls in them.
-fn calls_without_sleep(strategy: &str, manner: &str) -> [Calls; 2] {
+fn calls_without_sleep(strategy: &str, meddles: bool) -> [Calls; 2] {
     let is_quiet = |window: &Window<Seen>| {
         let yields = window.calls.contains_key(&(libc::SYS_sched_yield as u64));
         // An endpoint that only spins never sleeps and never yields.
@@ -125,7 +117,7 @@ fn calls_without_sleep(strategy: &str, manner: &str) -> [Calls; 2] {
     };
     let mut calls = <[Calls; 2]>::default();
     for _ in 0..100 {
-        let ends = stream(strategy, manner);
+        let ends = stream(strategy, meddles);
         for (end, ((windows, made), all)) in calls.iter_mut().zip(&ends).enumerate() {
             for window in all.iter().filter(|window| is_quiet(window)) {
                 *windows += 1;
@@ -146,14 +138,14 @@ fn calls_without_sleep(strategy: &str, manner: &str) -> [Calls; 2] {
 
 fn neither_endpoint_makes_a_system_call_while_neither_sleeps() {
     for strategy in ["spin", "park", "select"] {
-        for (_, made) in calls_without_sleep(strategy, "quiet") {
+        for (_, made) in calls_without_sleep(strategy, false) {
             assert!(made.is_empty(), "{strategy}: {made:?}");
         }
     }
 }
 
 fn a_system_call_in_the_loop_is_counted() {
-    let [(windows, made), (_, made_by_consumer)] = calls_without_sleep("park", "meddling");
+    let [(windows, made), (_, made_by_consumer)] = calls_without_sleep("park", true);
     let meddling = BTreeMap::from([(libc::SYS_getuid as u64, windows)]);
     assert_eq!(made, meddling, "one in each window");
     assert!(made_by_consumer.is_empty(), "the other endpoint makes none");

@@ -54,17 +54,6 @@ pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
     }
 }
 
-pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
-    let (name, _) = frames("top-dies", 64);
-    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
-        let mut top = on_terminal(On::All, &["top", &name]);
-        top.shows("top-dies");
-        top.signal(signal);
-        assert_eq!(top.end(), Some(128 + signal));
-        assert!(top.is_as_before());
-    }
-}
-
 pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
     let directory = file_directory();
     let expected = (0..100).map(|number| (0, vec![number; 10]));

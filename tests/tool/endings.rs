@@ -2,36 +2,6 @@
 
 use crate::tool::*;
 
-pub(crate) fn a_killed_sender_loses_nothing() {
-    for is_json in [false, true] {
-        let name = RingName::new("sender");
-        let mut sender = start(&["send", &name]);
-        sender.feed(b"one\ntwo\nunfinished");
-        // Each takes a header of 8 bytes, and 8 more.
-        until("two lines are in the ring", || {
-            name.file().exists() && unread(&name) == 32
-        });
-        let why = format!(
-            "the producer (it called itself process {}) crashed",
-            sender.pid()
-        );
-        sender.kill();
-        let more: &[&str] = if is_json { &["--json"] } else { &[] };
-        let ended = run(&[&["recv", &name], more].concat(), b"");
-        assert_eq!(ended.said(), "one\ntwo\n");
-        if is_json {
-            let expected = json!({"error": why, "messages": 2, "bytes": 6});
-            is(&ended.json(), &expected);
-        } else {
-            has(
-                &ended.errors,
-                format!("{why}; until then received 2 messages, 6 bytes"),
-            );
-        }
-        assert_eq!(ended.code, Some(8));
-    }
-}
-
 pub(crate) fn a_receiver_whose_output_is_full_loses_nothing_when_it_is_ended() {
     for signal in [libc::SIGKILL, libc::SIGTERM] {
         let name = RingName::new("receiver");
@@ -80,35 +50,18 @@ pub(crate) fn a_full_ring_keeps_no_signal_away_and_ends_its_sender_with_its_rece
 pub(crate) fn a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing() {
     let name = RingName::new("closed");
     send(&name, 1000);
-    start_on(closed(), &["recv", &name]).end().quietly();
-    assert_eq!(receive(&name), numbers(1000));
+    let receive = |name: &str| {
+        start_on(closed(), &["recv", name, "--unlink"])
+            .end()
+            .quietly()
+    };
+    receive(&name);
+    assert!(name.file().exists(), "nothing could be written");
+    assert_eq!(self::receive(&name), numbers(1000));
     // Nor does it wait for a producer that has closed, or for the first one.
-    for name in [name, RingName::new("unawaited")] {
-        start_on(closed(), &["recv", &name]).end().quietly();
-        assert!(name.file().exists());
-    }
-}
-
-pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
-    let name = RingName::new("answers");
-    send(&name, 100);
-    let (silent, _) = frames("silent", 64);
-    let answers: [&[&str]; 11] = [
-        &["list"],
-        &["stat", &name],
-        &["tail", &name],
-        &["tail", "--follow", &silent],
-        // Without an endpoint of its own.
-        &["top", "--interval", "10ms", &name],
-        &["rm", &name],
-        &["doctor"],
-        &["doctor", "--json"],
-        &["bench", "--quick"],
-        &["completions", "bash"],
-        &["man"],
-    ];
-    for arguments in answers {
-        start_on(closed(), arguments).end().quietly();
+    let unawaited = RingName::new("unawaited");
+    for name in [&name, &unawaited] {
+        receive(name);
     }
 }
 

@@ -12,7 +12,6 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::looking::idle;
 use crate::recordings::frames_of;
 use crate::tool::*;
 
@@ -168,51 +167,6 @@ pub(crate) fn a_terminal_that_hangs_up_ends_top() {
     }
 }
 
-pub(crate) fn what_is_unread_keeps_its_ring_though_it_is_to_be_unlinked() {
-    let name = RingName::new("kept");
-    let lines = numbers(3);
-    run(&["send", &name, "--unlink"], &lines).quietly();
-    assert_eq!(unread(&name), 48, "no process has read them");
-    let full = fs::File::options().write(true).open("/dev/full");
-    let full = full.expect("Linux has one");
-    let receive = ["recv", &name, "--unlink"];
-    let failed = start_on(full.into(), &receive).end();
-    failed.with(1, "No space left");
-    start_on(closed(), &receive).end().quietly();
-    assert_eq!(unread(&name), 48, "nothing could be written");
-    assert_eq!(run(&receive, b"").quietly(), lines);
-    // All is read, and no endpoint is attached.
-    assert!(!name.file().exists());
-}
-
-pub(crate) fn a_recorder_that_cannot_write_leaves_the_ring_alone() {
-    let directory = file_directory();
-    let file = &*file_in(&directory, "there");
-    fs::write(file, "precious").expect("a file");
-    let name = RingName::new("unrecorded");
-    let mut sender = start(&["send", &name, "--capacity", "64"]);
-    sender.feed(&numbers(1000));
-    let observer = observer(&name);
-    until("it waits for a consumer", || unread(&name) == 64);
-    run(&["record", &name, file], b"").with(1, "File exists");
-    let attached = observer.endpoint(Role::Consumer).epoch;
-    assert_eq!(attached, 0, "no consumer attached");
-    let receiver = start(&["recv", &name]);
-    thread::scope(|scope| {
-        // The receiver blocks at a full output pipe: a thread reads that pipe.
-        scope.spawn(|| assert_eq!(receiver.end().quietly(), numbers(1000)));
-        sender.end().quietly();
-    });
-    let none = RingName::new("unmade");
-    run(&["record", &none, file], b"").with(1, "File exists");
-    assert!(!none.file().exists());
-    assert_eq!(fs::read(file).expect("a file"), b"precious");
-    let new = &*file_in(&directory, "new");
-    fs::write(none.file(), "something else").expect("a file");
-    run(&["record", &none, new], b"").with(3, "is not a quoit ring");
-    assert!(!Path::new(new).exists(), "nothing is left of it");
-}
-
 pub(crate) fn a_recording_on_a_full_disk_is_whole() {
     let directory = file_directory();
     let path = directory.path().to_str().expect("UTF-8");
@@ -241,64 +195,21 @@ pub(crate) fn recording_on_a_megabyte(arguments: &[String]) {
     assert!(recorded.into_iter().chain(left).eq(all));
 }
 
-pub(crate) fn what_comes_before_a_corrupt_frame_is_sound() {
-    let (name, mut producer) = frames("broken", 1024);
-    (0..20).for_each(|number| producer.push(&[b'a' + number; 8]).expect("room"));
-    drop(producer);
-    // The eleventh; each takes 16 bytes.
-    SegmentFile::open(&name.file()).write_half(DATA + 10 * 16, 1 << 30);
-    let tail = run(&["tail", "--count", "1000", &name], b"");
-    let shown = String::from_utf8(tail.output.clone()).expect("text");
-    assert_eq!(shown.matches("position").count(), 10, "{shown}");
-    tail.with(3, "frame length");
-    let received = run(&["recv", &name], b"");
-    assert_eq!(received.output.len(), 10 * 9);
-    received.with(3, "until then received 10 messages, 80 bytes");
-}
-
 pub(crate) fn a_follower_ends_with_its_ring() {
     let (name, mut producer) = frames("followed", 1024);
-    let mut tail = start(&["tail", "--follow", "--oldest", "--count", "3", &name]);
+    let tail = [
+        "tail", "--follow", "--oldest", "--count", "3", "--format", "u8", &name,
+    ];
+    let mut tail = start(&tail);
     // No process takes any of them.
     for number in 0..20_u8 {
         producer.push(&[b'a' + number]).expect("room");
     }
-    let text = tail.reads_until("  t\n");
-    let positions = text.lines().filter(|line| line.starts_with("position"));
-    let expected = (0..20).map(|number| format!("position {}, kind 0, 1 bytes", number * 16));
-    assert!(positions.eq(expected), "{text}");
+    let text = tail.reads_until(": 116\n");
+    let expected =
+        (0..20).map(|number| format!("position {}, kind 0: {}", number * 16, 97 + number));
+    assert!(text.lines().eq(expected), "{text}");
     drop(producer);
     says(&["rm", &name]);
     tail.end().with(3, "was removed");
-}
-
-pub(crate) fn a_stopped_endpoint_is_reported() {
-    let (name, mut idler) = idle("stopped");
-    stop(idler.pid());
-    let pid = idler.pid();
-    let wrong = format!("the producer (process {pid}) is stopped; kill -CONT {pid}");
-    has(&says(&["stat", &name]), wrong);
-    idler.signal(libc::SIGCONT);
-    until("it continues", || is_asleep(idler.pid()));
-    lacks(&says(&["stat", &name]), "wrong");
-    idler.kill();
-}
-
-pub(crate) fn of_many_names_each_is_tried() {
-    let names = ["first", "last"].map(RingName::new);
-    names.iter().for_each(|name| send(name, 3));
-    let [first, last] = names.each_ref().map(RingName::as_str);
-    let all = ["rm", first, "quoit-no-such-ring", last];
-    let trial = run(&[&all[..], &["--dry-run"]].concat(), b"");
-    let removed = |would: &str| {
-        let line = |name| format!("{would} {name}, with 48 bytes unread\n");
-        (line(first) + &line(last)).into_bytes()
-    };
-    assert_eq!(trial.output, removed("would remove"));
-    trial.with(3, "no-such-ring");
-    assert!(names.iter().all(|name| name.file().exists()));
-    let ended = run(&all, b"");
-    assert_eq!(ended.output, removed("removed"));
-    ended.with(3, "no-such-ring");
-    assert!(names.iter().all(|name| !name.file().exists()));
 }

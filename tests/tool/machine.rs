@@ -2,24 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 use crate::tool::*;
-
-/// A machine on which everything is wrong that files can say.
-const FAULTS: [(&str, &str); 8] = [
-    ("proc/self/status", "Cpus_allowed_list:\t0-3\n"),
-    ("proc/self/cgroup", "0::/a/b\n"),
-    ("sys/fs/cgroup/a/memory.max", "2147483648\n"),
-    ("sys/fs/cgroup/a/memory.current", "2147000000\n"),
-    ("sys/fs/cgroup/a/b/memory.current", "4096\n"),
-    ("sys/fs/cgroup/a/b/memory.max", "1073741824\n"),
-    (
-        "sys/devices/system/cpu/cpu1/topology/thread_siblings_list",
-        "1,3\n",
-    ),
-    (".dockerenv", ""),
-];
 
 /// What doctor finds; its code says how bad that is.
 fn findings(arguments: &[&str]) -> Vec<Value> {
@@ -37,63 +21,6 @@ fn findings(arguments: &[&str]) -> Vec<Value> {
     let code = if count("warn") > 0 { 9 } else { 0 };
     assert_eq!((ended.code, &*ended.errors), (Some(code), ""));
     findings
-}
-
-fn verdict_of(findings: &[Value], check: &str) -> (String, String) {
-    let finding = findings.iter().find(|finding| finding["check"] == check);
-    let finding = finding.unwrap_or_else(|| panic!("nothing of {check}"));
-    let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
-    (text("verdict"), text("found"))
-}
-
-fn write(root: &Path, path: &str, text: &str) {
-    let path = root.join(path);
-    fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
-    fs::write(path, text).expect("a file");
-}
-
-pub(crate) fn a_machine_with_faults_is_shown_how_to_fix_them() {
-    let root = file_directory();
-    for (path, text) in FAULTS {
-        write(root.path(), path, text);
-    }
-    let root = root.path().to_str().expect("a path in UTF-8");
-    let groups = format!("30 24 0:26 / {root}/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
-    write(root.as_ref(), "proc/self/mountinfo", &groups);
-    let ill = findings(&["--root", root, "--cores", "1,3"]);
-    for (check, verdict, found) in [
-        ("/dev/shm", "warn", "is not there"),
-        ("SMT", "warn", "threads of one core"),
-        ("caches", "note", "share none"),
-        ("container", "note", "/.dockerenv"),
-        // That of the group above, which has less left.
-        ("cgroup memory", "warn", "2.00 GiB, 464.9"),
-    ] {
-        let (said, text) = verdict_of(&ill, check);
-        assert_eq!(said, verdict, "{check}");
-        has(&text, found);
-    }
-    for (file, text) in [("level", "2"), ("shared_cpu_list", "0-2")] {
-        let path = format!("sys/devices/system/cpu/cpu1/cache/index2/{file}");
-        write(root.as_ref(), &path, text);
-    }
-    let well = findings(&["--root", root, "--cores", "1,2"]);
-    for check in ["SMT", "caches"] {
-        assert_eq!(verdict_of(&well, check).0, "ok", "{check}");
-    }
-    has(&verdict_of(&well, "caches").1, "L2");
-    let other = findings(&["--root", root, "--cores", "9"]);
-    assert_eq!(verdict_of(&other, "cores").0, "warn");
-}
-
-pub(crate) fn limits_of_the_process_are_shown() {
-    let doctor = "ulimit -l 64; exec \"$0\" doctor --json";
-    let shell = program("sh", &["-c", doctor, PATH]);
-    let answer = json(&String::from_utf8_lossy(&shell.end().output));
-    let findings = answer["findings"].as_array().expect("findings");
-    let (verdict, found) = verdict_of(findings, "memlock limit");
-    assert_eq!(verdict, "note");
-    assert!(found.starts_with("64.00 KiB"), "{found}");
 }
 
 /// The verdict comes first, then the warnings, and the rest where it is asked for.

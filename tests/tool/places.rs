@@ -6,7 +6,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::cores;
 use crate::common::mappings::mapped;
 use crate::runbook::held;
 use crate::tool::*;
@@ -94,31 +93,6 @@ pub(crate) fn a_receiver_reports_the_death_of_its_own_producer_only() {
     receiver.end().quietly();
 }
 
-/// Moves to the last core that it may use, says which, takes a role and waits.
-pub(crate) fn pinned(arguments: &[String]) {
-    let last = *cores::allowed().expect("cores").last().expect("a core");
-    cores::stay_on(last).expect("the core was allowed");
-    let _producer = FrameProducer::create(&arguments[0], 64).expect("a ring");
-    say(last);
-    hear();
-}
-
-pub(crate) fn an_endpoint_is_shown_with_its_core_and_command() {
-    let name = RingName::new("core");
-    let pinned = Child::start("pinned", &[&name, "two words\x1b", ""]);
-    let core = pinned.says();
-    let (pid, program) = (pinned.pid(), std::env::current_exe().expect("a path"));
-    let command = format!("{} {name} two words\x1b", program.display());
-    let producer = json!({"core": json(&core), "command": command});
-    let ends = json!({"producer": producer, "consumer": {"core": null}});
-    is(&stat(&name), &ends);
-    let text = says(&["stat", &name]);
-    let life = line(&text, &format!("producer  process {pid}, attached "));
-    has(life, format!("s ago, on core {core}"));
-    let shown = command.replace('\x1b', "?");
-    has(&text, format!("{life}\n          {shown}\n"));
-}
-
 pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
     let directory = file_directory();
     let file = &*file_in(&directory, "ring");
@@ -127,21 +101,11 @@ pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
     let df = String::from_utf8(df.expect("df runs").stdout).expect("text");
     let file_system = df.lines().nth(1).expect("a file system");
 
-    // An odd name hides no pages.
-    let name = RingName::new("odd").and("\n (deleted)");
-    let _producer = Producer::<u64>::create(&name, 64).expect("a ring");
-    let text = says(&["stat", &name]);
-    // SAFETY: the call only asks.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    let expected = format!(" on tmpfs, pages of {} KiB", page / 1024);
-    assert!(line(&text, "memory ").ends_with(&expected), "{text}");
-    // Of two rings in one answer each has its own.
+    // Of two rings in one answer each has its own: of the other one, tmpfs.
+    let (name, _) = ring::<u64>("on-tmpfs", 64);
     let rings = &says_json(&["stat", "--json", file, &name])["rings"];
-    let on_tmpfs = json!({"file_system": "tmpfs", "page_bytes": page});
     is(&rings[0], &json!({"file_system": file_system}));
-    is(&rings[1], &on_tmpfs);
-    let mapped = rings[1]["producer"]["mapped_bytes"].as_u64();
-    assert!(mapped > Some(0), "{rings}");
+    is(&rings[1], &json!({"file_system": "tmpfs"}));
 }
 
 /// Has a /dev/shm of its own, which is removed with it.

@@ -8,7 +8,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mcap::records::MessageHeader;
 use mcap::{MessageStream, Writer};
 
-use crate::looking::Numbers;
 use crate::tool::*;
 
 const FRAMES: [(u32, &[u8]); 3] = [(7, b"one"), (0, b""), (u32::MAX, b"\0three\n")];
@@ -41,20 +40,6 @@ fn recording(directory: &tempfile::TempDir) -> String {
     file
 }
 
-pub(crate) fn a_recording_replays_kinds_and_payloads() {
-    let directory = file_directory();
-    let file = recording(&directory);
-    let name = RingName::new("replayed");
-    says(&["replay", &name, &file, "--speed", "max"]);
-    let sent = FRAMES.map(|(kind, payload)| (kind, payload.to_vec()));
-    assert_eq!(frames_of(&name), sent);
-    let capacity = observer(&name).info().capacity;
-    assert_eq!(capacity, 4096, "that of the recorded one");
-    let small = ["replay", &name, &file, "--capacity", "64"];
-    refuses(&small, 3, "leave out --capacity");
-    refuses(&["record", &name, &file], 1, "File exists");
-}
-
 /// As the library of the format reads it.
 pub(crate) fn a_recording_is_an_mcap_file() {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH);
@@ -82,45 +67,6 @@ pub(crate) fn a_recording_is_an_mcap_file() {
     assert!(times.is_sorted());
     let summary = mcap::Summary::read(&bytes).expect("MCAP").expect("one");
     assert_eq!(summary.chunk_indexes.len(), 1);
-}
-
-pub(crate) fn records_are_moved_with_their_size_and_schema() {
-    let directory = file_directory();
-    let file = &*file_in(&directory, "records");
-    let names = ["first", "second", "third"].map(RingName::new);
-    let [first, second, third] = names.each_ref();
-    let options = RingOptions::new(64).schema_tag("numbers/3");
-    let ring = options.create::<Numbers>(first).expect("a ring");
-    let all: Vec<Numbers> = (0..50).map(|number| [number, 1, 2, u64::MAX]).collect();
-    let mut producer = ring.producer().expect("a role");
-    for &numbers in &all {
-        producer.push(numbers).expect("room");
-    }
-    drop(producer);
-    run(&["record", first, file], b"").quietly();
-    let replay = ["replay", second, file, "--speed", "max"];
-    says(&replay);
-    // From the second into the third, which another process has made.
-    let received = run(&["recv", second], b"").quietly();
-    let bytes = all.iter().flatten().flat_map(|number| number.to_le_bytes());
-    assert!(received.iter().copied().eq(bytes));
-    let ring = options.create::<Numbers>(third).expect("a ring");
-    let mut cut = received.clone();
-    cut.push(0);
-    let why = "the record has 32 bytes, and 31 of them are missing";
-    run(&["send", third], &cut).with(1, why);
-    let mut consumer = ring.consumer().expect("a role");
-    for numbers in &all {
-        assert_eq!(consumer.try_pop().as_ref(), Ok(numbers));
-    }
-    // The one that was made for the recording has the type and the tag.
-    let again = options.open::<Numbers>(second).expect("the same records");
-    assert_eq!(again.capacity(), 64);
-    let (other, _) = records("other");
-    let into = ["replay", &other, file, "--speed", "max"];
-    refuses(&into, 3, "as the recording");
-    let lines = ["send", &other, "--format", "lines"];
-    run(&lines, b"line\n").with(1, "a record of this ring has 8 bytes, not 4");
 }
 
 pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
@@ -196,27 +142,6 @@ pub(crate) fn a_recording_cut_anywhere_is_replayed_to_its_last_whole_chunk() {
     assert_eq!(most, FRAMES.len(), "what was released is there");
 }
 
-pub(crate) fn a_foreign_file_is_refused() {
-    let directory = file_directory();
-    let file = recording(&directory);
-    let whole = fs::read(&file).expect("a recording");
-    let name = RingName::new("foreign-file");
-    let replay = ["replay", &name, &file];
-    fs::write(&file, b"QUOITREC, or whatever it is").expect("a file");
-    refuses(&replay, 6, "not an MCAP recording");
-    for (place, byte, why) in [(&b"three"[..], b'T', "CRC failed"), (b"4096", b'5', "")] {
-        let mut windows = whole.windows(place.len());
-        let at = windows.position(|bytes| bytes == place).expect("a place");
-        let mut broken = whole.clone();
-        broken[at] = byte;
-        fs::write(&file, broken).expect("a file");
-        refuses(&replay, 6, why);
-    }
-    refuses(&["replay", &name, "/dev/null"], 6, "not a regular file");
-    refuses(&["replay", &name, "/dev/null/nothing"], 1, "could not read");
-    assert!(!name.file().exists(), "nothing was sent");
-}
-
 /// Of another program: two topics, and a message that comes 30 years after the first.
 pub(crate) fn a_replay_keeps_the_times() {
     let directory = file_directory();
@@ -253,5 +178,4 @@ pub(crate) fn a_replay_keeps_the_times() {
     assert_eq!(found(&["--speed", "1e15"]), 2);
     assert_eq!(found(&["--from", "1s", "--speed", "max"]), 1);
     assert_eq!(found(&["--topic", "/odom"]), 1);
-    refuses(&["replay", &name, file, "--speed", "0"], 2, "above 0");
 }

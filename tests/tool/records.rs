@@ -6,7 +6,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Map;
-use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::fields::Fields;
 use crate::tool::*;
@@ -128,138 +127,11 @@ pub(crate) fn whatever_is_no_layout_is_refused_with_a_place() {
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
     assert!(refused.get() > 1000, "too few were wrong");
-}
-
-/// A layout, where it is wrong, and what is said.
-const WRONG: [(&str, &str, &str); 18] = [
-    ("", "", "a type is u8 to u128, i8 to i128, f32, f64"),
-    ("at: u64, price: f65", "f65", "text, hex, or [TYPE; COUNT]"),
-    ("at: u24", "u24", "a type is"),
-    ("at: textbe", "textbe", "a type is"),
-    ("at: ube", "ube", "a type is"),
-    ("u64,, u64", ",", "a type is"),
-    ("at: , u64", ",", "a type is"),
-    ("at:\n u64,\n \u{e9}: u64", "\u{e9}", "a type is"),
-    ("at:\u{2003}u64,\u{2003}to: b8", "b8", "a type is"),
-    ("at u64", "at", "a type is"),
-    ("u64 u64", "u64", "a comma, or the end"),
-    ("1st: u64", "1st", "a name begins with a letter or _"),
-    ("at: u64, _: u8, at: u32", "at", "of this name already"),
-    ("[u8]", "]", "; and a count follow"),
-    ("[u8; x]", "x", "from 1 on"),
-    ("[u8; 0]", "0", "from 1 on"),
-    ("[u8; 3", "", "ends with ]"),
-    ("[[u64; 4294967296]; 4294967296]", "4294967296", "too large"),
-];
-
-pub(crate) fn a_wrong_layout_is_pointed_at() {
-    let name = RingName::new("wrong-layout");
-    let tail = |layout: &str| run(&["tail", &name, "--format", layout], b"");
-    for (layout, wrong, why) in WRONG {
-        let ended = tail(layout);
-        let lines: Vec<_> = ended.errors.split('\n').collect();
-        let marks = lines.iter().position(|line| line.trim().starts_with('^'));
-        let marks = marks.unwrap_or_else(|| panic!("{layout}: {}", ended.errors));
-        let place = lines[marks].find('^').expect("a mark");
-        let marked = lines[marks - 1].chars().skip(place);
-        let marked: String = marked.take(lines[marks].len() - place).collect();
-        assert_eq!(marked, wrong, "{}", ended.errors);
-        ended.with(2, why);
-    }
     let deep = format!("{}u8{}", "[".repeat(50_000), "; 1]".repeat(10_000));
-    tail(&deep).with(2, "8 deep at most");
-    // The second is marked, not the first.
-    tail("u64 u64").with(2, "\n  u64 u64\n      ^^^\n");
-}
-
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct Trade {
-    at: u64,
-    price: f64,
-    change: i32,
-    port: [u8; 2],
-    unused: [u8; 2],
-    name: [u8; 8],
-    matrix: [[u16; 2]; 2],
-    key: [u8; 3],
-    rest: u8,
-    ratio: f32,
-}
-
-const TRADE: &str = "at: u64, price: f64, change: i32, port: u16be, _: [u8; 2], name: [text; 8],
-    matrix: [[u16; 2]; 2], key: [hex; 3], u8, ratio: f32,";
-
-pub(crate) fn records_are_shown_by_their_layout_and_stay() {
-    let name = RingName::new("trades");
-    let mut producer = Producer::<Trade>::create(&name, 64).expect("a ring");
-    let why = "the layout has 8 bytes, and a record of this ring 48";
-    refuses(&["tail", &name, "--format", "u64"], 2, why);
-    let mut trade = Trade {
-        at: u64::MAX,
-        price: 101.1,
-        change: -7,
-        port: [0x1f, 0x90],
-        unused: [9; 2],
-        name: *b"A\"\x1b\xff\0B\0\0",
-        matrix: [[1, 2], [3, 4]],
-        key: [0, 0xab, 0x10],
-        rest: 200,
-        ratio: 0.1,
-    };
-    producer.push(trade).expect("room");
-    trade.price = f64::NAN;
-    trade.name = [0; 8];
-    producer.push(trade).expect("room");
-    let format = ["tail", &name, "--format", TRADE];
-    let last = "matrix=[[1, 2], [3, 4]] key=00ab10 200 ratio=0.1\n";
-    let expected = format!(
-        "position 0: at={0} price=101.1 change=-7 port=8080 \
-         name=\"A\\\"\\u{{1b}}\\xff\\0B\" {last}\
-         position 1: at={0} price=NaN change=-7 port=8080 name=\"\" {last}",
-        u64::MAX
+    has(
+        &Fields::parse(&deep).map(drop).expect_err("too deep"),
+        "8 deep at most",
     );
-    for _ in 0..2 {
-        assert_eq!(says(&format), expected);
-    }
-    let shown = says_json(&[&format[..], &["--json", "--count", "1", "--oldest"]].concat());
-    let expected = json!({"ring": &*name, "position": 0, "kind": 0, "fields": {
-        "at": u64::MAX, "price": 101.1, "change": -7, "port": 8080, "8": 200, "key": "00ab10",
-        "name": "A\"\x1b\u{fffd}\0B", "matrix": [[1, 2], [3, 4]], "ratio": 0.1,
-    }});
-    assert_eq!(shown, expected);
-}
-
-pub(crate) fn frames_that_fit_are_shown_by_their_layout() {
-    let (name, mut producer) = frames("frames-layout", 1024);
-    let numbers = [17, -5].map(i64::to_le_bytes);
-    producer.try_push_kind(7, &numbers[0]).expect("room");
-    producer
-        .try_push_kind(8, b"three\x00at\xffnight")
-        .expect("room");
-    let tail = ["tail", &name, "--format", "i64"];
-    let bytes = "74 68 72 65 65 00 61 74 ff 6e 69 67 68 74        three.at.night\n";
-    let other = "position 16, kind 8, 14 bytes";
-    let expected =
-        format!("position 0, kind 7: 17\n{other}, not 8 as the layout\n       0  {bytes}");
-    assert_eq!(says(&tail), expected);
-    // Without a layout; they stay.
-    let expected = format!("{other}\n       0  {bytes}");
-    assert_eq!(says(&["tail", &name, "-n", "1"]), expected);
-    is(&stat(&name), &json!({"fill": 40}));
-    let lines = says(&[&tail[..], &["--json"]].concat());
-    let expected = [
-        json!({"ring": &*name, "position": 0, "kind": 7, "fields": {"0": 17}}),
-        json!({"ring": &*name, "position": 16, "kind": 8, "bytes": "7468726565006174ff6e69676874"}),
-    ];
-    assert_eq!(lines.lines().map(json).collect::<Vec<_>>(), expected);
-
-    let mut tail = start(&[&tail[..], &["--follow"]].concat());
-    tail.reads_until("night\n");
-    producer.try_push_kind(9, &numbers[1]).expect("room");
-    // What was shown before is not shown again.
-    lacks(&tail.reads_until("position 40, kind 9: -5\n"), "night");
-    tail.ends_by(libc::SIGTERM);
 }
 
 pub(crate) fn the_documents_have_the_language_of_the_help() {

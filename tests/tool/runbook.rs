@@ -2,17 +2,21 @@
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use rustix::process::geteuid;
 
 use crate::tool::*;
+use crate::transcript::shell;
 
 /// A child that has this role.
 pub(crate) fn held(name: &str, role: &str) -> Child {
-    let holder = Child::start("holder", &[name, role]);
+    held_with(&[name, role])
+}
+
+/// A child that has a role, with more arguments than those for it.
+pub(crate) fn held_with(arguments: &[&str]) -> Child {
+    let holder = Child::start("holder", arguments);
     holder.expect("ready");
     holder
 }
@@ -79,14 +83,8 @@ pub(crate) fn the_runbook_quotes_what_the_tool_says() {
         for run in section.split("$ ").skip(1) {
             let (run, _) = run.split_once("\n```").expect("the end of a block");
             let (command, quoted) = run.split_once('\n').expect("an answer");
-            let command = command
-                .replacen("quoit", PATH, 1)
-                .replace("--all", &container);
-            let mut shell = Command::new("sh");
-            if title == "Permission denied" && is_root {
-                shell.uid(65534).gid(65534);
-            }
-            let ended = Program::start_on(Stdio::piped(), shell.args(["-c", &command])).end();
+            let command = command.replace("--all", &container);
+            let ended = shell(&command, title == "Permission denied");
             let said = String::from_utf8_lossy(&ended.output) + &*ended.errors;
             let said = said.replace(owner, "root");
             quotes.extend(quoted.lines().map(|quote| (said.clone(), quote)));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::thread;
+use std::time::Duration;
 
 use crate::tool::*;
 
@@ -68,17 +69,6 @@ pub(crate) fn frames_and_raw_bytes_arrive_as_they_were() {
     }
 }
 
-pub(crate) fn what_was_moved_is_said_in_json() {
-    let name = RingName::new("json");
-    let sent = run(&["--json", "send", &name], &numbers(1000)).json();
-    let received = run(&["recv", &name, "--json"], b"").json();
-    for (said, action) in [(&sent, "sent"), (&received, "received")] {
-        let bytes = numbers(1000).len() - 1000;
-        let expected = json!({"action": action, "messages": 1000, "bytes": bytes});
-        is(said, &expected);
-    }
-}
-
 /// `--unlink` removes the ring that the command had open, and no other one.
 pub(crate) fn another_ring_that_has_the_name_is_not_removed() {
     for is_moved in [true, false] {
@@ -86,9 +76,8 @@ pub(crate) fn another_ring_that_has_the_name_is_not_removed() {
         let elsewhere = RingName::new("moved");
         let receiver = start(&["recv", &name, "--unlink"]);
         let observer = observer(&name);
-        until("it is the consumer", || {
-            observer.endpoint(Role::Consumer).epoch == 1
-        });
+        // With the role alone it has not looked at the name for the last time.
+        until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
         let mut producer = FrameProducer::open(&name).expect("the role is free");
         producer.push(b"last").expect("there is room");
         match is_moved {
@@ -107,4 +96,23 @@ pub(crate) fn another_ring_that_has_the_name_is_not_removed() {
         }
         assert!(name.file().exists(), "the ring of others is removed");
     }
+}
+
+pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
+    let (name, mut consumer) = consumed("some-room", 64);
+    let mut sender = start(&["send", &name, "--timeout", "2s"]);
+    sender.feed(&numbers(9));
+    // It looks around at least once between two sleeps.
+    let observer = observer(&name);
+    let parks = || observer.endpoint(Role::Producer).parks;
+    until("the sender has slept often", || parks() > 5);
+    assert_eq!(consumer.len(), 64);
+    for number in 1..=9 {
+        let frame = consumer.peek_timeout(PATIENCE).expect("a frame");
+        assert_eq!(frame.to_vec(), number.to_string().as_bytes());
+        frame.release();
+        // Longer than that in all.
+        thread::sleep(Duration::from_millis(if number < 6 { 450 } else { 0 }));
+    }
+    sender.end().quietly();
 }

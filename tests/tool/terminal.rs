@@ -1,5 +1,7 @@
 //! What is shown on a terminal only: colours, and how far a command is.
 
+use vt100::Color;
+
 use crate::tool::*;
 
 pub(crate) fn colours_are_for_terminals_that_want_them() {
@@ -48,5 +50,55 @@ pub(crate) fn a_terminal_shows_the_progress_of_a_command() {
         let last = text.lines().last().expect("a line");
         assert!(last.starts_with(start), "{text}");
         assert_eq!(text.matches("messages").count(), 1, "{text}");
+    }
+}
+
+pub(crate) fn a_table_fits_its_terminal() {
+    let directory = shared_memory_directory();
+    let file = |name: &str| file_in(&directory, name);
+    let (all, market) = (file(""), file("market-*"));
+    let long = "market-data-of-an-exchange-with-a-name-that-is-long-";
+    let _producers = ["a", "b"].map(|end| {
+        let name = file(&format!("{long}{end}"));
+        let mut producer = FrameProducer::create(name, 64).expect("a ring");
+        (0..2).for_each(|_| producer.push(&[0; 24]).expect("room"));
+        producer
+    });
+    let top = ["top", "--count", "1", "--interval", "10ms", &market];
+    for size in [(24, 80), (20, 50)] {
+        let answers: [&[&str]; 4] = [
+            &["list", &all],
+            &["stat", &market],
+            &["tail", &market],
+            &top,
+        ];
+        for arguments in answers {
+            let command = Terminal::command(PATH, arguments);
+            let mut tool = Terminal::start(size, On::All, command);
+            assert_eq!(tool.end(), Some(0));
+            let text = tool.text();
+            if ["list", "top"].contains(&arguments[0]) {
+                // Where a name is cut, its end stays.
+                has(&text, "-long-a ");
+                has(&text, "-long-b ");
+            }
+            // But for a line that is a path: one word.
+            let begins = |line: &str| line.trim().starts_with(['/', '.']);
+            let mut lines = text.lines().collect::<Vec<_>>();
+            lines.retain(|line| !line.contains("/dev/shm/") && !begins(line));
+            let lines = lines.into_iter();
+            let widths = lines.map(|line| line.chars().count());
+            assert!(widths.max() <= Some(usize::from(size.1)), "{text}");
+            let mut rows = tool.screen().rows(0, size.1);
+            if let Some(row) = rows.position(|row| row.contains("start a consumer")) {
+                let cell = tool.screen().cell(row as u16, 12).expect("a cell");
+                assert_eq!(cell.fgcolor(), Color::Idx(1), "not red:\n{text}");
+            }
+            if arguments[0] == "list" {
+                assert_eq!(text.lines().count(), 3, "no line is wrapped:\n{text}");
+                let red = tool.screen().contents_formatted();
+                has(&String::from_utf8_lossy(&red), "\x1b[31m");
+            }
+        }
     }
 }

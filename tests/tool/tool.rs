@@ -14,7 +14,7 @@ pub(crate) use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) use crate::common::PATIENCE;
-pub(crate) use crate::common::child::{Child, hear, hold, is_asleep, say};
+pub(crate) use crate::common::child::{Child, hold, is_asleep, say};
 pub(crate) use crate::common::clock::until;
 pub(crate) use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
 pub(crate) use crate::common::names::{RingName, file_directory, shared_memory_directory};
@@ -113,45 +113,10 @@ pub(crate) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// The only ring of an answer.
-#[track_caller]
-pub(crate) fn ring_of(arguments: &[&str]) -> Value {
-    json_ring(&says(arguments))
-}
-
-#[track_caller]
-fn json_ring(text: &str) -> Value {
-    let report = json(text);
-    assert_eq!(report["version"], 1, "{report}");
-    let [ring] = &report["rings"].as_array().expect("rings")[..] else {
-        panic!("{report}");
-    };
-    ring.clone()
-}
-
 /// What `stat` says of a ring.
 #[track_caller]
 pub(crate) fn stat(name: &str) -> Value {
-    ring_of(&["stat", "--json", name])
-}
-
-/// What `top` says of a ring.
-#[track_caller]
-pub(crate) fn look(name: &str) -> Value {
-    json_ring(&top(&["--json", name]))
-}
-
-/// A look of `top`, with these arguments.
-#[track_caller]
-pub(crate) fn top(arguments: &[&str]) -> String {
-    says(&[&["top", "--count", "1", "--interval", "10ms"], arguments].concat())
-}
-
-#[track_caller]
-pub(crate) fn refuses(arguments: &[&str], code: i32, reason: &str) {
-    let ended = run(arguments, b"");
-    assert!(ended.output.is_empty(), "{arguments:?}: {ended:?}");
-    ended.with(code, reason);
+    says_json(&["stat", "--json", name])["rings"][0].clone()
 }
 
 /// A ring with these lines in it, and both roles free.

@@ -1,12 +1,14 @@
 //! `top`, on a terminal and into a pipe.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use vt100::{Color, Screen};
 
 use crate::common::tracer::meddle;
 use crate::looking::{Numbers, under_load};
 use crate::tool::*;
+use crate::transcript::shell;
 
 /// The row of a ring whose name ends so, and its words.
 fn row(screen: &Screen, end: &str) -> Option<(u16, Vec<String>)> {
@@ -52,16 +54,16 @@ pub(crate) fn top_shows_full_load_and_a_death() {
 
 pub(crate) fn top_leaves_the_terminal_as_it_was() {
     let (name, _) = ring::<u64>("restored", 64);
-    // No keys are a signal.
-    let ends = [("q", 0), ("\x1b", 0), ("\x03", 130), ("", 143)];
-    for (keys, code) in ends {
+    let keys = [("q", 0), ("\x1b", 0), ("\x03", 130)];
+    let signals = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM].map(|signal| ("", 128 + signal));
+    for (keys, code) in keys.into_iter().chain(signals) {
         let mut top = on_terminal(On::All, &["top", &name]);
         top.until("the ring is there", |screen| {
             row(screen, "-restored").is_some()
         });
         assert!(!top.is_as_before());
         match keys {
-            "" => top.signal(libc::SIGTERM),
+            "" => top.signal(code - 128),
             _ => top.press(keys),
         }
         assert_eq!(top.end(), Some(code), "{}", top.text());
@@ -117,7 +119,6 @@ pub(crate) fn top_with_a_count_stays_on_the_terminal() {
     assert_eq!(columns, Some(usize::from(COLUMNS) - 1));
 
     let text = says(&arguments);
-    lacks(&text, "\x1b");
     let is_whole = |line: &str| line.starts_with(name.as_str());
     assert!(text.lines().any(is_whole), "no name is cut in a pipe");
 }
@@ -236,12 +237,16 @@ pub(crate) fn an_endpoint_that_attaches_again_does_not_seem_to_die() {
     });
 }
 
-pub(crate) fn what_top_cannot_watch_is_refused() {
-    let name = RingName::new("refused");
-    RingOptions::new(64).create::<u64>(&name).expect("a ring");
-    SegmentFile::open(&name.file()).write(CAPACITY, 65);
-    refuses(&["top", &name], 3, "capacity");
-    // Among all rings it is listed.
-    let text = top(&[]);
-    assert!(line(&text, "-refused ").ends_with(" (corrupt)"), "{text}");
+/// Of those that are named the transcript has what it says.
+pub(crate) fn what_it_cannot_read_is_among_all_rings() {
+    let [corrupt, private] = ["corrupt", "private"].map(|name| ring::<u64>(name, 64).0);
+    SegmentFile::open(&corrupt.file()).write(CAPACITY, 65);
+    fs::set_permissions(private.file(), Permissions::from_mode(0o0)).expect("ours");
+    let top = "quoit top --count 1 --interval 10ms";
+    for command in [top, "quoit stat"] {
+        let said = shell(command, true).text();
+        has(&said, format!("its mode 0; sudo quoit stat {private}"));
+    }
+    let text = shell(top, false).text();
+    assert!(line(&text, "-corrupt ").ends_with(" (corrupt)"), "{text}");
 }

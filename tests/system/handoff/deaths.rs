@@ -6,14 +6,13 @@ use std::thread;
 use quoit::PopError;
 
 use crate::common::PATIENCE;
-use crate::common::fork::{done, ending, fork, kill};
+use crate::common::fork::kill;
 use crate::common::rings::{anonymous, consumer, producer};
-use crate::handoff::{Worker, hear, receive, tell};
+use crate::common::worker::{Worker, hear, receive, tell};
 
 crate::common::suite::tests! {
     a_new_worker_continues_where_the_killed_one_stopped,
     the_creator_may_die_first,
-    a_role_is_free_when_the_parent_is_killed_and_the_child_runs,
 }
 
 /// Doubles three numbers; then peeks at the next one, and waits for the kill.
@@ -78,28 +77,4 @@ fn the_creator_may_die_first() {
     }
     producer(&ring).try_push(3).expect("there is room");
     assert_eq!(consumer.pop_timeout(PATIENCE), Ok(3));
-}
-
-/// The parent has a role of a ring that it received.
-fn a_role_is_free_when_the_parent_is_killed_and_the_child_runs() {
-    let worker = Worker::start(|socket| {
-        let _producer = producer(&receive::<u64>(&socket));
-        let Some(child) = fork() else {
-            tell(&socket, 0);
-            tell(&socket, hear(&socket));
-            done();
-        };
-        ending(child);
-    });
-    let ring = anonymous::<u64>(64);
-    worker.send(&ring);
-    hear(&worker.socket);
-    let mut consumer = consumer(&ring);
-    assert!(!consumer.is_abandoned());
-    let socket = worker.socket.try_clone().expect("a descriptor");
-    kill(worker.pid);
-    assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
-    drop(producer(&ring));
-    tell(&socket, 7);
-    assert_eq!(hear(&socket), 7, "the child runs");
 }

@@ -1,21 +1,21 @@
 //! The memory of a ring without a name, and its lifetime.
 
 use std::io::ErrorKind;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use crate::common::refused::{is, refused};
+use crate::common::refused::is;
 use crate::common::rings::{anonymous, consumer, producer};
 use crate::handoff::wire::file;
 use quoit::{Error, PopError, PushError, Ring, RingOptions};
+use rustix::fs::{SealFlags, fcntl_add_seals};
+use rustix::io::Errno;
 
 crate::common::suite::tests! {
     it_is_never_superseded,
     unlink_supersedes_it,
     it_cannot_change_its_size,
     it_has_the_requested_mode,
-    a_ring_larger_than_the_machine_is_an_error,
 }
 
 /// Longer than several liveness checks of a wait.
@@ -54,10 +54,9 @@ fn it_cannot_change_its_size() {
         let refused = file.set_len(other).expect_err("it is sealed");
         assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
     }
-    for seal in [libc::F_SEAL_WRITE, libc::F_SEAL_FUTURE_WRITE] {
-        // SAFETY: the descriptor is open, and no memory is involved.
-        let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seal) };
-        assert_eq!(sealed, -1, "no process has sealed the seals");
+    for seal in [SealFlags::WRITE, SealFlags::FUTURE_WRITE] {
+        let refused = fcntl_add_seals(&file, seal);
+        assert_eq!(refused, Err(Errno::PERM), "no process has sealed the seals");
     }
     assert_eq!(file.metadata().expect("a length").len(), length);
 }
@@ -70,11 +69,4 @@ fn it_has_the_requested_mode() {
     assert_eq!(mode(anonymous(64)), 0o600);
     let public = RingOptions::new(64).mode(0o666).create_anonymous();
     assert_eq!(mode(public.expect("a ring")), 0o666);
-}
-
-fn a_ring_larger_than_the_machine_is_an_error() {
-    let refusal = RingOptions::new(1 << 50).create_anonymous::<u64>().err();
-    refused!(refusal => Error::NotEnoughMemory { wanted, available, .. });
-    assert_eq!(wanted, 16384 + (1 << 53));
-    assert!(available > 0 && available < wanted);
 }

@@ -3,26 +3,27 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::Duration;
 
 use quoit::handoff::{self, HandoffError};
-use quoit::{Corrupt, Error, RingOptions, Shape};
+use quoit::{RingOptions, Shape};
+use rustix::fs::{SealFlags, fcntl_add_seals};
 use rustix::process::Resource;
 
-use crate::common::names::{files_in, shared_memory_directory};
+use crate::common::descriptors::open_descriptors;
+use crate::common::names::shared_memory_directory;
 use crate::common::process::{alarm, handle, set_limit};
 use crate::common::refused::{is, refused};
 use crate::common::rings::{anonymous, ends, named};
 use crate::common::segment_file::{CAPACITY, LAYOUT, LENGTH, SUPERSEDED};
+use crate::common::worker::{pair, patient};
 use crate::handoff::wire::{memfd, message, ring, send, set_option};
-use crate::handoff::{pair, patient};
 
 crate::common::suite::tests! {
     an_invalid_message_is_refused,
-    a_descriptor_that_is_not_a_ring_is_refused,
-    a_ring_of_another_kind_is_refused,
+    a_descriptor_that_is_not_that_ring_is_refused,
     a_ring_with_a_name_is_not_sent,
     a_ring_is_not_sent_to_a_closed_socket,
     a_socket_that_ends_or_does_not_wait_is_an_error,
@@ -32,39 +33,34 @@ crate::common::suite::tests! {
 }
 
 /// The seals of a ring.
-const SEALS: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+const SEALS: SealFlags = SealFlags::SHRINK
+    .union(SealFlags::GROW)
+    .union(SealFlags::SEAL);
 
-/// The number of descriptors of this process.
-fn descriptors() -> usize {
-    files_in("/proc/self/fd".as_ref()).len()
-}
+/// SO_PASSPIDFD: adds the descriptor of the sender's process.
+const PASS_PIDFD: libc::c_int = 76;
 
-/// The error of `receive`, which keeps no descriptor.
-fn refusal<T: Shape + ?Sized>(bytes: &[u8], sent: &[RawFd]) -> HandoffError {
-    let before = descriptors();
-    let (ours, theirs) = pair();
-    send(&ours, bytes, sent);
-    let refusal = handoff::receive::<T>(&theirs).expect_err("it is accepted");
-    drop((ours, theirs));
-    assert_eq!(descriptors(), before, "a descriptor is kept: {refusal}");
-    refusal
-}
-
-/// The error for one descriptor with the right message.
-fn refused(file: &impl AsRawFd) -> Error {
-    match refusal::<u64>(&message(1), &[file.as_raw_fd()]) {
-        HandoffError::Ring(error) => error,
-        other => panic!("the wrong error: {other:?}"),
+/// Receives a message with these descriptors: an error that says this, and no descriptor is kept.
+fn refuses<T: Shape + ?Sized>(says: &str, bytes: &[u8], sent: &[BorrowedFd<'_>]) {
+    for passes_process in [0, 1] {
+        let (ours, theirs) = pair();
+        // An older kernel refuses the option, and passes none.
+        set_option(&theirs, PASS_PIDFD, passes_process);
+        let before = open_descriptors();
+        send(&ours, bytes, sent);
+        let refusal = handoff::receive::<T>(&theirs).expect_err("it is accepted");
+        assert_eq!(open_descriptors(), before, "one is kept: {refusal}");
+        let text = refusal.to_string();
+        assert!(text.contains(says), "{text} does not say {says}");
     }
 }
 
 fn an_invalid_message_is_refused() {
     let good = memfd(&ring::<u64>(64), SEALS);
-    let null = File::open("/dev/null").expect("there is one");
-    let one = [good.as_raw_fd()];
+    let one = [good.as_fd()];
     for bytes in [&b"hello"[..], b"quoit-fd", &message(1)[..15], &[0; 100]] {
         for sent in [&one[..], &[]] {
-            is!(refusal::<u64>(bytes, sent) => HandoffError::OtherMessage);
+            refuses::<u64>("the message is not a ring", bytes, sent);
         }
     }
     // A few bytes ahead of the message make it invalid.
@@ -73,27 +69,30 @@ fn an_invalid_message_is_refused() {
     send(&ours, &message(1), &one);
     is!(handoff::receive::<u64>(&theirs) => Err(HandoffError::OtherMessage));
     for version in [0, 2, u64::MAX] {
-        let refusal = refusal::<u64>(&message(version), &one);
-        refused!(refusal is HandoffError::VersionMismatch { found, expected });
-        assert_eq!((found, expected), (version, 1));
+        let says = format!("version {version}, this program 1");
+        refuses::<u64>(&says, &message(version), &one);
     }
-    for count in [0, 2, 3, 28] {
-        let sent = vec![null.as_raw_fd(); count];
-        let refusal = refusal::<u64>(&message(1), &sent);
-        refused!(refusal is HandoffError::NotOneDescriptor { found });
-        assert_eq!(found, count);
+    for count in [0, 2, 3, 20] {
+        let says = format!("{count} descriptors instead of one");
+        refuses::<u64>(&says, &message(1), &vec![good.as_fd(); count]);
     }
-    for count in [29, 253] {
-        let sent = vec![good.as_raw_fd(); count];
-        is!(refusal::<u64>(&message(1), &sent) => HandoffError::CutOff);
+    // There is room for 28, which the sender's process may share.
+    let (ours, theirs) = pair();
+    send(&ours, &message(1), &[good.as_fd(); 28]);
+    is!(handoff::receive::<u64>(&theirs) => Err(HandoffError::NotOneDescriptor { found: 28 }));
+    for (says, message) in [
+        ("lost in transit", &message(1)[..]),
+        ("version 2, this program 1", &message(2)),
+        ("the message is not a ring", b"something else!!"),
+    ] {
+        for count in [29, 253] {
+            refuses::<u64>(says, message, &vec![good.as_fd(); count]);
+        }
     }
 }
 
-fn a_descriptor_that_is_not_a_ring_is_refused() {
-    let is_wrong = |file: &dyn AsRawFd, expected| match refused(&file.as_raw_fd()) {
-        Error::WrongDescriptor { reason } => assert_eq!(reason, expected),
-        other => panic!("the wrong error: {other:?}"),
-    };
+fn a_descriptor_that_is_not_that_ring_is_refused() {
+    let is_wrong = |file: &dyn AsFd, says| refuses::<u64>(says, &message(1), &[file.as_fd()]);
     let (socket, _other) = pair();
     let directory = shared_memory_directory();
     let path = directory.path().join("ring");
@@ -105,52 +104,47 @@ fn a_descriptor_that_is_not_a_ring_is_refused() {
     };
     let null = File::open("/dev/null").expect("there is one");
     let folder = File::open(directory.path()).expect("a directory");
-    for file in [
-        &null as &dyn AsRawFd,
-        &socket,
-        &opened(libc::O_PATH),
-        &folder,
-    ] {
+    for file in [&null as &dyn AsFd, &socket, &opened(libc::O_PATH), &folder] {
         is_wrong(file, "it is not a memfd");
     }
     drop(named);
 
     let good = ring::<u64>(64);
-    for seals in [0, libc::F_SEAL_GROW, libc::F_SEAL_SEAL] {
+    for seals in [SealFlags::empty(), SealFlags::GROW, SealFlags::SEAL] {
         is_wrong(&memfd(&good, seals), "it is not sealed against shrinking");
     }
     is_wrong(&opened(0), "it is not sealed against shrinking");
-    for seal in [libc::F_SEAL_WRITE, libc::F_SEAL_FUTURE_WRITE] {
+    for seal in [SealFlags::WRITE, SealFlags::FUTURE_WRITE] {
         is_wrong(&memfd(&good, SEALS | seal), "it is sealed against writing");
     }
     for length in [0, 100, 4095, 4096, 16384] {
         is_wrong(&memfd(&good[..length], SEALS), "it is too short");
     }
-    let shorter = "it is shorter than its header says";
-    let not_ours = "it does not begin with quoit's magic";
     let larger = ring::<u64>(4096);
+    let shorter = "it is shorter than its header says";
     is_wrong(&memfd(&larger[..20480], SEALS), shorter);
-    is_wrong(&memfd(&vec![0; 65536], SEALS), not_ours);
-}
+    let sparse = memfd(&[], SealFlags::empty());
+    sparse.set_len(65536).expect("it takes no memory");
+    fcntl_add_seals(&sparse, SEALS).expect("it can be sealed");
+    is_wrong(&sparse, "it does not begin with quoit's magic");
+    assert_eq!(sparse.metadata().expect("it is open").blocks(), 0);
 
-fn a_ring_of_another_kind_is_refused() {
-    let good = ring::<u64>(64);
-    let with = |offset: u64, bytes: &[u8]| {
+    for (offset, bytes, says) in [
+        (LAYOUT, &[2][..], "layout version 2"),
+        (CAPACITY, &[63], "its capacity cannot be 0x3f"),
+        (LENGTH, &[0; 8], "its length cannot be 0x0"),
+        (SUPERSEDED, &[1], "was unlinked or replaced"),
+    ] {
         let mut ring = good.clone();
         ring[offset as usize..][..bytes.len()].copy_from_slice(bytes);
-        refused(&memfd(&ring, SEALS))
-    };
-    is!(with(LAYOUT, &[2]) => Error::VersionMismatch { found: 2, .. });
-    is!(with(CAPACITY, &[63]) => Error::Corrupt(Corrupt { field: "capacity", .. }));
-    is!(with(LENGTH, &[0; 8]) => Error::Corrupt(Corrupt { field: "length", .. }));
-    is!(with(SUPERSEDED, &[1]) => Error::Superseded { .. });
+        is_wrong(&memfd(&ring, SEALS), says);
+    }
     let frames = memfd(&ring::<[u8]>(64), SEALS);
-    is!(refused(&frames) => Error::ShapeMismatch { .. });
-    let others = memfd(&ring::<i64>(64), SEALS);
-    is!(refused(&others) => Error::SchemaMismatch { .. });
+    is_wrong(&frames, "holds frames, not records");
+    is_wrong(&memfd(&ring::<i64>(64), SEALS), "has the schema");
     // The unchanged copy is accepted, although another process created it.
     let (ours, theirs) = pair();
-    send(&ours, &message(1), &[memfd(&good, SEALS).as_raw_fd()]);
+    send(&ours, &message(1), &[memfd(&good, SEALS).as_fd()]);
     let ring = handoff::receive::<u64>(&theirs).expect("a ring");
     let (mut producer, mut consumer) = ends(&ring);
     producer.try_push(7).expect("there is room");
@@ -204,10 +198,15 @@ fn a_socket_that_ends_or_does_not_wait_is_an_error() {
 }
 
 fn a_socket_that_adds_ancillary_data_works() {
-    let (ours, theirs) = pair();
-    set_option(&theirs, libc::SO_PASSCRED, 1).expect("an option");
-    handoff::send(&ours, &anonymous::<u64>(64)).expect("it is sent");
-    handoff::receive::<u64>(&theirs).expect("a ring");
+    for option in [libc::SO_PASSCRED, PASS_PIDFD] {
+        let (ours, theirs) = pair();
+        set_option(&theirs, option, 1);
+        let ring = anonymous::<u64>(64);
+        let before = open_descriptors();
+        handoff::send(&ours, &ring).expect("it is sent");
+        handoff::receive::<u64>(&theirs).expect("a ring");
+        assert_eq!(open_descriptors(), before);
+    }
 }
 
 /// Receives with no free descriptor, with one, and so on.

@@ -12,7 +12,7 @@ use crate::common::names::files_in;
 use crate::common::refused::{is, refused};
 use crate::common::rings::{anonymous, consumer, producer};
 use crate::common::sample::Words;
-use crate::handoff::{Worker, hear, pair, receive, tell};
+use crate::common::worker::{Worker, hear, pair, receive, tell};
 use quoit::{Holder, Role};
 
 crate::common::suite::tests! {

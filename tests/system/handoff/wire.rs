@@ -1,12 +1,15 @@
 //! Messages and memfds that any program could send.
 
 use std::fs::File;
-use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 
 use quoit::{Ring, Shape};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use crate::common::rings::anonymous;
 
@@ -16,45 +19,24 @@ pub(crate) fn message(version: u64) -> Vec<u8> {
 }
 
 /// Sends these bytes with these descriptors.
-pub(crate) fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[RawFd]) {
-    let length = size_of_val(descriptors);
-    let mut ancillary = vec![0_u64; 2 + length.div_ceil(8)];
-    // The header is a length, SOL_SOCKET and SCM_RIGHTS, in sixteen bytes.
-    ancillary[0] = 16 + length as u64;
-    ancillary[1] = libc::SOL_SOCKET as u64 | (libc::SCM_RIGHTS as u64) << 32;
-    let data = ancillary[2..].as_mut_ptr().cast::<RawFd>();
-    // SAFETY: there is room for all of them.
-    unsafe { data.copy_from_nonoverlapping(descriptors.as_ptr(), descriptors.len()) };
-    let mut part = libc::iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast(),
-        iov_len: bytes.len(),
-    };
-    // SAFETY: all zero bytes are a valid `msghdr`.
-    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
-    header.msg_iov = &raw mut part;
-    header.msg_iovlen = 1;
+pub(crate) fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
+    let rights = SendAncillaryMessage::ScmRights(descriptors);
+    let mut space = vec![MaybeUninit::uninit(); rights.size()];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() {
-        header.msg_control = ancillary.as_mut_ptr().cast();
-        header.msg_controllen = size_of_val(ancillary.as_slice()) as _;
+        assert!(ancillary.push(rights), "there is room for all of them");
     }
-    // SAFETY: the message and its buffers outlive the call.
-    let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, 0) };
-    let whole = usize::try_from(sent).is_ok_and(|sent| sent == bytes.len());
-    assert!(whole, "it is sent: {}", io::Error::last_os_error());
+    let parts = [IoSlice::new(bytes)];
+    let sent = sendmsg(socket, &parts, &mut ancillary, SendFlags::empty());
+    assert_eq!(sent, Ok(bytes.len()));
 }
 
 /// A memfd with these bytes, and then with these seals.
-pub(crate) fn memfd(bytes: &[u8], seals: libc::c_int) -> File {
-    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-    // SAFETY: the name is a C string.
-    let fd = unsafe { libc::memfd_create(c"quoit-test".as_ptr(), flags) };
-    assert_ne!(fd, -1, "a memfd: {}", io::Error::last_os_error());
-    // SAFETY: the descriptor was just opened and has no other owner.
-    let file = unsafe { File::from_raw_fd(fd) };
+pub(crate) fn memfd(bytes: &[u8], seals: SealFlags) -> File {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = File::from(memfd_create("quoit-test", flags).expect("a memfd"));
     file.write_all_at(bytes, 0).expect("there is memory");
-    // SAFETY: the descriptor is open, and no memory is involved.
-    let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) };
-    assert_eq!(sealed, 0, "it can be sealed");
+    fcntl_add_seals(&file, seals).expect("it can be sealed");
     file
 }
 
@@ -74,21 +56,10 @@ pub(crate) fn ring<T: Shape + ?Sized>(capacity: u64) -> Vec<u8> {
     bytes
 }
 
-/// Switches an option of a socket; `None` if the kernel has no such option.
-pub(crate) fn set_option(
-    socket: &UnixStream,
-    option: libc::c_int,
-    value: libc::c_int,
-) -> Option<()> {
+/// Switches an option of a socket, if the kernel has it.
+pub(crate) fn set_option(socket: &UnixStream, option: libc::c_int, value: libc::c_int) {
+    let (value, length) = ((&raw const value).cast(), size_of_val(&value));
+    let (fd, length) = (socket.as_raw_fd(), length as libc::socklen_t);
     // SAFETY: the option is an integer, which outlives the call.
-    let set = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            option,
-            (&raw const value).cast(),
-            size_of_val(&value) as libc::socklen_t,
-        )
-    };
-    (set == 0).then_some(())
+    unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, value, length) };
 }

@@ -1,27 +1,19 @@
-//! Memory: of a file system, of a file, of a process.
+//! Memory of a file system.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use quoit::{Consumer, Error, Producer, RingOptions};
-use rustix::process::Resource;
 
-use crate::common::fork::{in_a_child, in_a_directory};
+use crate::common::fork::in_a_directory;
 use crate::common::mounts::mount_a_megabyte;
 use crate::common::names::{files_in, shared_memory_directory};
-use crate::common::process::{drop_root, set_limit};
-use crate::common::refused::{is, refused};
-use crate::common::rings::ends;
-use crate::limits::is_refused;
+use crate::common::refused::refused;
 
 crate::common::suite::tests! {
     a_full_file_system_is_an_error_that_says_how_much_is_missing,
     a_ring_larger_than_all_of_shared_memory_is_an_error,
-    a_file_size_limit_is_an_error_and_not_a_signal,
-    too_little_address_space_is_an_error,
-    memory_that_may_not_be_locked_is_an_error,
 }
 
 const HEADER: u64 = 16384;
@@ -87,104 +79,6 @@ fn a_ring_larger_than_all_of_shared_memory_is_an_error() {
     assert!(total > 0, "shared memory has a size");
     is_too_large_for(directory.path(), total.next_power_of_two());
     assert_eq!(files_in(directory.path()), [""; 0]);
-}
-
-fn a_file_size_limit_is_an_error_and_not_a_signal() {
-    let private = shared_memory_directory();
-    let directory = private.path();
-    let size = HEADER + 8 * 1024;
-    let create = |name| RingOptions::new(1024).create::<u64>(directory.join(name));
-    let before = dispositions();
-    set_limit(Resource::Fsize, size - 1);
-    let refusal = create("too-large").expect_err("it is too large");
-    refused!(refusal is Error::FileSizeLimit { wanted, limit });
-    assert_eq!((wanted, limit), (size, size - 1));
-    assert_eq!(files_in(directory), [""; 0]);
-    let anonymous = RingOptions::new(1024).create_anonymous::<u64>();
-    is!(anonymous => Err(Error::FileSizeLimit { .. }));
-    set_limit(Resource::Fsize, size);
-    create("fits").expect("just within the limit");
-    assert_eq!(files_in(directory), ["fits"]);
-    assert_eq!(dispositions(), before, "signal actions are unchanged");
-}
-
-/// The action of each signal in this process.
-fn dispositions() -> Vec<usize> {
-    let disposition = |signal| {
-        // SAFETY: all zero bytes are a valid record.
-        let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
-        // SAFETY: the call sets nothing, and the record outlives it.
-        unsafe { libc::sigaction(signal, core::ptr::null(), &raw mut action) };
-        action.sa_sigaction
-    };
-    (1..=libc::SIGRTMAX()).map(disposition).collect()
-}
-
-/// With four megabytes less than the ring needs, and with enough.
-fn too_little_address_space_is_an_error() {
-    let private = shared_memory_directory();
-    let directory = private.path();
-    let (there, new) = (directory.join("there"), directory.join("new"));
-    let options = RingOptions::new(1 << 20); // words: eight megabytes
-    drop(options.create::<u64>(&there).expect("a ring"));
-    let pages = fs::read_to_string("/proc/self/statm").expect("this process's memory");
-    let (pages, _) = pages.split_once(' ').expect("several numbers");
-    let used = pages.parse::<u64>().expect("a number") * 4096;
-    set_limit(Resource::As, used + (4 << 20));
-    let refused = |result| is_refused(result, libc::ENOMEM, ["map", "ulimit -v"]);
-    refused(options.create::<u64>(&new));
-    refused(options.open_or_create::<u64>(&new));
-    refused(options.open::<u64>(&there));
-    refused(options.open_or_create::<u64>(&there));
-    assert_eq!(files_in(directory), ["there"]);
-    set_limit(Resource::As, used + (32 << 20));
-    options.create::<u64>(&new).expect("there is room");
-    options.open::<u64>(&there).expect("there is room");
-}
-
-/// With a limit of zero, with a limit that is too low, and where all mappings are locked.
-fn memory_that_may_not_be_locked_is_an_error() {
-    let private = shared_memory_directory();
-    let directory = private.path();
-    fs::set_permissions(directory, Permissions::from_mode(0o777)).expect("our directory");
-    let (there, new) = (directory.join("there"), directory.join("new"));
-    let options = RingOptions::new(1024);
-    let public = options.clone().mode(0o666).create::<u64>(&there);
-    public.expect("a ring");
-    in_a_child(|| {
-        drop_root();
-        let locked = options.clone().lock_memory(true);
-        for (most, reason) in [(0, libc::EPERM), (4096, libc::ENOMEM)] {
-            set_limit(Resource::Memlock, most);
-            let refused = |result| is_refused(result, reason, ["lock the memory", "ulimit -l"]);
-            refused(locked.create::<u64>(&new));
-            refused(locked.open_or_create::<u64>(&new));
-            refused(locked.open::<u64>(&there));
-            assert_eq!(files_in(directory), ["there"]);
-        }
-        let unlocked = options.open_or_create::<u64>(&new);
-        unlocked.expect("unlocked memory has no limit");
-        everything_is_locked(&directory.join("locked"));
-    });
-}
-
-/// In a process that locks all its mappings.
-fn everything_is_locked(name: &Path) {
-    set_limit(Resource::Memlock, 8 << 20);
-    // SAFETY: no pointer.
-    let locks = unsafe { libc::mlockall(libc::MCL_FUTURE) };
-    assert_eq!(locks, 0, "{}", io::Error::last_os_error());
-    let large = RingOptions::new(2 << 20);
-    let says = ["mlockall", "ulimit -l"];
-    is_refused(large.create::<u64>(name), libc::EAGAIN, says);
-    is_refused(large.open_or_create::<u64>(name), libc::EAGAIN, says);
-    is_refused(large.create_anonymous::<u64>(), libc::EAGAIN, says);
-    is_refused(large.heap::<u64>(), libc::ENOMEM, says);
-    assert!(!name.exists());
-    let small = RingOptions::new(1024).create::<u64>(name);
-    let (mut producer, mut consumer) = ends(&small.expect("this much may be locked"));
-    producer.try_push(1).expect("there is room");
-    assert_eq!(consumer.try_pop(), Ok(1));
 }
 
 /// The total and free bytes of a file system.

@@ -1,0 +1,108 @@
+//! A file system that is full, or has room for one ring.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+
+use quoit::{Error, Observer, Ring, RingOptions, StalePolicy};
+
+use crate::common::fork::in_a_directory;
+use crate::common::mounts::mount_a_megabyte;
+use crate::common::names::files_in;
+use crate::common::refused::is;
+use crate::common::rings::producer;
+use crate::common::segment_file::DATA;
+
+crate::common::suite::tests! {
+    a_stale_ring_is_replaced_where_there_is_no_room_for_two,
+    a_sparse_copy_gets_its_memory_or_is_refused,
+}
+
+/// On a file system of a megabyte, if this process may mount one.
+fn in_a_megabyte(work: impl Fn(&Path)) {
+    in_a_directory(|directory| match mount_a_megabyte(directory) {
+        Ok(()) => work(directory),
+        Err(error) => eprintln!("[no private file system: {error}]  "),
+    });
+}
+
+fn a_stale_ring_is_replaced_where_there_is_no_room_for_two() {
+    in_a_megabyte(|directory| {
+        const CAPACITY: u64 = 1 << 16; // words: half a megabyte
+        let name = directory.join("ring");
+        let replacing = |capacity| RingOptions::new(capacity).stale(StalePolicy::Replace);
+        let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
+        let ring = ring.expect("it fits");
+        let second = RingOptions::new(CAPACITY).create::<u64>(directory.join("second"));
+        is!(second => Err(Error::NotEnoughMemory { .. }));
+        // While a process holds it, it is kept, with any size of the new one.
+        let held = producer(&ring);
+        for capacity in [CAPACITY, 4 * CAPACITY] {
+            let refused = replacing(capacity).create::<u64>(&name);
+            is!(refused => Err(Error::InUse { .. }));
+        }
+        drop(held);
+        // It is also not removed if the new one would not fit.
+        for replace in [RingOptions::open_or_create::<u64>, RingOptions::create] {
+            let refused = replace(&replacing(4 * CAPACITY), &name);
+            is!(refused => Err(Error::NotEnoughMemory { .. }));
+        }
+        let mut last = ring.incarnation();
+        let found = Ring::<u64>::open(&name).expect("it exists");
+        assert_eq!(found.incarnation(), last);
+        drop((found, ring)); // a mapping keeps its memory
+        for replace in [RingOptions::open_or_create::<u64>, RingOptions::create] {
+            let new = replace(&replacing(CAPACITY), &name).expect("the old one's room");
+            assert_ne!(new.incarnation(), last);
+            last = new.incarnation();
+            drop(producer(&new));
+        }
+        assert_eq!(files_in(directory), ["ring"]);
+    });
+}
+
+/// Writes zeros until the file system is full.
+fn fill(directory: &Path) {
+    let mut file = File::create(directory.join("rest")).expect("room for a name");
+    let full = loop {
+        if let Err(error) = file.write_all(&[0; 4096]) {
+            break error;
+        }
+    };
+    assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+}
+
+/// A copy of a ring without blocks for its data, as `cp` creates it.
+fn a_sparse_copy_gets_its_memory_or_is_refused() {
+    in_a_megabyte(|directory| {
+        let (name, copy) = (directory.join("ring"), directory.join("copy"));
+        let ring = RingOptions::new(4096).create::<u64>(&name).expect("a ring");
+        let header = fs::read(&name).expect("it exists");
+        let file = File::create(&copy).expect("room for a name");
+        let length = DATA + 8 * 4096;
+        let header = file.write_all_at(&header[..DATA as usize], 0);
+        header.expect("there is room");
+        file.set_len(length).expect("it takes no memory");
+        let taken = || fs::metadata(&copy).expect("it exists").blocks() * 512;
+        is!(Observer::open(&copy) => Err(Error::NotARing { .. }));
+        assert_eq!(taken(), DATA, "an observer takes no memory");
+
+        fill(directory);
+        let opened = Ring::<u64>::open(&copy);
+        is!(opened => Err(Error::NotEnoughMemory { .. }));
+        assert_eq!(file.metadata().expect("it is open").len(), length);
+        fs::remove_file(directory.join("rest")).expect("it exists");
+        let opened = Ring::<u64>::open(&copy).expect("there is room");
+        assert_eq!(taken(), length);
+        assert_eq!(opened.incarnation(), ring.incarnation());
+        Observer::open(&copy).expect("all its memory is reserved now");
+
+        // A ring that cannot be opened can be removed.
+        drop(opened);
+        file.set_len(DATA).expect("this process holds it");
+        file.set_len(length).expect("this process holds it");
+        fill(directory);
+        quoit::unlink(&copy).expect("no process holds it");
+    });
+}
