@@ -31,18 +31,8 @@ impl End {
     pub(crate) fn moves(&mut self, timeout: impl Into<Deadline>) -> Result<(), PopError> {
         let position = self.position();
         match self {
-            Self::Producer(end) => end.push_timeout(position, timeout).map_err(|error| {
-                assert_eq!(error.into_inner(), position);
-                match error {
-                    PushError::TimedOut(_) => PopError::TimedOut,
-                    PushError::Abandoned(_) => PopError::Abandoned,
-                    other => panic!("{other}"),
-                }
-            }),
-            Self::Consumer(end) => {
-                let popped = end.pop_timeout(timeout);
-                popped.map(|found| assert_eq!(found, position))
-            }
+            Self::Producer(end) => pushed(position, end.push_timeout(position, timeout)),
+            Self::Consumer(end) => popped(position, end.pop_timeout(timeout)),
         }
     }
 
@@ -60,6 +50,13 @@ impl End {
         }
     }
 
+    pub(crate) fn is_superseded(&self) -> bool {
+        match self {
+            Self::Producer(end) => end.is_superseded(),
+            Self::Consumer(end) => end.is_superseded(),
+        }
+    }
+
     pub(crate) fn wait_for_peer(&mut self) -> Result<(), PeerError> {
         match self {
             Self::Producer(end) => end.wait_for_peer(),
@@ -73,6 +70,25 @@ impl End {
             Self::Consumer(end) => end.interest(),
         }
     }
+}
+
+/// The result of a push of the record at this position, as that of a pop.
+pub(crate) fn pushed(position: u64, result: Result<(), PushError<u64>>) -> Result<(), PopError> {
+    result.map_err(|error| {
+        assert_eq!(error.into_inner(), position);
+        match error {
+            PushError::Full(_) => PopError::Empty,
+            PushError::TimedOut(_) => PopError::TimedOut,
+            PushError::Abandoned(_) => PopError::Abandoned,
+            PushError::Superseded(_) => PopError::Superseded,
+            other => panic!("{other}"),
+        }
+    })
+}
+
+/// The result of a pop there.
+pub(crate) fn popped(position: u64, result: Result<u64, PopError>) -> Result<(), PopError> {
+    result.map(|found| assert_eq!(found, position))
 }
 
 /// The role with this text.

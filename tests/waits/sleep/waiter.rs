@@ -1,0 +1,125 @@
+//! Four kinds of wait, with the same answers.
+
+use std::time::Duration;
+
+#[cfg(feature = "futures")]
+use futures_executor::block_on;
+use quoit::{Deadline, PeerError, Pollable, PopError, Select, Selected};
+
+use super::form::{Form, Way};
+use crate::common::descriptors::becomes_readable;
+use crate::common::ends;
+use crate::common::positions::{End, popped, pushed};
+
+/// Waits for a message or for room, and moves one record; or waits for a peer, if that is asked
+/// for. Returns what has ended the wait: the endpoint has `moved` a record, the peer is `gone` or
+/// another one is `back`, or no peer can attach, because the ring is `superseded`.
+type Waiter = Box<dyn FnMut(bool) -> &'static str>;
+
+pub(crate) fn waiter(form: &Form, mut end: End) -> Waiter {
+    match form.way {
+        Way::Plain => Box::new(move |for_peer| match for_peer {
+            true => met(end.wait_for_peer()),
+            false => moved(end.moves(Deadline::NEVER)),
+        }),
+        Way::Select => {
+            let idle = form.options().peer_check(Duration::MAX);
+            let (silent, mut idle) = idle.heap::<u64>().expect("a ring");
+            let mut select = Select::new();
+            Box::new(move |_| {
+                let _ = &silent; // it is attached
+                let ends = &mut [idle.interest(), end.interest()];
+                match select.wait(ends, None).expect("it can wait") {
+                    Selected::Ready(1) => moved(end.moves(Duration::ZERO)),
+                    Selected::Attached(1) => "back",
+                    Selected::Abandoned(1) if end.is_superseded() => "superseded",
+                    Selected::Abandoned(1) => "gone",
+                    other => panic!("{other:?}"),
+                }
+            })
+        }
+        #[cfg(feature = "futures")]
+        Way::Async => match end {
+            End::Producer(end) => {
+                let mut end = end.into_async().expect("an async endpoint");
+                Box::new(move |for_peer| {
+                    if for_peer {
+                        return met(block_on(end.wait_for_peer()));
+                    }
+                    let position = end.get_ref().position();
+                    moved(pushed(position, block_on(end.push(position))))
+                })
+            }
+            End::Consumer(end) => {
+                let mut end = end.into_async().expect("an async endpoint");
+                Box::new(move |for_peer| {
+                    if for_peer {
+                        return met(block_on(end.wait_for_peer()));
+                    }
+                    let position = end.get_ref().position();
+                    moved(popped(position, block_on(end.pop())))
+                })
+            }
+        },
+        Way::Pollable => match end {
+            End::Producer(end) => pollable(end.into_pollable().expect("a descriptor"), |end| {
+                let position = end.position();
+                pushed(position, end.try_push(position))
+            }),
+            End::Consumer(end) => pollable(end.into_pollable().expect("a descriptor"), |end| {
+                popped(end.position(), end.try_pop())
+            }),
+        },
+    }
+}
+
+fn pollable<E: ends::End>(
+    mut end: Pollable<E>,
+    moves: impl Fn(&mut E) -> Result<(), PopError> + 'static,
+) -> Waiter {
+    // The epoch of the peer that is gone.
+    let mut gone = None;
+    Box::new(move |_| {
+        loop {
+            becomes_readable(&end);
+            let mut end = end.get();
+            let epoch = end.peer_epoch();
+            match gone {
+                None => {}
+                Some(gone) if gone == epoch => return "gone", // again, which is once too often
+                Some(_) => {
+                    gone = None;
+                    return "back";
+                }
+            }
+            match moved(moves(&mut end)) {
+                "moved" => return "moved",
+                _ if end.is_superseded() => return "superseded",
+                _ if end.is_abandoned() => {
+                    gone = Some(epoch);
+                    return "gone";
+                }
+                // It may be readable once without work.
+                _ => {}
+            }
+        }
+    })
+}
+
+fn moved(result: Result<(), PopError>) -> &'static str {
+    match result {
+        Ok(()) => "moved",
+        Err(PopError::Abandoned) => "gone",
+        Err(PopError::Superseded) => "superseded",
+        Err(PopError::TimedOut | PopError::Empty) => "nothing",
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn met(result: Result<(), PeerError>) -> &'static str {
+    match result {
+        Ok(()) => "back",
+        Err(PeerError::Superseded) => "superseded",
+        Err(other) => panic!("{other}"),
+    }
+}
