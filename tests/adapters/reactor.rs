@@ -2,8 +2,9 @@
 //! there are some, handles no signal, inherits neither affinity nor scheduling class, continues
 //! after a panic of a task's waker, and reports its own failure.
 
+use std::cell::RefCell;
 use std::fs;
-use std::mem::zeroed;
+use std::mem::{ManuallyDrop, zeroed};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -19,21 +20,23 @@ use crate::common::descriptors::becomes_readable;
 use crate::common::forbid::forbid_in_all_threads;
 use crate::common::fork::in_a_child;
 use crate::common::names::RingName;
+use crate::common::positions::{peer, start};
 use crate::common::refused::is;
-use crate::common::rings::{ends, heap, named};
-use crate::common::sleep_state::assert_no_rescues;
+use crate::common::rings::{consumer, ends, heap, named};
+use crate::common::segment_file::{SegmentFile, TAIL};
+use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 use crate::common::threads::threads_named;
+use crate::common::tracer::Halted;
 use crate::futures::{Plain, bell, heap_ends, heap_out, in_time, is_pending, poll_once, poll_with};
 use futures_executor::block_on;
 use futures_util::{SinkExt, StreamExt, future};
-use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, PushError, RingOptions};
+use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, PushError, RingOptions, Role};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 crate::common::suite::tests! {
     the_thread_runs_while_there_are_async_endpoints,
     endpoints_are_created_and_dropped_on_several_threads,
     one_thread_sleeps_for_a_hundred_rings,
-    a_task_is_not_woken_while_its_peer_is_silent,
     a_task_that_was_woken_otherwise_continues_to_sleep,
     the_last_endpoint_may_be_dropped_on_the_reactor_thread,
     futures_and_endpoints_can_be_sent,
@@ -42,9 +45,11 @@ crate::common::suite::tests! {
     the_thread_does_not_inherit_a_scheduling_class,
     a_waker_that_panics_affects_no_other_task,
     a_waker_that_panics_in_its_clone_affects_no_other_task,
+    a_peer_that_stops_before_the_thread_has_the_wait_is_noticed,
     a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on,
     a_thread_that_cannot_wait_is_an_error_in_every_wait,
-    an_inherited_endpoint_on_the_heap_returns_an_error,
+    an_inherited_endpoint_on_the_heap_returns_an_error;
+    parts: peer
 }
 
 /// How many reactor threads this process has.
@@ -124,19 +129,6 @@ fn named_out(test: &str) -> (quoit::Producer<u64>, AsyncConsumer<u64>, RingName)
     let (ring, name) = named::<u64>(test, &RingOptions::new(8));
     let (producer, consumer) = ends(&ring);
     (producer, consumer.asynchronous(), name)
-}
-
-fn a_task_is_not_woken_while_its_peer_is_silent() {
-    let (mut producer, mut consumer, name) = named_out("silent");
-    let (waker, wakes) = bell();
-    assert_eq!(poll_with(&waker, consumer.pop()), Poll::Pending);
-    // The reactor checks the peer several times in between.
-    assert!(wakes.recv_timeout(Duration::from_millis(350)).is_err());
-    producer.try_push(1).expect("there is room");
-    assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
-    assert_eq!(poll_with(&waker, consumer.pop()), Poll::Ready(Ok(1)));
-    assert_eq!(wakes.try_recv(), Err(mpsc::TryRecvError::Empty));
-    assert_no_rescues(&name);
 }
 
 fn a_task_that_was_woken_otherwise_continues_to_sleep() {
@@ -419,21 +411,65 @@ fn a_waker_that_panics_affects_no_other_task() {
     }
 }
 
-fn a_waker_that_panics_in_its_clone_affects_no_other_task() {
-    static BAD: RawWakerVTable = RawWakerVTable::new(
-        |_| panic::resume_unwind(Box::new("a clone")),
+thread_local! {
+    static CLONE: RefCell<Option<Box<dyn FnOnce() -> Waker>>> = const { RefCell::new(None) };
+}
+
+/// A waker without an effect, whose clone is what a function returns.
+fn cloned_by(clone: impl FnOnce() -> Waker + 'static) -> Waker {
+    static TABLE: RawWakerVTable = RawWakerVTable::new(
+        |_| {
+            let clone = CLONE.take().expect("one clone");
+            let waker = ManuallyDrop::new(clone());
+            RawWaker::new(waker.data(), waker.vtable())
+        },
         |_| {},
         |_| {},
         |_| {},
     );
+    CLONE.set(Some(Box::new(clone)));
+    // SAFETY: the functions do not access the data, and the clone belongs to the other waker's table.
+    unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TABLE)) }
+}
+
+fn a_waker_that_panics_in_its_clone_affects_no_other_task() {
     let (mut producer, mut consumer) = heap_out::<u64>(1);
-    // SAFETY: the functions access nothing.
-    let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &BAD)) };
+    let waker = cloned_by(|| panic::resume_unwind(Box::new("a clone")));
     let poll = AssertUnwindSafe(|| poll_with(&waker, consumer.pop()));
     assert!(panic::catch_unwind(poll).is_err(), "it is the task's");
     producer.push(1).expect("there is room");
     assert_eq!(block_on(consumer.pop()), Ok(1));
     assert_alive();
+}
+
+/// No wake arrives. `tests/waits/sleep` has a peer that stops while the thread sleeps.
+fn a_peer_that_stops_before_the_thread_has_the_wait_is_noticed() {
+    let (ring, name) = named::<u64>("stopped", &RingOptions::new(1));
+    let mut stream = consumer(&ring).asynchronous();
+    let mut child = start(Role::Producer, &name, "on request");
+    let [page, other] = [(); 2].map(|()| SleepPage::open(&name.file()));
+    let segment = SegmentFile::open(&name.file());
+    let halted = Halted::new(child.pid());
+    child.tell("now");
+    let (bell, wakes) = bell();
+    let clone = bell.clone();
+    let waker = cloned_by(move || {
+        assert!(page.consumer_is_parked(), "the second poll is over");
+        halted.stop_when(|| segment.read(TAIL) == 1);
+        clone
+    });
+    let before = other.read().producer.wakes;
+    assert!(poll_with(&waker, stream.pop()).is_pending());
+    let popped = loop {
+        wakes.recv_timeout(PATIENCE).expect("a wake of the task");
+        if let Poll::Ready(popped) = poll_with(&bell, stream.pop()) {
+            break popped;
+        }
+    };
+    assert_eq!(popped, Ok(0));
+    assert!(child.is_stopped());
+    assert_eq!(other.read().producer.wakes, before, "no wake");
+    assert_no_rescues(&name);
 }
 
 /// It loses the system call of its wait during the wait.

@@ -2,7 +2,6 @@
 //! ring starves another one.
 
 pub(crate) mod departures;
-pub(crate) mod sleeping;
 pub(crate) mod turns;
 
 use std::slice;

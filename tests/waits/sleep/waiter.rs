@@ -26,16 +26,20 @@ pub(crate) fn waiter(form: &Form, mut end: End) -> Waiter {
             let idle = form.options().peer_check(Duration::MAX);
             let (silent, mut idle) = idle.heap::<u64>().expect("a ring");
             let mut select = Select::new();
+            let index = form.sleeper as usize; // one and the other
             Box::new(move |_| {
                 let _ = &silent; // it is attached
-                let ends = &mut [idle.interest(), end.interest()];
-                match select.wait(ends, None).expect("it can wait") {
-                    Selected::Ready(1) => moved(end.moves(Duration::ZERO)),
-                    Selected::Attached(1) => "back",
-                    Selected::Abandoned(1) if end.is_superseded() => "superseded",
-                    Selected::Abandoned(1) => "gone",
-                    other => panic!("{other:?}"),
-                }
+                let mut ends = [end.interest(), idle.interest()];
+                ends.rotate_left(index);
+                let selected = select.wait(&mut ends, None).expect("it can wait");
+                let (found, answer) = match selected {
+                    Selected::Ready(found) => (found, moved(end.moves(Duration::ZERO))),
+                    Selected::Attached(found) => (found, "back"),
+                    Selected::Abandoned(found) if end.is_superseded() => (found, "superseded"),
+                    Selected::Abandoned(found) => (found, "gone"),
+                };
+                assert_eq!(found, index);
+                answer
             })
         }
         #[cfg(feature = "futures")]
