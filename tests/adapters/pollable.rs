@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::common::PATIENCE;
 use crate::common::descriptors::{becomes_readable, readable};
 use crate::common::fork::{done, ending, fork, forked, succeeds};
+use crate::common::names::RingName;
 use crate::common::positions::{peer, start};
 use crate::common::process::set_limit;
 use crate::common::refused::is;
@@ -19,8 +20,7 @@ use crate::common::rings::{self, anonymous, ends, heap, named};
 use crate::common::sample::mix;
 use crate::common::sleep_state::assert_no_rescues;
 use quoit::{
-    AsyncError, ClaimError, Consumer, DoorbellKind, Pollable, PopError, Producer, Ring,
-    RingOptions, Role,
+    AsyncError, ClaimError, Consumer, DoorbellKind, Pollable, PopError, Producer, RingOptions, Role,
 };
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -156,8 +156,8 @@ const COUNT: u64 = 10_000;
 
 /// In a child: pushes this many numbers, with a pause after some; by a plain endpoint, or in a
 /// loop.
-fn write(ring: &Ring<u64>, is_pollable: bool) {
-    let mut producer = rings::producer(ring);
+fn write(ring: &RingName, is_pollable: bool) {
+    let mut producer = Producer::<u64>::open(ring).expect("the role is free");
     let pause = |number| {
         if number % 97 == 0 {
             thread::sleep(Duration::from_micros(mix(number) % 3000));
@@ -187,7 +187,7 @@ fn a_loop_reads_two_processes(mode: EventFlags, most: usize) {
     let epoll = Epoll::new();
     let writers = [false, true].map(|is_pollable| {
         let (ring, name) = named::<u64>("loop", &RingOptions::new(64));
-        let child = forked(|| write(&ring, is_pollable));
+        let child = forked(|| write(&name, is_pollable));
         (ring, child, name)
     });
     let mut tokens = 0..;
@@ -235,7 +235,7 @@ fn an_edge_triggered_loop_may_leave_records_unread() {
 
 fn tokio_waits_for_the_descriptor() {
     let (ring, name) = named::<u64>("tokio", &RingOptions::new(16));
-    let child = forked(|| write(&ring, false));
+    let child = forked(|| write(&name, false));
     let consumer = watched(rings::consumer(&ring));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
