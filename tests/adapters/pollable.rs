@@ -5,14 +5,13 @@
 //! lost wake-ups.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
 use crate::common::PATIENCE;
 use crate::common::descriptors::{becomes_readable, readable};
 use crate::common::fork::{done, ending, fork, forked, succeeds};
-use crate::common::names::RingName;
 use crate::common::positions::{peer, start};
 use crate::common::process::set_limit;
 use crate::common::refused::is;
@@ -22,8 +21,6 @@ use crate::common::sleep_state::assert_no_rescues;
 use quoit::{
     AsyncError, ClaimError, Consumer, DoorbellKind, Pollable, PopError, Producer, RingOptions, Role,
 };
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::process::Resource;
 use tokio::io::unix::AsyncFd;
 
@@ -31,9 +28,7 @@ crate::common::suite::tests! {
     the_descriptor_is_readable_while_there_is_a_record,
     the_descriptor_is_readable_while_there_is_room,
     a_frame_needs_its_own_room,
-    a_level_triggered_loop_reads_two_processes,
     an_edge_triggered_loop_may_leave_records_unread,
-    tokio_waits_for_the_descriptor,
     a_peer_that_is_back_before_the_report_is_not_reported,
     a_closed_endpoint_is_not_readable,
     the_plain_endpoint_is_returned,
@@ -49,30 +44,6 @@ const QUIET: Duration = Duration::from_millis(250);
 
 fn is_readable(end: &impl AsRawFd) -> bool {
     readable(end, Duration::ZERO)
-}
-
-struct Epoll(OwnedFd);
-
-impl Epoll {
-    fn new() -> Self {
-        Self(epoll::create(CreateFlags::CLOEXEC).expect("an epoll instance"))
-    }
-
-    fn add(&self, end: &impl AsFd, token: usize, mode: EventFlags) {
-        let token = EventData::new_u64(token as u64);
-        let added = epoll::add(&self.0, end, token, EventFlags::IN | mode);
-        added.expect("epoll accepts the descriptor");
-    }
-
-    /// Waits; returns the tokens of the ready descriptors.
-    fn wait(&self) -> Vec<usize> {
-        let mut events = Vec::with_capacity(16);
-        let patience = PATIENCE.try_into().ok();
-        let waited = epoll::wait(&self.0, spare_capacity(&mut events), patience.as_ref());
-        assert!(waited.expect("it can wait") > 0, "nothing is ready in time");
-        let token = |event: &Event| event.data.u64() as usize;
-        events.iter().map(token).collect()
-    }
 }
 
 fn watched(consumer: Consumer<u64>) -> Pollable<Consumer<u64>> {
@@ -152,90 +123,19 @@ fn a_frame_needs_its_own_room() {
     is!(refused => Err(ClaimError::TooLong { .. }));
 }
 
-const COUNT: u64 = 10_000;
-
-/// In a child: pushes this many numbers, with a pause after some; by a plain endpoint, or in a
-/// loop.
-fn write(ring: &RingName, is_pollable: bool) {
-    let mut producer = Producer::<u64>::open(ring).expect("the role is free");
-    let pause = |number| {
-        if number % 97 == 0 {
-            thread::sleep(Duration::from_micros(mix(number) % 3000));
-        }
-    };
-    if !is_pollable {
+/// That of tokio.
+fn an_edge_triggered_loop_may_leave_records_unread() {
+    const COUNT: u64 = 10_000;
+    let (ring, name) = named::<u64>("tokio", &RingOptions::new(16));
+    let child = forked(|| {
+        let mut producer = Producer::<u64>::open(&name).expect("the role is free");
         for number in 0..COUNT {
             producer.push(mix(number)).expect("a reader");
-            pause(number);
-        }
-        return;
-    }
-    let mut producer = room_watched(producer);
-    for number in 0..COUNT {
-        // It may be readable once without room.
-        let mut is_pushed = false;
-        while !is_pushed {
-            becomes_readable(&producer);
-            is_pushed = producer.get().try_push(mix(number)).is_ok();
-        }
-        pause(number);
-    }
-}
-
-/// Takes at most this many records at each event.
-fn a_loop_reads_two_processes(mode: EventFlags, most: usize) {
-    let epoll = Epoll::new();
-    let writers = [false, true].map(|is_pollable| {
-        let (ring, name) = named::<u64>("loop", &RingOptions::new(64));
-        let child = forked(|| write(&name, is_pollable));
-        (ring, child, name)
-    });
-    let mut tokens = 0..;
-    let mut consumers = writers.each_ref().map(|(ring, ..)| {
-        let consumer = watched(rings::consumer(ring));
-        epoll.add(&consumer, tokens.next().expect("two"), mode);
-        consumer
-    });
-    let (mut taken, mut idle, mut closed) = ([0; 2], 0, [false; 2]);
-    while closed != [true; 2] {
-        for token in epoll.wait() {
-            let mut consumer = consumers[token].get();
-            let before = taken[token];
-            for _ in 0..most {
-                match consumer.try_pop() {
-                    Ok(found) => {
-                        assert_eq!(found, mix(taken[token]));
-                        taken[token] += 1;
-                    }
-                    Err(error) => {
-                        is!(error => PopError::Empty | PopError::Abandoned);
-                        closed[token] |= error == PopError::Abandoned;
-                        break;
-                    }
-                }
+            if number % 97 == 0 {
+                thread::sleep(Duration::from_micros(mix(number) % 3000));
             }
-            idle += u64::from(taken[token] == before);
         }
-    }
-    assert_eq!(taken, [COUNT; 2]);
-    assert!(idle < 1000, "{idle} times readable for nothing");
-    for (_, child, name) in writers {
-        succeeds(child);
-        assert_no_rescues(&name);
-    }
-}
-
-fn a_level_triggered_loop_reads_two_processes() {
-    a_loop_reads_two_processes(EventFlags::empty(), usize::MAX);
-}
-
-fn an_edge_triggered_loop_may_leave_records_unread() {
-    a_loop_reads_two_processes(EventFlags::ET, 1);
-}
-
-fn tokio_waits_for_the_descriptor() {
-    let (ring, name) = named::<u64>("tokio", &RingOptions::new(16));
-    let child = forked(|| write(&name, false));
+    });
     let consumer = watched(rings::consumer(&ring));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -247,8 +147,9 @@ fn tokio_waits_for_the_descriptor() {
             reason = "the newer method does not exist in the oldest tokio"
         )]
         let mut consumer = AsyncFd::new(consumer).expect("tokio takes the descriptor");
-        let mut next = 0;
+        let (mut next, mut idle) = (0, 0);
         while next < COUNT {
+            let before = next;
             let mut guard = consumer.readable_mut().await.expect("a reactor");
             // Some of possibly many: the rest triggers another edge.
             for _ in 0..5 {
@@ -258,7 +159,9 @@ fn tokio_waits_for_the_descriptor() {
                 }
             }
             guard.clear_ready();
+            idle += u64::from(next == before);
         }
+        assert!(idle < 1000, "{idle} times readable for nothing");
     };
     let read = async { tokio::time::timeout(PATIENCE, read).await };
     runtime
