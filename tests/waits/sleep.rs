@@ -37,7 +37,7 @@ crate::common::suite::tests! {
     every_event_ends_a_sleep_by_a_wake,
     a_peer_that_attaches_before_the_sleep_is_seen,
     peers_that_come_and_go_lose_nothing,
-    a_killed_peer_is_gone_after_its_messages,
+    a_killed_peer_is_abandoned_after_its_messages,
     a_ring_that_loses_its_name_is_superseded,
     a_killed_sleeper_costs_one_wake,
     a_peer_that_stops_before_its_wake_is_noticed,
@@ -46,7 +46,7 @@ crate::common::suite::tests! {
     parts: peer
 }
 
-/// A liveness check never, so that nothing but a wake ends a sleep; and the default.
+/// A liveness check never, so that only a wake ends a sleep; and the default.
 const NEVER: Duration = Duration::MAX;
 const OFTEN: Duration = Duration::from_millis(100);
 
@@ -94,7 +94,7 @@ fn every_event_ends_a_sleep_by_a_wake() {
             let scene = Scene::new(form, NEVER, true);
             scene.sleeps();
             drop(scene.attaches());
-            scene.hears("back");
+            scene.hears("attached");
             kill(scene.sleeper as _);
         }
         let scene = without_a_peer(form, NEVER);
@@ -115,15 +115,15 @@ fn every_event_ends_a_sleep_by_a_wake() {
         let parks = scene.parks();
         for _ in 0..10 {
             drop(peer);
-            scene.hears_and_sleeps("gone");
+            scene.hears_and_sleeps("abandoned");
             peer = scene.attaches();
-            scene.hears_and_sleeps("back");
+            scene.hears_and_sleeps("attached");
             moves(&mut peer, 1);
             scene.hears_and_sleeps("moved");
         }
         let parks = scene.parks() - parks;
         assert_eq!(parks, 30, "{form:?}: one sleep until each event");
-        // A peer that is back before it was missed.
+        // A peer that is replaced before its close is seen.
         peer = scene.at_once(|| {
             drop(peer);
             scene.attaches()
@@ -136,9 +136,9 @@ fn every_event_ends_a_sleep_by_a_wake() {
             moves(&mut peer, 2);
             drop(peer);
         });
-        scene.hears_and_sleeps("moved moved gone");
+        scene.hears_and_sleeps("moved moved abandoned");
         scene.at_once(|| moves(&mut scene.attaches(), 1));
-        scene.hears_and_sleeps("back moved gone");
+        scene.hears_and_sleeps("attached moved abandoned");
         let registered = scene.page.of(form.sleeper).registered;
         assert_eq!(registered, form.has_barriers(), "{form:?}: membarrier");
         assert_eq!(scene.rescues(), 0, "{form:?}");
@@ -188,12 +188,12 @@ fn a_peer_that_attaches_before_the_sleep_is_seen() {
         // The barrier of the first sleep: after the first poll, and before the word is parked.
         meddle(scene.sleeper, libc::SYS_membarrier, 1, |_| {
             scene.hears(match form.sleeper {
-                Role::Producer => "moved moved gone",
-                Role::Consumer => "gone",
+                Role::Producer => "moved moved abandoned",
+                Role::Consumer => "abandoned",
             });
             successor = Some(scene.attaches());
         });
-        scene.hears_and_sleeps("back");
+        scene.hears_and_sleeps("attached");
     });
 }
 
@@ -202,7 +202,7 @@ fn peers_that_come_and_go_lose_nothing() {
     const PEERS: u64 = 2000;
     with_each(Form::usual(), |form| {
         let scene = without_a_peer(form, OFTEN);
-        let (count, mut is_gone) = (AtomicU64::new(0), false);
+        let (count, mut is_abandoned) = (AtomicU64::new(0), false);
         thread::scope(|scope| {
             scope.spawn(|| {
                 for _ in 0..PEERS {
@@ -212,18 +212,22 @@ fn peers_that_come_and_go_lose_nothing() {
                 let _last = scene.attaches();
                 until("all have moved", || count.load(Relaxed) == PEERS);
             });
-            while count.load(Relaxed) < PEERS || !is_gone {
+            while count.load(Relaxed) < PEERS || !is_abandoned {
                 match &*scene.report() {
                     "moved" => {
                         let before = count.fetch_add(1, Relaxed);
-                        assert!(!is_gone, "{form:?}: after {before}");
+                        assert!(!is_abandoned, "{form:?}: after {before}");
                     }
-                    // A descriptor may be readable once more, by a wake on its way.
-                    "gone" if is_gone && form.way == Way::Pollable => {}
+                    // A descriptor may be readable again, by a wake in flight.
+                    "abandoned" if is_abandoned && form.way == Way::Pollable => {}
                     report => {
-                        let expected = if is_gone { "back" } else { "gone" };
+                        let expected = if is_abandoned {
+                            "attached"
+                        } else {
+                            "abandoned"
+                        };
                         assert_eq!(report, expected, "{form:?}: after {count:?}");
-                        is_gone = !is_gone;
+                        is_abandoned = !is_abandoned;
                     }
                 }
             }
@@ -231,19 +235,19 @@ fn peers_that_come_and_go_lose_nothing() {
     });
 }
 
-fn a_killed_peer_is_gone_after_its_messages() {
+fn a_killed_peer_is_abandoned_after_its_messages() {
     with_each(Form::usual(), |form| {
         let scene = without_a_peer(form, OFTEN);
         for round in 0..3 {
             let mut peer = start(scene.other(), &scene.name, "5");
-            scene.hears(if round > 0 { "back" } else { "" });
+            scene.hears(if round > 0 { "attached" } else { "" });
             scene.hears_and_sleeps("moved moved moved moved moved");
             peer.kill();
-            scene.hears("gone");
+            scene.hears("abandoned");
             scene.checks();
         }
         scene.at_once(|| start(scene.other(), &scene.name, "2").kill());
-        scene.hears_and_sleeps("back moved moved gone");
+        scene.hears_and_sleeps("attached moved moved abandoned");
         assert_eq!(scene.rescues(), 0, "{form:?}");
     });
 }
@@ -252,7 +256,7 @@ fn a_killed_peer_is_gone_after_its_messages() {
 fn a_ring_that_loses_its_name_is_superseded() {
     with_each(Form::usual(), |form| {
         let has_calls = form.can_wait_for_peer();
-        for state in ["waits for work", "waits for a peer", "gone"] {
+        for state in ["waits for work", "waits for a peer", "abandoned"] {
             if state != "waits for work" && !has_calls {
                 continue;
             }
@@ -260,9 +264,9 @@ fn a_ring_that_loses_its_name_is_superseded() {
                 "waits for a peer" => Scene::new(form, OFTEN, true),
                 _ => without_a_peer(form, OFTEN),
             };
-            if state == "gone" {
+            if state == "abandoned" {
                 drop(scene.attaches());
-                scene.hears("gone");
+                scene.hears("abandoned");
             }
             scene.sleeps();
             fs::remove_file(scene.name.file()).expect("it has a name");
@@ -295,11 +299,11 @@ fn a_killed_sleeper_costs_one_wake() {
     });
 }
 
-/// At the next liveness check. A stopped peer is not gone, and may still wake the sleeper: it is no
-/// rescue.
+/// At the next liveness check. A stopped peer has not closed, and may still wake the sleeper: that
+/// is no rescue.
 fn a_peer_that_stops_before_its_wake_is_noticed() {
     /// The most sleeps of the process until then: the end of the one in progress, the grace for a
-    /// wake on its way, and the next sleep of each thread.
+    /// wake in flight, and the next sleep of each thread.
     const NAPS: u64 = 6;
     with_each(Form::usual(), |form| {
         let scene = without_a_peer(form, OFTEN);
@@ -368,7 +372,7 @@ fn a_sleeper_wakes_at_most_eleven_times_a_second() {
         let scenes = [0, 1, 2].map(|_| without_a_peer(form, OFTEN));
         let _silent = scenes[1].attaches();
         drop(scenes[2].attaches());
-        scenes[2].hears("gone");
+        scenes[2].hears("abandoned");
         // A task that waits for a peer is woken at each check: it sees whether one can attach.
         let scenes = &scenes[..3 - usize::from(form.is_task())];
         let naps = scenes.iter().map(|scene| {

@@ -66,7 +66,7 @@ impl Scene {
             loop {
                 let answer = wait(for_peer);
                 tell.send(answer.as_bytes()).expect("the test listens");
-                for_peer = answer == "gone";
+                for_peer = answer == "abandoned";
                 if answer == "superseded" && form.can_wait_for_peer() {
                     pause();
                 }

@@ -12,8 +12,8 @@ use crate::common::ends;
 use crate::common::positions::{End, popped, pushed};
 
 /// Waits for a message or for room, and moves one record; or waits for a peer, if that is asked
-/// for. Returns what has ended the wait: the endpoint has `moved` a record, the peer is `gone` or
-/// another one is `back`, or no peer can attach, because the ring is `superseded`.
+/// for. Returns what has ended the wait: the endpoint has `moved` a record, it was `abandoned`,
+/// another peer has `attached`, or none can, because the ring is `superseded`.
 type Waiter = Box<dyn FnMut(bool) -> &'static str>;
 
 pub(crate) fn waiter(form: &Form, mut end: End) -> Waiter {
@@ -34,9 +34,9 @@ pub(crate) fn waiter(form: &Form, mut end: End) -> Waiter {
                 let selected = select.wait(&mut ends, None).expect("it can wait");
                 let (found, answer) = match selected {
                     Selected::Ready(found) => (found, moved(end.moves(Duration::ZERO))),
-                    Selected::Attached(found) => (found, "back"),
+                    Selected::Attached(found) => (found, "attached"),
                     Selected::Abandoned(found) if end.is_superseded() => (found, "superseded"),
-                    Selected::Abandoned(found) => (found, "gone"),
+                    Selected::Abandoned(found) => (found, "abandoned"),
                 };
                 assert_eq!(found, index);
                 answer
@@ -81,27 +81,27 @@ fn pollable<E: ends::End>(
     mut end: Pollable<E>,
     moves: impl Fn(&mut E) -> Result<(), PopError> + 'static,
 ) -> Waiter {
-    // The epoch of the peer that is gone.
-    let mut gone = None;
+    // The epoch of the peer that was reported as closed or crashed.
+    let mut departed = None;
     Box::new(move |_| {
         loop {
             becomes_readable(&end);
             let mut end = end.get();
             let epoch = end.peer_epoch();
-            match gone {
+            match departed {
                 None => {}
-                Some(gone) if gone == epoch => return "gone", // again, which is once too often
+                Some(old) if old == epoch => return "abandoned", // again: too often
                 Some(_) => {
-                    gone = None;
-                    return "back";
+                    departed = None;
+                    return "attached";
                 }
             }
             match moved(moves(&mut end)) {
                 "moved" => return "moved",
                 _ if end.is_superseded() => return "superseded",
                 _ if end.is_abandoned() => {
-                    gone = Some(epoch);
-                    return "gone";
+                    departed = Some(epoch);
+                    return "abandoned";
                 }
                 // It may be readable once without work.
                 _ => {}
@@ -113,7 +113,7 @@ fn pollable<E: ends::End>(
 fn moved(result: Result<(), PopError>) -> &'static str {
     match result {
         Ok(()) => "moved",
-        Err(PopError::Abandoned) => "gone",
+        Err(PopError::Abandoned) => "abandoned",
         Err(PopError::Superseded) => "superseded",
         Err(PopError::TimedOut | PopError::Empty) => "nothing",
         Err(other) => panic!("{other}"),
@@ -122,7 +122,7 @@ fn moved(result: Result<(), PopError>) -> &'static str {
 
 fn met(result: Result<(), PeerError>) -> &'static str {
     match result {
-        Ok(()) => "back",
+        Ok(()) => "attached",
         Err(PeerError::Superseded) => "superseded",
         Err(other) => panic!("{other}"),
     }
