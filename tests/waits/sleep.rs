@@ -182,17 +182,18 @@ fn sends_single_messages(scene: &Scene, peer: &mut End) {
 fn a_peer_that_attaches_before_the_sleep_is_seen() {
     let forms = Form::usual().into_iter();
     with_each(forms.filter(|form| form.way != Way::Pollable), |form| {
-        let scene = Scene::traced(form, NEVER);
+        let scene = Scene::stopped(form, NEVER);
         drop(scene.attaches());
         let mut successor = None;
         // The barrier of the first sleep: after the first poll, and before the word is parked.
-        meddle(scene.sleeper, libc::SYS_membarrier, 1, |_| {
+        let attach = |_| {
             scene.hears(match form.sleeper {
                 Role::Producer => "moved moved abandoned",
                 Role::Consumer => "abandoned",
             });
             successor = Some(scene.attaches());
-        });
+        };
+        scene.at_once(|| meddle(scene.sleeper, libc::SYS_membarrier, 1, attach));
         scene.hears_and_sleeps("attached");
     });
 }

