@@ -31,7 +31,7 @@ use crate::futures::{Plain, bell, heap_ends, heap_out, in_time, is_pending, poll
 use futures_executor::block_on;
 use futures_util::{SinkExt, StreamExt, future};
 use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, PushError, RingOptions, Role};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
 crate::common::suite::tests! {
     the_thread_runs_while_there_are_async_endpoints,
@@ -41,8 +41,7 @@ crate::common::suite::tests! {
     the_last_endpoint_may_be_dropped_on_the_reactor_thread,
     futures_and_endpoints_can_be_sent,
     no_signal_is_handled_on_the_thread,
-    the_thread_does_not_inherit_a_pin,
-    the_thread_does_not_inherit_a_scheduling_class,
+    the_thread_inherits_neither_a_pin_nor_a_scheduling_class,
     a_waker_that_panics_affects_no_other_task,
     a_waker_that_panics_in_its_clone_affects_no_other_task,
     a_peer_that_stops_before_the_thread_has_the_wait_is_noticed,
@@ -210,14 +209,6 @@ fn reactor() -> PathBuf {
     found().expect("it has set its name")
 }
 
-/// A field of the thread's status.
-fn field(name: &str) -> String {
-    let status = fs::read_to_string(reactor().join("status")).expect("its status");
-    let mut lines = status.lines();
-    let field = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
-    field.expect("the field").to_owned()
-}
-
 /// The system call in which a thread sleeps, and its second argument.
 fn call_of(task: &Path) -> Option<(libc::c_long, u64)> {
     let call = fs::read_to_string(task.join("syscall")).expect("the thread lives");
@@ -289,7 +280,10 @@ fn no_signal_is_handled_on_the_thread() {
             "this thread's mask is unchanged"
         );
     }
-    let blocked = u64::from_str_radix(&field("SigBlk"), 16).expect("a mask");
+    let status = fs::read_to_string(reactor().join("status")).expect("its status");
+    let mut lines = status.lines();
+    let blocked = lines.find_map(|line| line.strip_prefix("SigBlk:\t"));
+    let blocked = u64::from_str_radix(blocked.expect("a mask"), 16).expect("a mask");
     for signal in [
         libc::SIGHUP,
         libc::SIGINT,
@@ -301,26 +295,15 @@ fn no_signal_is_handled_on_the_thread() {
     }
 }
 
-/// Pins its thread to one processor and starts the reactor from it.
-fn the_thread_does_not_inherit_a_pin() {
+/// Pins its thread to one processor, gives it a scheduling class, and starts the reactor from it.
+fn the_thread_inherits_neither_a_pin_nor_a_scheduling_class() {
     let all = sched_getaffinity(None).expect("its processors");
-    let first = (0..1024).find(|&number| all.is_set(number));
     let mut one = CpuSet::new();
+    let first = (0..1024).find(|&number| all.is_set(number));
     one.set(first.expect("a processor"));
-    sched_setaffinity(None, &one).expect("a thread can be pinned");
-    let _ends = heap_out::<u64>(1);
-    // It sets its name before its affinity.
-    until("it may use all processors", || {
-        let allowed = field("Cpus_allowed");
-        let word = |word| u32::from_str_radix(word, 16).expect("a mask").count_ones();
-        allowed.split(',').map(word).sum::<u32>() >= all.count()
-    });
-}
-
-/// Gives its thread a scheduling class and starts the reactor from it.
-fn the_thread_does_not_inherit_a_scheduling_class() {
     for (class, sched_priority) in [(libc::SCHED_BATCH, 0), (libc::SCHED_FIFO, 1)] {
         in_a_child(|| {
+            sched_setaffinity(None, &one).expect("a thread can be pinned");
             let parameter = libc::sched_param { sched_priority };
             // SAFETY: the parameter outlives the call.
             let set = unsafe { libc::sched_setscheduler(0, class, &raw const parameter) };
@@ -331,10 +314,11 @@ fn the_thread_does_not_inherit_a_scheduling_class() {
             let _ends = heap_out::<u64>(1);
             let id = reactor().file_name().expect("its id").to_owned();
             let id = id.to_str().expect("digits").parse().expect("a number");
-            // It sets its name before its class.
-            until("it is in the ordinary class", || {
+            // It sets its name before both.
+            until("it is in the ordinary class, on all processors", || {
                 // SAFETY: the call has no pointers.
-                unsafe { libc::sched_getscheduler(id) == libc::SCHED_OTHER }
+                let class = unsafe { libc::sched_getscheduler(id) };
+                class == libc::SCHED_OTHER && sched_getaffinity(Pid::from_raw(id)) == Ok(all)
             });
         });
     }

@@ -1,6 +1,6 @@
-//! The process of an endpoint was killed or has exited: its role is free, its position is
-//! kept, and a waiting peer is notified. `tests/torture` and `tests/kill_every_instruction`
-//! kill and restart both at work.
+//! The process of an endpoint was killed: each call of its peer notices that. `sleep` checks what
+//! a sleeping peer reports, and that another process can take the role; `tests/torture` and
+//! `tests/kill_every_instruction` kill and restart both at work.
 
 use std::time::Duration;
 
@@ -9,19 +9,18 @@ use crate::common::calls::{Calls, Wait, fill, ways};
 use crate::common::child::Child;
 use crate::common::clock::until;
 use crate::common::ends::End as _;
-use crate::common::fork::{forked, in_a_child, kill, pause};
+use crate::common::fork::{forked, kill, pause};
 use crate::common::names::RingName;
 use crate::common::positions::{End, ROLES, other, peer, start};
 use crate::common::rings::{consumer, named, producer};
 use crate::common::threads::while_waiting;
 use quoit::WaitStrategy::{Adaptive, Park, Spin, Yield};
 use quoit::{
-    ClaimError, Consumer, PopError, Producer, Ring, RingOptions, Role, Select, SelectError,
+    ClaimError, PopError, Ring, RingOptions, Role, Select, SelectError,
     Selected,
 };
 
 crate::common::suite::tests! {
-    a_role_is_free_after_its_holder_has_exited_without_dropping_it,
     a_wait_ends_when_the_peer_is_killed,
     short_waits_notice_a_death_as_soon_as_long_ones,
     the_peer_of_a_killed_process_removes_the_ring;
@@ -39,21 +38,6 @@ fn created(test: &str) -> RingName {
 /// A child that has taken this role and does nothing.
 fn idle(role: Role, name: &RingName) -> Child {
     start(role, name, "0")
-}
-
-fn a_role_is_free_after_its_holder_has_exited_without_dropping_it() {
-    let name = created("leaked");
-    in_a_child(|| {
-        let mut producer = Producer::<u64>::open(&name).expect("the role is free");
-        producer.try_push(7).expect("there is room");
-        std::mem::forget(producer);
-    });
-    let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
-    assert!(consumer.is_abandoned());
-    assert_eq!(consumer.pop_timeout(PATIENCE), Ok(7));
-    assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
-    let _producer = Producer::<u64>::open(&name).expect("its holder has exited");
-    assert!(!consumer.is_abandoned());
 }
 
 fn a_wait_ends_when_the_peer_is_killed() {

@@ -10,7 +10,7 @@ use quoit::{ClaimError, PopError, Ring, RingOptions};
 
 use super::calls::AsyncCalls;
 use super::{Plain, async_pair, heap_out, in_time, is_pending, on_every_runtime, poll_once};
-use crate::common::calls::{Wait, fill, push};
+use crate::common::calls::fill;
 use crate::common::fork::in_a_child;
 use crate::common::rings::{consumer, ends, named, producer};
 use crate::common::sample::Words;
@@ -155,10 +155,7 @@ fn a_plain_endpoint_continues_where_the_async_one_stopped() {
     assert!(!page.producer_is_parked());
     in_time(move || {
         let writer = thread::spawn(move || {
-            for number in 3..1000 {
-                push::<u64>(&mut producer, &number, Wait::Forever).expect("a reader");
-            }
-            thread::sleep(std::time::Duration::from_millis(5));
+            (3..1000).for_each(|number| producer.push(number).expect("a reader"));
         });
         for number in 1..1000 {
             assert_eq!(consumer.pop(), Ok(number));
