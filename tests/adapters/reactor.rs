@@ -318,7 +318,8 @@ fn the_thread_inherits_neither_a_pin_nor_a_scheduling_class() {
             until("it is in the ordinary class, on all processors", || {
                 // SAFETY: the call has no pointers.
                 let class = unsafe { libc::sched_getscheduler(id) };
-                class == libc::SCHED_OTHER && sched_getaffinity(Pid::from_raw(id)) == Ok(all)
+                let set = sched_getaffinity(Pid::from_raw(id)).expect("its processors");
+                class == libc::SCHED_OTHER && set.count() >= all.count()
             });
         });
     }

@@ -15,10 +15,7 @@ use crate::common::positions::{End, ROLES, other, peer, start};
 use crate::common::rings::{consumer, named, producer};
 use crate::common::threads::while_waiting;
 use quoit::WaitStrategy::{Adaptive, Park, Spin, Yield};
-use quoit::{
-    ClaimError, PopError, Ring, RingOptions, Role, Select, SelectError,
-    Selected,
-};
+use quoit::{ClaimError, PopError, Ring, RingOptions, Role, Select, SelectError, Selected};
 
 crate::common::suite::tests! {
     a_wait_ends_when_the_peer_is_killed,
