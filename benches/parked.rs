@@ -24,28 +24,26 @@
 
 mod common;
 
-use std::error::Error;
 use std::time::Duration;
 
 use quoit::{DoorbellKind, Fences, RingOptions, WaitStrategy};
 use socket2::Type;
 
 use common::bench::{self, Bench, Limit, Outcome, Part};
-use common::interleaved::{Plan, in_processes};
+use common::interleaved::in_processes;
 use common::periodic::TASK;
 use common::placement::{Placement, together};
 use common::rings::{polled, sleeping};
-use common::scores::{Scores, Spread};
+use common::scores::Spread;
 use common::{futex, system, waits};
 
 fn main() -> Outcome {
-    let parts: [Part; 8] = [
+    let parts: [Part; 7] = [
         ("apart", &|bench, part| parked(bench, part, bench.two()?)),
         ("many", &many),
         ("spinning", &with_parking),
         ("streaming", &with_parking),
         ("together", &|bench, part| parked(bench, part, together()?)),
-        ("idle", &idle),
         ("periodic", &at_intervals),
         ("rescues", &rescues),
     ];
@@ -68,24 +66,17 @@ fn parked(bench: &mut Bench, place: &str, placement: Placement) -> Outcome {
     let options = sleeping(1024);
     let semaphore = options.clone().doorbell(DoorbellKind::Semaphore);
     let ring = |name: &str, options| bench.rings.link(name, options).map(waits::records);
-    let words = |what: &str, patience| {
-        let path = bench.places[0].join(format!("{what}-{place}"));
-        futex::wire(&path, patience)
-    };
-    // The ring's interval of liveness checks.
-    let look = Some(Duration::from_millis(100));
+    let words = futex::wire(&bench.places[0].join(format!("bare-{place}")))?;
     let variants = vec![
-        words("bare", None)?.round_trip(FUTEX),
+        words.round_trip(FUTEX),
         ring(&names[0], &options).round_trip(RING),
         ring(&names[1], &semaphore).round_trip(SEMAPHORE),
-        words("deadline", look)?.round_trip("futex with deadline"),
         system::pipes::<8>()?.round_trip(TRANSPORTS[0]),
         system::unix::<8>(Type::STREAM)?.round_trip(TRANSPORTS[1]),
         system::tcp::<8>()?.round_trip(TRANSPORTS[2]),
         system::udp::<8>()?.round_trip(TRANSPORTS[3]),
     ];
-    let Placement { lead, partner } = placement;
-    let title = format!("parked round trip of 8 bytes, no spinning, CPUs {lead} and {partner}");
+    let title = format!("parked round trip of 8 bytes, no spinning, CPUs {place}");
     let scores = in_processes(&title, placement, bench.plan(50, 40, 1), variants)?;
     bench.show(&format!("parked_{place}"), &scores, FUTEX);
     let bar = |transport: &str| format!("parked_{place}_over_{transport}");
@@ -93,7 +84,12 @@ fn parked(bench: &mut Bench, place: &str, placement: Placement) -> Outcome {
         bench.target(&scores, &bar("futex"), [RING, FUTEX], Limit("<=", 1.10));
     }
     for transport in TRANSPORTS {
-        bench.target(&scores, &bar(transport), [RING, transport], Limit("<", 1.0));
+        bench.target(
+            &scores,
+            &bar(transport),
+            [RING, transport],
+            Limit("<=", 1.0),
+        );
     }
     Ok(())
 }
@@ -105,12 +101,14 @@ fn many(bench: &mut Bench, _: &str) -> Outcome {
     let (rings, place) = (&bench.rings, &bench.places[0]);
     let waitv = |count| format!("bare waitv of {count}");
     let select = |count| format!("{RING}, Select of {count}");
-    let [alone, polled] = ["alone", "pollable"].map(|name| rings.link(name, &options));
-    let words = futex::wire(&place.join("bare-many"), None)?;
+    let link = |name| rings.link(name, &options);
+    let words = futex::wire(&place.join("bare-many"))?;
     let mut variants = vec![
         words.round_trip(FUTEX),
-        alone.map(waits::records).round_trip(RING),
-        polled.map(waits::pollable).round_trip("quoit, pollable"),
+        link("alone").map(waits::records).round_trip(RING),
+        link("pollable")
+            .map(waits::pollable)
+            .round_trip("quoit, pollable"),
     ];
     for (count, _) in SELECTS {
         let words = futex::wire_many(&place.join(format!("bare-{count}")), count)?;
@@ -118,9 +116,7 @@ fn many(bench: &mut Bench, _: &str) -> Outcome {
         variants.push(waits::select(rings, count, &options).round_trip(&select(count)));
     }
     #[cfg(feature = "futures")]
-    let link = rings.link("async", &options).map(waits::tasks);
-    #[cfg(feature = "futures")]
-    variants.push(link.round_trip("quoit, async"));
+    variants.push(link("async").map(waits::tasks).round_trip("quoit, async"));
     let mut plan = bench.plan(50, 40, 1);
     // The time in which an endpoint is certain to park.
     plan.rest = Duration::from_micros(60);
@@ -158,76 +154,39 @@ fn with_parking(bench: &mut Bench, part: &str) -> Outcome {
     let title = format!("{part}: messages of 8 bytes to peers that do not sleep");
     let scores = in_processes(&title, bench.two()?, plan, variants.into())?;
     bench.show(part, &scores, SPIN_ONLY);
-    let (pair, limit) = match is_stream {
-        false => ([PARKING, SPIN_ONLY], Limit("<=", 1.02)),
-        true => ([SPIN_ONLY, PARKING], Limit(">=", 0.97)),
-    };
+    let limit = Limit("<=", if is_stream { 1.03 } else { 1.02 });
     let bar = format!("{part}_parking_over_spin_only");
-    bench.target(&scores, &bar, pair, limit);
+    bench.target(&scores, &bar, [PARKING, SPIN_ONLY], limit);
     Ok(())
 }
 
-/// A consumer that gets one message at the end of the slice.
-fn idle(bench: &mut Bench, _: &str) -> Outcome {
-    let mut plan = bench.plan(10_000, 1, 1);
-    plan.rest = plan.slice;
-    let placement = bench.two().or_else(|_| together())?;
-    let rows = [DoorbellKind::Futex, DoorbellKind::Semaphore].map(|doorbell| {
-        let name = format!("idle_{doorbell:?}").to_lowercase();
-        (name, RingOptions::new(1024).doorbell(doorbell))
-    });
-    let scores = periodic(bench, "idle", placement, plan, &rows)?;
-    for (name, _) in rows {
-        let bars = [
-            ("cpu_percent", Limit("<", 0.1)),
-            ("wake_ups_per_second", Limit("<=", 11.0)),
-        ];
-        for ((what, limit), used) in bars.into_iter().zip(scores.of(&name).used()) {
-            bench.bar(&format!("{name}_{what}"), Spread::of([used]), limit, false);
-        }
-    }
-    Ok(())
-}
-
-/// Consumers with each wait strategy. Control loops (1 kHz) and audio (blocks of 128 at 48 kHz)
-/// send such messages.
+/// Consumers with each wait strategy, one message per interval. Control loops (1 kHz) and audio
+/// (blocks of 128 at 48 kHz) send such messages; in ten seconds an endpoint is idle.
 fn at_intervals(bench: &mut Bench, _: &str) -> Outcome {
     use WaitStrategy::{Adaptive, Park, Spin};
-    let mut plan = bench.plan(1000, 3, 1);
-    for (what, nanos) in [("1 kHz", 1_000_000), ("48 kHz, 128", 2_666_667)] {
+    for (what, nanos, slice, rounds) in [
+        ("1 kHz", 1_000_000, 1000, 3),
+        ("48 kHz, 128", 2_666_667, 1000, 3),
+        ("idle", 2_500_000_000, 10_000, 1),
+    ] {
+        let mut plan = bench.plan(slice, rounds, 1);
         plan.rest = Duration::from_nanos(nanos);
-        let rows = [Spin, Park, Adaptive].map(|strategy| {
+        let variants = [Spin, Park, Adaptive].map(|strategy| {
             let options = RingOptions::new(64).wait_strategy(strategy);
-            (format!("{strategy:?}"), options)
+            let link = bench.rings.link(&format!("{strategy:?} {what}"), &options);
+            link.variant(&format!("{strategy:?}"), TASK)
         });
-        periodic(bench, what, bench.two()?, plan, &rows)?;
+        let title = format!("messages at a fixed interval, {what}: taken after the push");
+        let scores = in_processes(&title, bench.two()?, plan, variants.into())?;
+        bench.show(&format!("periodic {what}"), &scores, "Spin");
     }
     Ok(())
-}
-
-/// One message per rest of the plan, in rings with these options.
-fn periodic(
-    bench: &mut Bench,
-    what: &str,
-    placement: Placement,
-    plan: Plan,
-    rows: &[(String, RingOptions)],
-) -> Result<Scores, Box<dyn Error>> {
-    let variants = rows.iter().map(|(name, options)| {
-        let link = bench.rings.link(&format!("{name} {what}"), options);
-        link.variant(name, TASK)
-    });
-    let title = format!("messages at a fixed interval, {what}: taken after the push");
-    let scores = in_processes(&title, placement, plan, variants.collect())?;
-    bench.show(&format!("periodic {what}"), &scores, &rows[0].0);
-    Ok(scores)
 }
 
 /// Rescues: sleeps after a lost wake-up, which a timeout ended.
 fn rescues(bench: &mut Bench, _: &str) -> Outcome {
     let (rescues, rings) = bench.rings.rescues()?;
-    let line = format!("\nrescues on the bench's {rings} rings: {rescues}");
-    bench.say(line);
+    bench.say(format!("\nrescues on the bench's {rings} rings: {rescues}"));
     let rescues = Spread::of([rescues as f64]);
     bench.bar("rescues", rescues, Limit("<=", 0.0), false);
     Ok(())

@@ -160,7 +160,6 @@ fn frames<const SIZE: usize>(bench: &mut Bench, name: &str) -> Outcome {
         wire("ideal", bare::Lines::Together)?.stream(IDEAL),
         claimed.map(polling::frames_in_place::<SIZE>).stream(FRAMES),
         copied.map(polling::frames::<SIZE, false>).stream(COPIED),
-        bare::copies::<SIZE>(BYTES as usize).stream("memcpy, one core"),
     ];
     let plan = bench.plan(80, 21, 4 * BYTES / SIZE as u64);
     let title = format!("stream of frames of {SIZE} bytes, {BYTES} bytes of ring");

@@ -31,7 +31,7 @@ use common::mechanisms::{PARKED, PIPE, SINGLE_TRIPS, SLOT, SPINNING, TCP, TRIPS,
 struct Arguments {
     #[command(flatten)]
     options: Options,
-    /// Measures all mechanisms: also FIFO, Unix datagrams, message queue, semaphores, eventfd, signal
+    /// Measures all mechanisms: also Unix datagrams, semaphores, signal
     #[arg(long)]
     all: bool,
     /// The directory of the ring that is a file on a disk
@@ -88,10 +88,6 @@ fn compare<const SIZE: usize>(batch: u64, all: bool) -> impl Fn(&mut Bench, &str
         if figure == TRIPS {
             let bar = "trip_pipe_over_spinning";
             bench.target(&scores, bar, [PIPE, SPINNING], Limit(">=", 100.0));
-            for (name, transport) in [("pipe", PIPE), ("unix", UNIX), ("tcp", TCP), ("udp", UDP)] {
-                let bar = format!("trip_parked_over_{name}");
-                bench.target(&scores, &bar, [PARKED, transport], Limit("<", 1.0));
-            }
         }
         Ok(())
     }

@@ -6,8 +6,7 @@
 //! cargo bench --bench verdict -- --numbers src/docs/numbers.md
 //! ```
 //!
-//! The second one writes the results of the last `cargo bench` into that page, and the plot of
-//! the percentiles into its directory.
+//! The second one writes the results of the last `cargo bench` into that page.
 
 mod common;
 
@@ -24,7 +23,7 @@ use common::numbers;
 /// Combines the results of the other benches
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Writes the numbers into this file, and its plot next to it
+    /// Writes the numbers into this file
     #[arg(long, value_name = "FILE")]
     numbers: Option<PathBuf>,
     /// Writes the JSON to this file

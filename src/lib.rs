@@ -176,11 +176,7 @@ pub mod docs {
     pub mod memory_model {}
     #[doc = include_str!("docs/network.md")]
     pub mod network {}
-    // Rustdoc has no files next to its pages: the picture is in the page, and not linked.
     #[doc = include_str!("docs/numbers.md")]
-    /// <div><style>img[src="percentiles.svg"] { display: none }</style>
-    #[doc = include_str!("docs/percentiles.svg")]
-    /// </div>
     pub mod numbers {}
     #[doc = include_str!("docs/performance.md")]
     pub mod performance {}

@@ -7,8 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use super::exchange::STOP;
-use super::link::{End, Link, Open, numbered};
+use super::link::{Link, Open, numbered};
 use super::memory::{self, Memory};
 
 /// Offsets in the memory of one direction: each position is on a separate page, and the data follows.
@@ -38,7 +37,8 @@ struct Way {
     seen: u64,
 }
 
-/// Creates the file, with slots of `SIZE` bytes, which the compiler does not know, and this many bytes of them in each direction.
+/// Creates the file, with slots of `SIZE` bytes, which the compiler does not know, and this many
+/// bytes of them in each direction.
 pub(crate) fn wire<const SIZE: usize>(
     path: &Path,
     capacity: usize,
@@ -64,26 +64,6 @@ pub(crate) fn wire<const SIZE: usize>(
     }))
 }
 
-/// The copies alone, as a lower bound: into a buffer and out of it, on the lead's processor.
-pub(crate) fn copies<const SIZE: usize>(capacity: usize) -> Open<impl Link> {
-    Open::new(move |_| {
-        let (size, mut place) = (black_box(SIZE), 0);
-        // The message and the slots have the same alignment.
-        let mut memory = vec![1; size + capacity];
-        End(
-            #[inline(always)]
-            move |_| {
-                let (message, buffer) = memory.split_at_mut(size);
-                let slot = &mut buffer[place..place + size];
-                slot.copy_from_slice(black_box(message));
-                message.copy_from_slice(black_box(slot));
-                place = (place + size) % capacity;
-            },
-            || STOP,
-        )
-    })
-}
-
 impl Way {
     /// The slot of the own position.
     #[inline(always)]
@@ -106,11 +86,9 @@ impl Way {
     #[inline(always)]
     fn send(&mut self, message: &[u8]) {
         self.wait(HEAD, self.slots);
+        let slot = self.slot();
         // SAFETY: the slot has the message's length, and this endpoint owns it.
-        unsafe {
-            self.slot()
-                .copy_from_nonoverlapping(message.as_ptr(), self.chunk)
-        };
+        unsafe { slot.copy_from_nonoverlapping(message.as_ptr(), self.chunk) };
         self.own += 1;
         self.memory.word(TAIL).store(self.own, Ordering::Release);
         if self.lines == Lines::Together && self.own - self.seen < self.slots {
@@ -136,11 +114,9 @@ impl Way {
                 unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
             }
         }
+        let slot = self.slot();
         // SAFETY: the slot has the message's length, and this endpoint owns it.
-        unsafe {
-            self.slot()
-                .copy_to_nonoverlapping(message.as_mut_ptr(), self.chunk)
-        };
+        unsafe { slot.copy_to_nonoverlapping(message.as_mut_ptr(), self.chunk) };
         self.own += 1;
         self.memory.word(HEAD).store(self.own, Ordering::Release);
     }

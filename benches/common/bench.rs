@@ -52,18 +52,13 @@ pub(crate) type Part<'a> = (&'a str, &'a dyn Fn(&mut Bench, &str) -> Outcome);
 /// The directory of rings in shared memory.
 pub(crate) const MEMORY: &str = "/dev/shm";
 
-/// A target for a figure: a comparison, and what it is compared with.
+/// A target for a figure: `<=` or `>=`, and what it is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limit(pub(crate) &'static str, pub(crate) f64);
 
 impl Limit {
     fn holds(self, value: f64) -> bool {
-        match self.0 {
-            "<=" => value <= self.1,
-            "<" => value < self.1,
-            ">=" => value >= self.1,
-            other => panic!("{other} compares nothing"),
-        }
+        value == self.1 || (value < self.1) == (self.0 == "<=")
     }
 }
 
@@ -75,12 +70,12 @@ pub(crate) fn main(name: &str, parts: &[Part]) -> Outcome {
 /// The same with more directories, each a temporary one in one of these places. If all parts run,
 /// the bench `verdict` gets the figures.
 pub(crate) fn run(name: &str, options: &Options, disks: &[&Path], parts: &[Part]) -> Outcome {
+    let names: Vec<_> = parts.iter().map(|part| part.0).collect();
+    if let Some(unknown) = options.only.iter().find(|only| !names.contains(&&***only)) {
+        return Err(format!("no part {unknown}, but {}", names.join(", ")).into());
+    }
     let places = [&[Path::new(MEMORY)], disks].concat();
     supervise(&places, |places| {
-        let names: Vec<_> = parts.iter().map(|part| part.0).collect();
-        if let Some(unknown) = options.only.iter().find(|only| !names.contains(&&***only)) {
-            return Err(format!("no part {unknown}, but {}", names.join(", ")).into());
-        }
         let apart = Placement::apart()?;
         let mut bench = Bench {
             rings: Rings::new(&places[0]),

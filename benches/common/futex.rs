@@ -1,27 +1,23 @@
 //! The bare futex: one word in each direction, with the least code to sleep on it and to
-//! wake. Parked round trips are compared with it.
-//!
-//! With a deadline it is the least cost of a wait that also checks the peer from time to
-//! time. The message is the word, so it has four bytes. Two consecutive messages differ.
+//! wake. Parked round trips are compared with it. The message is the word, so it has four
+//! bytes. Two consecutive messages differ.
 #![allow(
     clippy::disallowed_types,
     reason = "bare words, to compare the ring's protocol with none"
 )]
 
 use std::io;
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use rustix::thread::futex::{self, Flags, Wait, WaitFlags, WaitvFlags};
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::ClockId;
 
 use super::link::{End, Link, Open};
 use super::memory;
 
-/// Creates the file. A wait takes this time at most; `None` for no limit.
-pub(crate) fn wire(path: &Path, patience: Option<Duration>) -> io::Result<Open<impl Link + use<>>> {
+/// Creates the file.
+pub(crate) fn wire(path: &Path) -> io::Result<Open<impl Link + use<>>> {
     // In two stripes, like the ring's sleep words.
     let ways = memory::wire(path, 4096, [0, 128])?;
     Ok(ways.map(move |[out, back]| {
@@ -36,15 +32,14 @@ pub(crate) fn wire(path: &Path, patience: Option<Duration>) -> io::Result<Open<i
                         last = message;
                         return widen(message);
                     }
-                    let until = patience.map(deadline);
-                    let (flags, until) = (Flags::empty(), until.as_ref());
-                    // It may also return because the word has changed, or at the deadline.
-                    let _ = futex::wait_bitset(word, flags, message, until, NonZeroU32::MAX);
+                    // It may also return because the word has changed.
+                    let _ = futex::wait(word, Flags::empty(), message, None);
                 }
             },
         )
     }))
 }
+
 fn store_and_wake(word: &AtomicU32, message: u64) {
     word.store(message as u32, Ordering::Release);
     futex::wake(word, Flags::empty(), 1).expect("the word is mapped");
@@ -60,12 +55,6 @@ fn widen(message: u32) -> u64 {
 
 /// The smaller of the numbers that stop a slice.
 const ENDS: u32 = u32::MAX - 1;
-
-/// The time after this duration, on the monotonic clock.
-fn deadline(patience: Duration) -> Timespec {
-    let patience = Timespec::try_from(patience).expect("a short time");
-    clock_gettime(ClockId::Monotonic) + patience
-}
 
 /// Each word has separate pages, as in a ring.
 const STRIDE: usize = 16384;

@@ -103,9 +103,8 @@ fn lead(
     control: &mut UnixStream,
 ) -> Result<Scores, Box<dyn Error>> {
     pin(placement.lead)?;
-    let scores = variants
-        .iter()
-        .map(|(name, _)| Score::new(name, plan.batch));
+    let scores = variants.iter();
+    let scores = scores.map(|(name, _)| Score::new(name, plan.batch));
     let mut scores: Vec<Score> = scores.collect();
     let count = variants.len();
     // Only on a terminal.

@@ -136,13 +136,11 @@ impl<L: 'static> Open<L> {
         Self { open, is_reopened }
     }
 
-    /// Gives each process its endpoint, and drops the other one.
+    /// Gives each process its endpoint, and drops the other one: so the end of a process is noticed.
     pub(crate) fn part(ends: [L; 2]) -> Self {
         let mut ends = Some(ends);
-        Self::new(move |side| {
-            let [own, _] = side.ways(ends.take().expect("each process opens once"));
-            own
-        })
+        let open = move |side: Side| side.ways(ends.take().expect("each process opens once"));
+        Open::new(open).map(|[own, _]| own)
     }
 
     pub(crate) fn map<M>(mut self, turn: impl Fn(L) -> M + 'static) -> Open<M> {

@@ -19,6 +19,7 @@ pub(crate) const UNIX: &str = "Unix stream";
 pub(crate) const TCP: &str = "TCP";
 pub(crate) const UDP: &str = "UDP";
 pub(crate) const SLOT: &str = "semaphores, one slot";
+pub(crate) const SIGNAL: &str = "signal with a value";
 pub(crate) const SPINNING: &str = "quoit spinning";
 pub(crate) const PARKED: &str = "quoit parked";
 
@@ -40,27 +41,24 @@ pub(crate) fn find<const SIZE: usize>(
     memory: &Path,
     disk: &Path,
 ) -> Vec<Entry> {
-    let entries = Vec::new();
-    let mut roster = Roster { is_stream, entries };
-    let streams = |reason: &str| is_stream.then(|| reason.to_owned());
+    let reason = |reason: &str| is_stream.then(|| reason.to_owned());
     let above = |limit, reason: &str| (SIZE > limit).then(|| format!("{reason} {limit} bytes"));
-
-    roster.link(PIPE, None, system::pipes::<SIZE>);
-    roster.link(UNIX, None, || system::unix::<SIZE>(Type::STREAM));
-    roster.link(TCP, None, system::tcp::<SIZE>);
-    let lossy = streams("drops datagrams that the receiver has no room for");
-    let obstacle = lossy.or(above(LONGEST_DATAGRAM, "a datagram holds at most"));
-    roster.link(UDP, obstacle, system::udp::<SIZE>);
+    let lossy = reason("drops datagrams that the receiver has no room for");
+    let lossy = lossy.or(above(LONGEST_DATAGRAM, "a datagram holds at most"));
+    let mut found = vec![
+        entry(PIPE, is_stream, None, system::pipes::<SIZE>),
+        entry(UNIX, is_stream, None, || system::unix::<SIZE>(Type::STREAM)),
+        entry(TCP, is_stream, None, system::tcp::<SIZE>),
+        entry(UDP, is_stream, lossy, system::udp::<SIZE>),
+    ];
     if all {
-        roster.link("FIFO", None, || system::fifos::<SIZE>(&memory.join("fifo")));
-        roster.link("Unix datagram", None, || system::unix::<SIZE>(Type::DGRAM));
-        roster.link("message queue", None, system::queues::<SIZE>);
-        roster.link(SLOT, None, || system::slots::<SIZE>(&memory.join("slot")));
-        let number = above(8, "carries a number of");
-        let sum = streams("adds unread numbers up").or(number.clone());
-        roster.link("eventfd", sum, system::eventfds);
-        let full = streams("a full queue is an error, not a wait").or(number);
-        roster.link("signal with a value", full, system::signals);
+        let datagrams = || system::unix::<SIZE>(Type::DGRAM);
+        let slots = || system::slots::<SIZE>(&memory.join("slot"));
+        let full = reason("a full queue is an error, not a wait");
+        let full = full.or(above(8, "carries a number of"));
+        found.push(entry("Unix datagram", is_stream, None, datagrams));
+        found.push(entry(SLOT, is_stream, None, slots));
+        found.push(entry(SIGNAL, is_stream, full, system::signals));
     }
 
     let capacity = match SIZE {
@@ -81,37 +79,31 @@ pub(crate) fn find<const SIZE: usize>(
         // Records for eight bytes, frames for more.
         let records = || Ok(rings.link(name, options).map(waits::records));
         let frames = || Ok(rings.link(name, options).map(waits::frames::<SIZE>));
-        match SIZE {
-            8 => roster.link(name, obstacle, records),
-            _ => roster.link(name, obstacle, frames),
-        }
+        found.push(match SIZE {
+            8 => entry(name, is_stream, obstacle, records),
+            _ => entry(name, is_stream, obstacle, frames),
+        });
     }
     let calls = calls::wire::<SIZE>(Rings::new(memory).link("calls", &spinning));
-    let obstacle = streams("a call is a round trip");
-    roster.link("quoit::rpc spinning", obstacle, || Ok(calls));
-    roster.entries
+    let obstacle = reason("a call is a round trip");
+    found.push(entry("quoit::rpc spinning", is_stream, obstacle, || {
+        Ok(calls)
+    }));
+    found
 }
 
-struct Roster {
+fn entry<L: Link>(
+    name: &'static str,
     is_stream: bool,
-    entries: Vec<Entry>,
-}
-
-impl Roster {
-    fn link<L: Link>(
-        &mut self,
-        name: &'static str,
-        obstacle: Option<String>,
-        wire: impl FnOnce() -> io::Result<Open<L>>,
-    ) {
-        let task = match self.is_stream {
-            false => Task::ROUND_TRIP,
-            true => Task::DELIVERY,
-        };
-        let open = obstacle.map_or_else(|| wire().map_err(|error| error.to_string()), Err);
-        let variant = open.map(|open| open.variant(name, task));
-        self.entries.push((name, variant));
-    }
+    obstacle: Option<String>,
+    wire: impl FnOnce() -> io::Result<Open<L>>,
+) -> Entry {
+    let task = match is_stream {
+        false => Task::ROUND_TRIP,
+        true => Task::DELIVERY,
+    };
+    let open = obstacle.map_or_else(|| wire().map_err(|error| error.to_string()), Err);
+    (name, open.map(|open| open.variant(name, task)))
 }
 
 /// Whether a directory is not on a disk.

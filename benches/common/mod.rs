@@ -9,7 +9,6 @@
 pub(crate) mod bare;
 pub(crate) mod bench;
 pub(crate) mod calls;
-pub(crate) mod chart;
 pub(crate) mod exchange;
 pub(crate) mod futex;
 pub(crate) mod interleaved;

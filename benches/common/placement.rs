@@ -50,8 +50,9 @@ pub(crate) fn pin(cpu: usize) -> io::Result<()> {
 
 /// The processors of this one's core, according to the system.
 pub(crate) fn core(cpu: usize) -> String {
-    let topology = format!("/sys/devices/system/cpu/cpu{cpu}/topology");
-    read(&format!("{topology}/thread_siblings_list"))
+    read(&format!(
+        "/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
+    ))
 }
 
 fn read(path: &str) -> String {

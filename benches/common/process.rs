@@ -6,9 +6,8 @@ use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
-use std::{env, fs, panic, thread};
+use std::{fs, panic, thread};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::io::retry_on_intr;
@@ -68,48 +67,40 @@ impl Child {
         let pid = Pid::from_raw(pid.max(0)).ok_or_else(io::Error::last_os_error)?;
         Ok(Self { pid, control })
     }
+
+    /// Waits until the process ends; whether it has succeeded.
+    fn succeeds(&self) -> bool {
+        let ended = retry_on_intr(|| waitpid(Some(self.pid), WaitOptions::empty()));
+        matches!(ended, Ok(Some((_, status))) if status.exit_status() == Some(0))
+    }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
         let _ = self.control.shutdown(Shutdown::Write);
-        let _ = retry_on_intr(|| waitpid(Some(self.pid), WaitOptions::empty()));
+        self.succeeds();
     }
 }
-
-/// Has the directories of a bench, in the environment of its process.
-const DIRECTORIES: &str = "QUOIT_BENCH_DIRECTORIES";
 
 /// Runs `bench` in a separate process, with a temporary directory in each of these places.
 /// This process forwards signals to it, and removes the directories when it has ended,
 /// normally or not.
 pub(crate) fn supervise(places: &[&Path], bench: impl FnOnce(Vec<PathBuf>) -> Outcome) -> Outcome {
-    let Some(directories) = env::var_os(DIRECTORIES) else {
-        return watch(places);
-    };
-    let _ = set_parent_process_death_signal(Some(Signal::KILL));
-    SigSet::empty().thread_set_mask()?;
-    die_of_panics();
-    bench(env::split_paths(&directories).collect())
-}
-
-fn watch(places: &[&Path]) -> Outcome {
-    // Until the handler that forwards them is installed. The bench unblocks its own.
+    // Until the handler that forwards them is installed.
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     let directory = |place| TempDir::with_prefix_in("quoit-bench-", place);
     let directories = places.iter().map(directory);
     let directories = directories.collect::<Result<Vec<TempDir>, _>>()?;
-    let mut bench = Command::new(env::current_exe()?)
-        .args(env::args_os().skip(1))
-        .env(
-            DIRECTORIES,
-            env::join_paths(directories.iter().map(TempDir::path))?,
-        )
-        .spawn()?;
-    let pid = Pid::from_child(&bench);
+    let paths = || directories.iter().map(|it| it.path().to_owned()).collect();
+    let bench = Child::fork(|_| {
+        SigSet::empty().thread_set_mask()?;
+        die_of_panics();
+        bench(paths())
+    })?;
+    let pid = bench.pid;
     ctrlc::set_handler(move || _ = kill_process(pid, Signal::TERM))?;
     mask.thread_set_mask()?;
-    let status = bench.wait()?;
+    let succeeded = bench.succeeds();
     // Some crates leave files next to a directory, whose names begin with its name.
     for (place, directory) in places.iter().zip(&directories) {
         for entry in fs::read_dir(place)? {
@@ -120,8 +111,5 @@ fn watch(places: &[&Path]) -> Outcome {
             }
         }
     }
-    match status.success() {
-        true => Ok(()),
-        false => Err("the bench failed".into()),
-    }
+    succeeded.then_some(()).ok_or("the bench failed".into())
 }

@@ -64,9 +64,8 @@ impl Rings {
         let mut turn = 0;
         let open = Open::new(move |side| {
             turn += 1;
-            rings
-                .link::<T>(&format!("{name} {turn}"), &options)
-                .side(side)
+            let mut link = rings.link::<T>(&format!("{name} {turn}"), &options);
+            link.side(side)
         });
         open.reopened()
     }

@@ -20,6 +20,9 @@ pub(crate) struct Score {
     batches: Histogram<u64>,
 }
 
+/// The shares of the operations whose longest times are stored.
+pub(crate) const QUANTILES: [f64; 6] = [0.5, 0.9, 0.99, 0.999, 0.9999, 1.0];
+
 impl Score {
     pub(crate) fn new(name: &str, batch: u64) -> Self {
         let (name, batch) = (name.to_owned(), batch as f64);
@@ -59,28 +62,16 @@ impl Score {
     }
 
     fn json(&self) -> Value {
-        let mut value = json!({
+        json!({
             "nanoseconds": self.nanos(),
             "operations": self.batches.len() * self.batch as u64,
             "batch": self.batch,
             "mean": self.batches.mean() / self.batch,
-            "p50": self.quantile(0.5),
-            "p99": self.quantile(0.99),
-            "p999": self.quantile(0.999),
+            "quantiles": QUANTILES.map(|share| self.quantile(share)),
             "slices": self.slices,
             "cpu_percent": self.used()[0],
             "sleeps_per_second": self.used()[1],
-        });
-        if self.batch == 1.0 {
-            // With finer steps towards the slowest.
-            let steps = self.batches.iter_quantiles(5);
-            let points = steps.map(|step| {
-                let percent = step.quantile_iterated_to() * 100.0;
-                json!([percent, step.value_iterated_to()])
-            });
-            value["percentiles"] = points.collect();
-        }
-        value
+        })
     }
 }
 
@@ -126,10 +117,8 @@ impl Scores {
         [("near", false), ("far", true)].map(|(name, is_far)| {
             let mut scores = self.clone();
             for score in &mut scores.scores {
-                let mut lines = line.iter();
-                score
-                    .slices
-                    .retain(|_| lines.next().is_some_and(|&line| (line >= FAR) == is_far));
+                let mut is_kept = line.iter().map(|&line| (line >= FAR) == is_far);
+                score.slices.retain(|_| is_kept.next() == Some(true));
             }
             (name, scores)
         })
@@ -171,10 +160,8 @@ impl Scores {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let variants = self
-            .scores
-            .iter()
-            .map(|score| (score.name.clone(), score.json()));
+        let scores = self.scores.iter();
+        let variants = scores.map(|score| (score.name.clone(), score.json()));
         json!({
             "title": self.title,
             "preempted_per_second": self.preempted,

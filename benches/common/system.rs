@@ -1,4 +1,4 @@
-//! The mechanisms of the system: pipes, sockets, queues, semaphores, eventfds and signals, each
+//! The mechanisms of the system: pipes, sockets, semaphores and signals, each
 //! with blocking calls on whole messages.
 
 use std::fs::File;
@@ -6,14 +6,9 @@ use std::io::{self, Read, Write};
 use std::mem::{MaybeUninit, zeroed};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::ptr;
 
-use nix::mqueue::{MQ_OFlag, MqAttr, MqdT, mq_open, mq_receive, mq_send, mq_unlink};
-use nix::sys::signal::{SigSet, SigmaskHow};
-use nix::sys::stat::Mode as Permissions;
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::pipe::{PipeFlags, pipe_with};
 use socket2::{Domain, Socket, Type};
 
@@ -39,26 +34,6 @@ pub(crate) fn pipes<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     let ends = [(to_lead, from_lead), (to_partner, from_partner)];
     let ends = ends.map(|(reader, writer)| (File::from(reader), File::from(writer)));
     Ok(bytes::<SIZE, _, _>(Open::part(ends)))
-}
-
-/// Two named pipes whose names have this prefix. Each open waits for the peer's.
-pub(crate) fn fifos<const SIZE: usize>(path: &Path) -> io::Result<Open<impl Link + use<SIZE>>> {
-    let ways = ["out", "back"].map(|way| path.with_extension(way));
-    for way in &ways {
-        mknodat(CWD, way, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
-    }
-    let open = |way: &PathBuf, is_read| {
-        let mut options = File::options();
-        let file = options.read(is_read).write(!is_read).open(way);
-        file.expect("the pipe exists")
-    };
-    Ok(bytes::<SIZE, _, _>(Open::new(move |side| {
-        // Both open the same pipe first.
-        let first = open(&ways[0], side == Side::Partner);
-        let second = open(&ways[1], side == Side::Lead);
-        let [writer, reader] = side.ways([first, second]);
-        (reader, writer)
-    })))
 }
 
 /// A pair of connected sockets. A datagram is a whole message.
@@ -89,36 +64,6 @@ pub(crate) fn udp<const SIZE: usize>() -> io::Result<Open<impl Link>> {
     lead.connect(partner.local_addr()?)?;
     partner.connect(lead.local_addr()?)?;
     sockets::<SIZE>((lead.into(), partner.into()))
-}
-
-/// Two POSIX message queues. Both processes have both, and their names are removed.
-pub(crate) fn queues<const SIZE: usize>() -> io::Result<Open<impl Link>> {
-    let mut queues = Some([queue(SIZE)?, queue(SIZE)?]);
-    Ok(Open::new(move |side| {
-        let queues = queues.take().expect("each process opens once");
-        let [out, back] = side.ways(queues);
-        numbered::<SIZE>(
-            move |message| mq_send(&out, message, 0).expect("the message is sent"),
-            move |message| {
-                let received = mq_receive(&back, message, &mut 0);
-                assert_eq!(received, Ok(message.len()), "a message arrives");
-            },
-        )
-    }))
-}
-
-/// A queue for as many messages as the system allows by default.
-fn queue(size: usize) -> io::Result<MqdT> {
-    // Otherwise a signal could leave the name behind.
-    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let name = format!("/quoit-bench-{}", std::process::id());
-    let flags = MQ_OFlag::O_RDWR | MQ_OFlag::O_CREAT | MQ_OFlag::O_EXCL | MQ_OFlag::O_CLOEXEC;
-    let attributes = MqAttr::new(0, 10, size as i64, 0);
-    let queue = mq_open(&*name, flags, Permissions::S_IRWXU, Some(&attributes));
-    let removed = queue.is_ok().then(|| mq_unlink(&*name));
-    mask.thread_set_mask()?;
-    removed.transpose()?;
-    Ok(queue?)
 }
 
 /// Offsets of the semaphores and the message in a slot, each in a separate stripe.
@@ -171,31 +116,6 @@ fn post(semaphore: *mut u8) {
     // SAFETY: as in `wait`.
     let error = unsafe { libc::sem_post(semaphore.cast()) };
     assert_eq!(error, 0, "the semaphore counts to one");
-}
-
-/// The largest number that an eventfd holds.
-const LARGEST: u64 = u64::MAX - 1;
-
-/// Two eventfds: a write adds to the number, and a read takes it. Only for one number at a time:
-/// two writes without a read between them add up.
-pub(crate) fn eventfds() -> io::Result<Open<impl Link>> {
-    let event = || eventfd(0, EventfdFlags::CLOEXEC).map(File::from);
-    let [out, back] = [event()?, event()?];
-    let ends = [(back.try_clone()?, out.try_clone()?), (out, back)];
-    Ok(Open::part(ends).map(|(mut reader, mut writer)| {
-        End(
-            move |message: u64| {
-                let bytes = message.min(LARGEST).to_ne_bytes();
-                writer.write_all(&bytes).expect("the number is sent");
-            },
-            move || {
-                let mut bytes = [0; 8];
-                reader.read_exact(&mut bytes).expect("a number arrives");
-                let number = u64::from_ne_bytes(bytes);
-                number + u64::from(number == LARGEST)
-            },
-        )
-    }))
 }
 
 /// Real-time signals with a value, for which the receiver waits. They are blocked, in this process

@@ -1,8 +1,8 @@
 //! The harness of tests that start processes, on libtest-mimic.
 //!
-//! It runs one test after the other, each in a separate process: no test has the threads,
-//! descriptors, limits or signal handlers of another. A test's child is the same binary,
-//! started with the name of a part.
+//! Each test runs in a separate process, as many at once as there are processors: no test has
+//! the threads, descriptors, limits or signal handlers of another. A test's child is the same
+//! binary, started with the name of a part.
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -56,8 +56,6 @@ pub(crate) fn run(suites: &[Suite]) -> ExitCode {
         play(suites, &path);
         return ExitCode::SUCCESS;
     }
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(1);
     let tests = suites.iter().flat_map(|suite| {
         let paths = suite.tests.iter();
         paths.map(|(test, _)| format!("{}::{}", suite.module, last(test)))
@@ -67,7 +65,7 @@ pub(crate) fn run(suites: &[Suite]) -> ExitCode {
         let name = name.to_owned();
         Trial::test(name, move || passes(&path))
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
 fn passes(path: &str) -> Result<(), Failed> {

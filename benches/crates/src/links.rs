@@ -14,19 +14,10 @@ use shmem_ipc::sharedring::{Receiver, Sender};
 use crate::CAPACITY;
 use crate::common::link::{Ends, Link, Open};
 
-/// crossbeam-channel: a bounded channel for many senders and receivers. `try_send` and `try_recv`.
+/// crossbeam-channel: a bounded channel for many senders and receivers, also the standard
+/// library's `mpsc`. `try_send` and `try_recv`.
 pub(crate) fn crossbeam() -> Ends<impl Link + Send> {
     let rings = [(); 2].map(|()| crossbeam_channel::bounded(CAPACITY));
-    Ends::polled(
-        rings,
-        |s, message| s.try_send(message).ok(),
-        |r| r.try_recv().ok(),
-    )
-}
-
-/// The standard library's bounded channel. `try_send` and `try_recv`.
-pub(crate) fn mpsc() -> Ends<impl Link + Send> {
-    let rings = [(); 2].map(|()| std::sync::mpsc::sync_channel(CAPACITY));
     Ends::polled(
         rings,
         |s, message| s.try_send(message).ok(),

@@ -32,11 +32,10 @@ const QUOIT: &str = "quoit";
 const BARE: &str = "bare cache line";
 
 fn main() -> Outcome {
-    let parts: [Part; 9] = [
+    let parts: [Part; 8] = [
         ("rtrb", &threads(|| rtrb::v0_4::ends(CAPACITY))),
         ("ringbuf", &threads(links::ringbuf)),
         ("crossbeam-channel", &threads(links::crossbeam)),
-        ("mpsc", &threads(links::mpsc)),
         ("shaq", &processes(links::shaq)),
         ("iceoryx2", &processes(iceoryx::wire)),
         ("ringfire", &processes(links::ringfire)),

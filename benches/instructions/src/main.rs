@@ -16,7 +16,10 @@ use std::hint::black_box;
 
 use gungraun::prelude::*;
 use gungraun::{Callgrind, Dhat, DhatMetric, EventKind};
-use quoit::{Claim, Consumer, FrameConsumer, FrameProducer, Producer, RingOptions, WaitStrategy};
+use quoit::{
+    Claim, Consumer, Frame, FrameClaim, FrameConsumer, FrameProducer, Peek, Producer, RingOptions,
+    WaitStrategy,
+};
 
 /// The number of calls of each case.
 const CALLS: usize = 1024;
@@ -37,8 +40,10 @@ fn recorded(instructions: u64) -> LibraryBenchmarkConfig {
     config
 }
 
-type Ends<T> = (Producer<T>, Consumer<T>);
-type Frames = (FrameProducer, FrameConsumer);
+/// The endpoints, and a batch.
+type Ends<const WORDS: usize, T = [u64; WORDS]> = (Producer<T>, Consumer<T>, Vec<T>);
+/// The endpoints, and a payload.
+type Frames = (FrameProducer, FrameConsumer, Box<[u8; 1024]>);
 
 /// What the endpoints do before the calls: numbers of pushes and pops.
 type Before = &'static [(usize, usize)];
@@ -48,37 +53,36 @@ const FILL: Before = &[(2 * CALLS, 1)];
 /// The producer then writes to lines that were read.
 const A_LAP: Before = &[(4096, 4096), (1, 0)];
 
-fn records<const WORDS: usize>(before: Before) -> Ends<[u64; WORDS]> {
+fn records<const WORDS: usize>(before: Before) -> Ends<WORDS> {
     records_of(&RingOptions::new(4096), before)
 }
 
 /// The same with sleep words that say that neither endpoint sleeps, as in a stream.
-fn working(before: Before) -> Ends<[u64; 1]> {
+fn working(before: Before) -> Ends<1> {
     let options = RingOptions::new(4096).wait_strategy(WaitStrategy::Spin);
     records_of(&options, before)
 }
 
-fn records_of<const WORDS: usize>(options: &RingOptions, before: Before) -> Ends<[u64; WORDS]> {
+fn records_of<const WORDS: usize>(options: &RingOptions, before: Before) -> Ends<WORDS> {
     let ends = options.heap::<[u64; WORDS]>();
-    let mut ends = ends.expect("a fitting capacity");
+    let (mut producer, mut consumer) = ends.expect("a fitting capacity");
     for &(pushes, pops) in before {
-        (0..pushes).for_each(|_| ends.0.try_push([7; WORDS]).expect("there is room"));
-        (0..pops).for_each(|_| _ = black_box(ends.1.try_pop().expect("there are messages")));
+        (0..pushes).for_each(|_| producer.try_push([7; WORDS]).expect("there is room"));
+        (0..pops).for_each(|_| _ = black_box(consumer.try_pop().expect("there are messages")));
     }
-    ends
+    (producer, consumer, vec![[7; WORDS]; BATCH])
 }
 
 /// Frames of this length.
 fn frames(len: usize, before: Before) -> Frames {
     let ends = RingOptions::new(1 << 22).heap::<[u8]>();
-    let mut ends = ends.expect("a fitting capacity");
+    let (mut producer, mut consumer) = ends.expect("a fitting capacity");
+    let mut payload = Box::new([7; 1024]);
     for &(pushes, pops) in before {
-        (0..pushes).for_each(|_| ends.0.try_push(&[7; 1024][..len]).expect("there is room"));
-        for _ in 0..pops {
-            black_box(ends.1.try_pop(&mut [0; 1024]).expect("there are messages"));
-        }
+        (0..pushes).for_each(|_| producer.try_push(&payload[..len]).expect("there is room"));
+        (0..pops).for_each(|_| _ = consumer.try_pop(&mut *payload).expect("there are messages"));
     }
-    ends
+    (producer, consumer, payload)
 }
 
 /// A group of cases. Each has its endpoints, the calls, and the recorded instructions. Dropping the
@@ -99,30 +103,30 @@ macro_rules! cases {
 }
 
 cases! { records_of_words:
-    push_8: Ends<[u64; 1]> = records(NOTHING); push; 52_513;
-    stream_push_8: Ends<[u64; 1]> = working(NOTHING); push; 26_913;
-    stream_pop_8: Ends<[u64; 1]> = working(FILL); pop; 24_844;
-    second_lap_push_8: Ends<[u64; 1]> = records(A_LAP); push; 54_088;
-    second_lap_push_64: Ends<[u64; 8]> = records(A_LAP); push; 85_898;
-    push_64: Ends<[u64; 8]> = records(NOTHING); push; 72_996;
-    pop_8: Ends<[u64; 1]> = records(FILL); pop; 43_276;
-    pop_64: Ends<[u64; 8]> = records(FILL); pop; 66_827;
-    push_1024: Ends<[u64; 128]> = records(NOTHING); push; 563_491;
-    pop_1024: Ends<[u64; 128]> = records(FILL); pop; 716_556;
-    ride_8: Ends<[u64; 1]> = records(NOTHING); there_and_off; 228_565;
-    ride_32: Ends<[u64; 4]> = records(NOTHING); there_and_off; 283_865;
-    claim_8: Ends<[u64; 1]> = records(NOTHING); claim; 47_389;
-    claim_64: Ends<[u64; 8]> = records(NOTHING); claim; 63_774;
-    peek_8: Ends<[u64; 1]> = records(FILL); peek; 41_224;
-    peek_64: Ends<[u64; 8]> = records(FILL); peek; 46_344;
-    push_or_wait_8: Ends<[u64; 1]> = working(NOTHING); push_or_wait; 25_898;
-    pop_or_wait_8: Ends<[u64; 1]> = working(FILL); pop_or_wait; 24_844;
-    claim_or_wait_8: Ends<[u64; 1]> = records(NOTHING); claim_or_wait; 46_367;
-    peek_or_wait_8: Ends<[u64; 1]> = records(FILL); peek_or_wait; 41_224;
-    push_by_64_8: Ends<[u64; 1]> = records(NOTHING); push_by_64; 4_138;
-    push_by_64_64: Ends<[u64; 8]> = records(NOTHING); push_by_64; 19_115;
-    pop_by_64_8: Ends<[u64; 1]> = records(FILL); pop_by_64; 3_479;
-    pop_by_64_64: Ends<[u64; 8]> = records(FILL); pop_by_64; 14_693;
+    push_8: Ends<1> = records(NOTHING); push; 52_513;
+    stream_push_8: Ends<1> = working(NOTHING); push; 26_913;
+    stream_pop_8: Ends<1> = working(FILL); pop; 24_844;
+    second_lap_push_8: Ends<1> = records(A_LAP); push; 54_088;
+    second_lap_push_64: Ends<8> = records(A_LAP); push; 85_898;
+    push_64: Ends<8> = records(NOTHING); push; 72_996;
+    pop_8: Ends<1> = records(FILL); pop; 43_276;
+    pop_64: Ends<8> = records(FILL); pop; 66_827;
+    push_1024: Ends<128> = records(NOTHING); push; 563_491;
+    pop_1024: Ends<128> = records(FILL); pop; 716_556;
+    ride_8: Ends<1> = records(NOTHING); there_and_off; 228_565;
+    ride_32: Ends<4> = records(NOTHING); there_and_off; 283_865;
+    claim_8: Ends<1> = records(NOTHING); claim; 47_389;
+    claim_64: Ends<8> = records(NOTHING); claim; 63_774;
+    peek_8: Ends<1> = records(FILL); peek; 41_224;
+    peek_64: Ends<8> = records(FILL); peek; 46_344;
+    push_or_wait_8: Ends<1> = working(NOTHING); push_or_wait; 25_898;
+    pop_or_wait_8: Ends<1> = working(FILL); pop_or_wait; 24_844;
+    claim_or_wait_8: Ends<1> = records(NOTHING); claim_or_wait; 46_367;
+    peek_or_wait_8: Ends<1> = records(FILL); peek_or_wait; 41_224;
+    push_by_64_8: Ends<1> = records(NOTHING); push_by_64; 4_138;
+    push_by_64_64: Ends<8> = records(NOTHING); push_by_64; 19_115;
+    pop_by_64_8: Ends<1> = records(FILL); pop_by_64; 3_479;
+    pop_by_64_64: Ends<8> = records(FILL); pop_by_64; 14_693;
 }
 
 cases! { frames_of_bytes:
@@ -142,12 +146,13 @@ cases! { frames_of_bytes:
     peek_frame_or_wait_8: Frames = frames(8, FILL); peek_frame_or_wait; 68_875;
 }
 
-/// Functions that make a call on each endpoint of records so often.
+/// Functions that make a call that often.
 macro_rules! calls {
-    ($($(#[$text:meta])* $name:ident: |$ends:ident| $call:expr;)*) => {$(
+    ($($(#[$text:meta])*
+       $name:ident$(<$size:ident>)?($ends:ident: $type:ty), $times:expr => $call:expr;)*) => {$(
         $(#[$text])*
-        fn $name<const WORDS: usize>($ends: &mut Ends<[u64; WORDS]>) {
-            for _ in 0..CALLS {
+        fn $name$(<const $size: usize>)?($ends: &mut $type) {
+            for _ in 0..$times {
                 let _ = black_box($call);
             }
         }
@@ -155,109 +160,59 @@ macro_rules! calls {
 }
 
 calls! {
-    push: |ends| ends.0.try_push(black_box([7; WORDS]));
-    push_or_wait: |ends| ends.0.push(black_box([7; WORDS]));
-    pop: |ends| ends.1.try_pop();
-    pop_or_wait: |ends| ends.1.pop();
+    push<WORDS>(ends: Ends<WORDS>), CALLS => ends.0.try_push(black_box([7; WORDS]));
+    push_or_wait<WORDS>(ends: Ends<WORDS>), CALLS => ends.0.push(black_box([7; WORDS]));
+    pop<WORDS>(ends: Ends<WORDS>), CALLS => ends.1.try_pop();
+    pop_or_wait<WORDS>(ends: Ends<WORDS>), CALLS => ends.1.pop();
     /// An empty poll, a push and a pop: with an inline copy, once the consumer has requested
     /// it.
-    there_and_off: |ends| {
+    there_and_off<WORDS>(ends: Ends<WORDS>), CALLS => {
         let _ = black_box(ends.1.try_pop());
         let _ = black_box(ends.0.try_push(black_box([7; WORDS])));
         ends.1.try_pop()
     };
+    claim<WORDS>(ends: Ends<WORDS>), CALLS => if let Ok(claim) = ends.0.try_claim() { write(claim) };
+    claim_or_wait<WORDS>(ends: Ends<WORDS>), CALLS => if let Ok(claim) = ends.0.claim() { write(claim) };
+    peek<WORDS>(ends: Ends<WORDS>), CALLS => if let Ok(peek) = ends.1.try_peek() { read(peek) };
+    peek_or_wait<WORDS>(ends: Ends<WORDS>), CALLS => if let Ok(peek) = ends.1.peek() { read(peek) };
+    push_by_64<WORDS>(ends: Ends<WORDS>), CALLS / BATCH => ends.0.try_push_slice(black_box(&ends.2));
+    pop_by_64<WORDS>(ends: Ends<WORDS>), CALLS / BATCH => ends.1.try_pop_slice(black_box(&mut ends.2));
+
+    push_frame<LEN>(ends: Frames), CALLS => ends.0.try_push(black_box(&ends.2[..LEN]));
+    pop_frame(ends: Frames), CALLS => ends.1.try_pop(black_box(&mut *ends.2));
+    pop_frame_or_wait(ends: Frames), CALLS => ends.1.pop(black_box(&mut *ends.2));
+    claim_frame<LEN>(ends: Frames), CALLS => {
+        if let Ok(claim) = ends.0.try_claim(black_box(LEN)) { fill(claim, &ends.2[..LEN]) }
+    };
+    claim_frame_or_wait<LEN>(ends: Frames), CALLS => {
+        if let Ok(claim) = ends.0.claim(black_box(LEN)) { fill(claim, &ends.2[..LEN]) }
+    };
+    peek_frame(ends: Frames), CALLS => if let Ok(frame) = ends.1.try_peek() { look(frame) };
+    peek_frame_or_wait(ends: Frames), CALLS => if let Ok(frame) = ends.1.peek() { look(frame) };
 }
 
-/// Claims a record, and finds the next one, by this call.
-macro_rules! records_in_place {
-    ($($claims:ident: $claim:ident, $peeks:ident: $peek:ident;)*) => {$(
-        fn $claims<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
-            for _ in 0..CALLS {
-                if let Ok(mut claim) = ends.0.$claim() {
-                    claim.write(black_box([7; WORDS]));
-                    claim.commit();
-                }
-            }
-        }
-
-        fn $peeks<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
-            for _ in 0..CALLS {
-                if let Ok(peek) = ends.1.$peek() {
-                    black_box(peek.read());
-                    peek.release();
-                }
-            }
-        }
-    )*};
+#[inline(always)]
+fn write<const WORDS: usize>(mut claim: Claim<[u64; WORDS]>) {
+    claim.write(black_box([7; WORDS]));
+    claim.commit();
 }
 
-records_in_place! {
-    claim: try_claim, peek: try_peek;
-    claim_or_wait: claim, peek_or_wait: peek;
+#[inline(always)]
+fn read<const WORDS: usize>(peek: Peek<[u64; WORDS]>) {
+    black_box(peek.read());
+    peek.release();
 }
 
-/// The same number of messages in batches.
-fn push_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
-    for _ in 0..CALLS / BATCH {
-        let _ = black_box(ends.0.try_push_slice(black_box(&[[7; WORDS]; BATCH])));
-    }
+#[inline(always)]
+fn fill(mut claim: FrameClaim, payload: &[u8]) {
+    claim.copy_from_slice(black_box(payload));
+    claim.commit();
 }
 
-fn pop_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
-    let mut values = [[0; WORDS]; BATCH];
-    for _ in 0..CALLS / BATCH {
-        let _ = black_box(ends.1.try_pop_slice(black_box(&mut values)));
-    }
-}
-
-fn push_frame<const LEN: usize>(ends: &mut Frames) {
-    let payload = [7; 1024];
-    for _ in 0..CALLS {
-        let _ = black_box(ends.0.try_push(black_box(&payload[..LEN])));
-    }
-}
-
-fn pop_frame(ends: &mut Frames) {
-    let mut payload = [0; 1024];
-    for _ in 0..CALLS {
-        let _ = black_box(ends.1.try_pop(black_box(&mut payload)));
-    }
-}
-
-fn pop_frame_or_wait(ends: &mut Frames) {
-    let mut payload = [0; 1024];
-    for _ in 0..CALLS {
-        let _ = black_box(ends.1.pop(black_box(&mut payload)));
-    }
-}
-
-/// Claims a frame, and finds the next one, by this call.
-macro_rules! frames_in_place {
-    ($($claims:ident: $claim:ident, $peeks:ident: $peek:ident;)*) => {$(
-        fn $claims<const LEN: usize>(ends: &mut Frames) {
-            let payload = [7; 1024];
-            for _ in 0..CALLS {
-                if let Ok(mut claim) = ends.0.$claim(black_box(LEN)) {
-                    claim.copy_from_slice(black_box(&payload[..LEN]));
-                    claim.commit();
-                }
-            }
-        }
-
-        fn $peeks(ends: &mut Frames) {
-            for _ in 0..CALLS {
-                if let Ok(peek) = ends.1.$peek() {
-                    black_box(peek.as_ptr());
-                    peek.release();
-                }
-            }
-        }
-    )*};
-}
-
-frames_in_place! {
-    claim_frame: try_claim, peek_frame: try_peek;
-    claim_frame_or_wait: claim, peek_frame_or_wait: peek;
+#[inline(always)]
+fn look(frame: Frame) {
+    black_box(frame.as_ptr());
+    frame.release();
 }
 
 main!(library_benchmark_groups = records_of_words, frames_of_bytes);
