@@ -305,7 +305,7 @@ fn a_killed_sleeper_costs_one_wake() {
 fn a_peer_that_stops_before_its_wake_is_noticed() {
     /// The most sleeps of the process until then: the end of the one in progress, the grace for a
     /// wake in flight, and the next sleep of each thread.
-    const NAPS: u64 = 6;
+    const NAPS: u64 = 10;
     with_each(Form::usual(), |form| {
         let scene = without_a_peer(form, OFTEN);
         let mut peer = start(scene.other(), &scene.name, "on request");
