@@ -15,8 +15,7 @@ mod waiter;
 
 use std::env;
 use std::fs;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
 use std::thread::{self, sleep};
 use std::time::Duration;
 
@@ -203,31 +202,31 @@ fn peers_that_come_and_go_lose_nothing() {
     const PEERS: u64 = 2000;
     with_each(Form::usual(), |form| {
         let scene = without_a_peer(form, OFTEN);
-        let (count, mut is_abandoned) = (AtomicU64::new(0), false);
+        let (mut count, mut is_abandoned) = (0, false);
+        let scene = &scene;
         thread::scope(|scope| {
-            scope.spawn(|| {
+            let (missing, none_missing) = mpsc::channel::<()>();
+            let mut missing = Some(missing);
+            scope.spawn(move || {
                 for _ in 0..PEERS {
                     scene.attaches().moves(PATIENCE).expect("it can");
                 }
                 // A wait for a peer ends by none that has closed before it.
                 let _last = scene.attaches();
-                until("all have moved", || count.load(Relaxed) == PEERS);
+                let _: Result<(), _> = none_missing.recv();
             });
-            while count.load(Relaxed) < PEERS || !is_abandoned {
+            while count < PEERS || !is_abandoned {
                 match &*scene.report() {
                     "moved" => {
-                        let before = count.fetch_add(1, Relaxed);
-                        assert!(!is_abandoned, "{form:?}: after {before}");
+                        assert!(!is_abandoned, "{form:?}: after {count}");
+                        count += 1;
+                        missing.take_if(|_| count == PEERS);
                     }
                     // A descriptor may be readable again, by a wake in flight.
                     "abandoned" if is_abandoned && form.way == Way::Pollable => {}
                     report => {
-                        let expected = if is_abandoned {
-                            "attached"
-                        } else {
-                            "abandoned"
-                        };
-                        assert_eq!(report, expected, "{form:?}: after {count:?}");
+                        let expected = ["abandoned", "attached"][usize::from(is_abandoned)];
+                        assert_eq!(report, expected, "{form:?}: after {count}");
                         is_abandoned = !is_abandoned;
                     }
                 }
