@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod deadlines;
 #[cfg(feature = "futures")]
 mod futures;
 mod observer;
@@ -15,6 +16,7 @@ mod select;
 mod shared_memory;
 
 common::suite::suite! {
+    deadlines,
     #[cfg(feature = "futures")] futures,
     #[cfg(feature = "futures")] futures::dropped,
     #[cfg(feature = "futures")] futures::endings,

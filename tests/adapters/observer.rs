@@ -29,15 +29,14 @@ use rustix::process::Resource;
 
 crate::common::suite::tests! {
     it_knows_the_header,
-    it_sees_the_records_that_both_endpoints_see,
-    it_sees_the_frames_that_both_endpoints_see,
+    it_sees_the_messages_that_both_endpoints_see,
     it_sees_the_holders_of_the_roles,
     it_sees_what_each_role_counts_as_dropped,
     it_measures_the_rates_of_a_ring,
     it_sees_which_endpoint_sleeps,
     at_full_load_it_sees_only_what_was_sent,
     read_permission_suffices,
-    it_changes_nothing,
+    its_memory_cannot_be_written,
     any_bytes_in_the_segment_are_handled,
     it_reports_errors,
     a_record_that_does_not_fit_into_memory_is_an_error,
@@ -62,7 +61,11 @@ fn unread_from(observer: &Observer, position: u64) -> Vec<Message> {
 
 fn it_knows_the_header() {
     let before = SystemTime::now() - Duration::from_secs(1);
-    let (ring, _name, observer) = ring::<[u32; 3]>("header", 64);
+    let (ring, name, observer) = ring::<[u32; 3]>("header", 64);
+    let shown = format!("{observer:?}");
+    for part in [name.as_str(), "capacity: 64", "tail: 0"] {
+        assert!(shown.contains(part), "{shown} lacks {part}");
+    }
     let info = observer.info();
     assert_eq!((info.shape, info.capacity), (ShapeKind::Records, 64));
     assert_eq!((info.slot_size, info.slot_align, info.layout), (12, 4, 1));
@@ -86,7 +89,8 @@ fn it_knows_the_header() {
 
 /// After each of many random pushes and pops. `shown` is the kind and the bytes of a message.
 fn sees_the_messages<T: Calls + ?Sized>(shown: impl Fn(&T::Message) -> (u32, Vec<u8>)) {
-    let (ring, _name, observer) = ring::<T>("messages", 8 * T::SMALL);
+    let (ring, name, observer) = ring::<T>("messages", 8 * T::SMALL);
+    let bytes = || fs::read(name.file()).expect("the segment");
     let (mut producer, mut consumer) = ends(&ring);
     let (mut dice, mut queue, mut number, mut follower) = (Dice(1), VecDeque::new(), 0, 0);
     let first = producer.position();
@@ -112,10 +116,12 @@ fn sees_the_messages<T: Calls + ?Sized>(shown: impl Fn(&T::Message) -> (u32, Vec
             queue.push_back(new);
             number += 1;
         }
+        let before = bytes();
         assert!(unread_from(&observer, follower).is_empty());
         let positions = observer.positions();
         let expected = (producer.position(), consumer.position(), producer.len());
         assert_eq!((positions.tail, positions.head, positions.len()), expected);
+        assert_eq!(positions.is_empty(), queue.is_empty());
         // A released message is not shown.
         let all = unread_from(&observer, first);
         assert!(all.iter().all(|message| message.position >= positions.head));
@@ -123,16 +129,18 @@ fn sees_the_messages<T: Calls + ?Sized>(shown: impl Fn(&T::Message) -> (u32, Vec
         let mut two = 0;
         let some = observer.unread(2, |_| two += 1).expect("a sound ring");
         assert_eq!((some, two), (queue.len().min(2), queue.len().min(2)));
+        for role in ROLES {
+            assert!(observer.is_alive(role).expect("an answer"));
+            assert!(!observer.endpoint(role).is_closed);
+        }
+        assert!(before == bytes(), "a byte has changed");
     }
     assert!(number > 500, "too few messages");
 }
 
-fn it_sees_the_records_that_both_endpoints_see() {
+fn it_sees_the_messages_that_both_endpoints_see() {
     // Of a size that is not a multiple of a word.
     sees_the_messages::<[u8; 5]>(|record| (0, record.to_vec()));
-}
-
-fn it_sees_the_frames_that_both_endpoints_see() {
     sees_the_messages::<[u8]>(Clone::clone);
 }
 
@@ -179,8 +187,9 @@ fn it_sees_the_holders_of_the_roles() {
 
 fn it_measures_the_rates_of_a_ring() {
     let (ring, _name, observer) = ring::<u64>("rates", 8);
-    let (mut producer, mut consumer) = ends(&ring);
     let before = observer.sample();
+    // Each endpoint that attaches wakes its peer.
+    let (mut producer, mut consumer) = ends(&ring);
     (0..5).for_each(|number| producer.try_push(number).expect("room"));
     assert_eq!(consumer.try_iter().count(), 5);
     // A process that gets no CPU time cannot sleep.
@@ -196,8 +205,9 @@ fn it_measures_the_rates_of_a_ring() {
     let seconds = (after.at - before.at).as_secs_f64();
     let rates = after.rates_since(&before);
     let counts = [rates.pushed, rates.popped, rates.parks, rates.wakes];
-    let wakes = after.producer.wakes + after.consumer.wakes;
-    let wakes = wakes - (before.producer.wakes + before.consumer.wakes);
+    let wakes = [after.producer.wakes, after.consumer.wakes];
+    assert!(wakes.iter().all(|&wakes| wakes > 0), "{wakes:?}");
+    let wakes = wakes.iter().sum();
     let expected = [6, 5, after.consumer.parks, wakes].map(|count| count as f64);
     assert_eq!(counts.map(|rate| (rate * seconds).round()), expected);
     let none = after.rates_since(&after);
@@ -286,30 +296,13 @@ fn read_permission_suffices() {
     });
 }
 
-/// Its memory cannot be written.
-fn it_changes_nothing() {
-    let (ring, name, observer) = ring::<[u8]>("nothing", 256);
+fn its_memory_cannot_be_written() {
+    let (_ring, name, _observer) = ring::<[u8]>("nothing", 256);
     let maps = fs::read_to_string("/proc/self/maps").expect("this process's mappings");
     let ours = maps.lines().filter(|line| line.contains(name.as_str()));
     // The ring's own mapping has the draft's name.
     let modes = ours.filter_map(|line| line.split(' ').nth(1));
     assert_eq!(modes.collect::<Vec<_>>(), ["r--s"]);
-    let mut producer = producer(&ring);
-    producer.push(b"untouched").expect("room");
-    let bytes = || fs::read(name.file()).expect("the segment");
-    let before = bytes();
-    assert_eq!(unread_from(&observer, 0).len(), 1);
-    observer.positions();
-    for role in ROLES {
-        observer.endpoint(role);
-        observer.is_alive(role).expect("an answer");
-    }
-    drop(observer);
-    assert!(before == bytes(), "a byte has changed");
-}
-
-fn without_ring<R>((_, name, observer): (R, RingName, Observer)) -> (RingName, Observer) {
-    (name, observer)
 }
 
 /// Overwrites any words: each call returns, and reads only within the segment.
@@ -317,10 +310,12 @@ fn any_bytes_in_the_segment_are_handled() {
     let mut dice = Dice(3);
     let (mut refused, mut shown) = (0, 0);
     for round in 0..300 {
-        let (name, opened) = match round % 2 {
-            0 => without_ring(ring::<[u8; 3]>("overwritten", 64)),
-            _ => without_ring(ring::<[u8]>("overwritten", 64)),
-        };
+        let name = RingName::new("overwritten");
+        match round % 2 {
+            0 => drop(RingOptions::new(64).create::<[u8; 3]>(&name)),
+            _ => drop(RingOptions::new(64).create::<[u8]>(&name)),
+        }
+        let opened = Observer::open(&name).expect("a ring");
         let file = SegmentFile::open(&name.file());
         for _ in 0..50 {
             let (field, data, any) = (dice.roll(20), 2048 + dice.roll(8), dice.roll(2056));

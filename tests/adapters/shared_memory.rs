@@ -4,10 +4,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use crate::common::PATIENCE;
-use crate::common::calls::Calls;
-use crate::common::child::{Child, hear, say};
+use crate::common::clock::until;
 use crate::common::exchange::{answers, asks};
-use crate::common::fork::{forked, succeeds};
+use crate::common::fork::{forked, kill, pause, succeeds};
 use crate::common::mounts::mount_a_megabyte;
 use crate::common::names::RingName;
 use crate::common::refused::{is, refused};
@@ -17,8 +16,7 @@ use ::shared_memory::{Shmem, ShmemConf};
 use quoit::{Error, PopError, Ring, RingOptions, Shape, shared_memory};
 
 crate::common::suite::tests! {
-    records_are_sent_to_another_process_and_back,
-    frames_are_sent_to_another_process_and_back,
+    messages_are_sent_to_another_process_and_back,
     a_new_consumer_continues_after_a_kill,
     a_ring_has_the_requested_capacity_or_the_largest_that_fits,
     a_ring_that_does_not_fit_is_an_error,
@@ -27,8 +25,7 @@ crate::common::suite::tests! {
     existing_content_is_not_overwritten,
     a_name_that_refers_to_another_file_is_noticed,
     a_shmem_without_a_ring_is_not_opened,
-    the_owner_removes_the_name;
-    parts: holder
+    the_owner_removes_the_name,
 }
 
 const SIZE: usize = 1 << 16;
@@ -61,55 +58,40 @@ fn create<T: Shape + ?Sized>(
     shared_memory::create(shmem, &options)
 }
 
-/// A child answers in a second `Shmem`.
-fn are_sent_and_back<T: Calls + ?Sized, U: Calls + ?Sized>(capacity: u64) {
+/// Records there and frames back; the child answers in a second `Shmem`.
+fn messages_are_sent_to_another_process_and_back() {
     let [(there_name, there), (back_name, back)] = ["there", "back"].map(shmem);
-    let there = create::<T>(&there, capacity).expect("a ring");
-    let back = create::<U>(&back, capacity).expect("a ring");
+    let there = create::<Words<4>>(&there, 64).expect("a ring");
+    let back = create::<[u8]>(&back, 4096).expect("a ring");
     let child = forked(|| {
-        let (_there, there) = open::<T>(&there_name);
-        let (_back, back) = open::<U>(&back_name);
-        answers::<T, U>(consumer(&there), producer(&back));
+        let (_there, there) = open::<Words<4>>(&there_name);
+        let (_back, back) = open::<[u8]>(&back_name);
+        answers::<Words<4>, [u8]>(consumer(&there), producer(&back));
     });
-    asks::<T, U>(producer(&there), consumer(&back));
+    asks::<Words<4>, [u8]>(producer(&there), consumer(&back));
     succeeds(child);
-}
-
-fn records_are_sent_to_another_process_and_back() {
-    are_sent_and_back::<Words<4>, Words<6>>(64);
-}
-
-fn frames_are_sent_to_another_process_and_back() {
-    are_sent_and_back::<[u8], [u8]>(4096);
 }
 
 fn a_new_consumer_continues_after_a_kill() {
     let (name, shmem) = shmem("death");
     let ring = create::<u64>(&shmem, 64).expect("a ring");
     let mut producer = producer(&ring);
-    producer
-        .try_push_slice(&[0, 1, 2, 3])
-        .expect("there is room");
+    (0..4).for_each(|number| producer.try_push(number).expect("room"));
     for first in [0, 1] {
-        let mut child = Child::start("holder", &[name.as_str()]);
-        child.expect(&format!("{first} and {}", first + 1));
+        let holder = forked(|| {
+            let (_shmem, ring) = open::<u64>(&name);
+            let mut consumer = consumer(&ring);
+            assert_eq!(consumer.try_pop(), Ok(first));
+            pause();
+        });
+        until("it takes one", || producer.len() == 3 - first);
         is!(ring.consumer() => Err(Error::InUse { .. }));
         assert!(!producer.is_abandoned());
-        child.kill();
+        kill(holder);
         assert!(producer.is_abandoned());
     }
     let mut successor = consumer(&ring);
     assert_eq!(successor.try_iter().collect::<Vec<_>>(), [2, 3]);
-}
-
-/// Takes one message, peeks at the next, and keeps running.
-fn holder(arguments: &[String]) {
-    let (_shmem, ring) = open::<u64>(&arguments[0]);
-    let mut consumer = consumer(&ring);
-    let first = consumer.try_pop().expect("a message");
-    let next = consumer.try_peek().expect("a message");
-    say(format_args!("{first} and {}", next.read()));
-    hear();
 }
 
 fn a_ring_has_the_requested_capacity_or_the_largest_that_fits() {

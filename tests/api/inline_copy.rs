@@ -3,6 +3,7 @@
 //!
 //! The tests overwrite one of the two copies, to see which one a read takes.
 
+use quoit::raw::{self, RawRing};
 use quoit::{PopError, Producer, RingOptions};
 
 use crate::common::calls::{Calls, Wait, pop, push};
@@ -10,8 +11,6 @@ use crate::common::names::RingName;
 use crate::common::rings::{ends, named};
 use crate::common::sample::Words;
 use crate::common::segment_file::{DATA, RIDE, RIDE_POSITION, SegmentFile};
-
-const SPOILED: [u8; 128] = [0xee; 128];
 
 /// Both endpoints of a ring, and its file.
 struct Pair<T: Calls + ?Sized> {
@@ -22,8 +21,9 @@ struct Pair<T: Calls + ?Sized> {
 }
 
 impl<T: Calls + ?Sized> Pair<T> {
-    fn new(options: &RingOptions) -> Self {
-        let (ring, name) = named::<T>("inline", options);
+    fn new(capacity: u64, first_position: u64) -> Self {
+        let options = RingOptions::new(capacity).first_position(first_position);
+        let (ring, name) = named::<T>("inline", &options);
         let (producer, consumer) = ends(&ring);
         let file = SegmentFile::open(&name.file());
         Self {
@@ -36,17 +36,16 @@ impl<T: Calls + ?Sized> Pair<T> {
 
     /// Polls without a message until the consumer has set its hint, and lets the producer
     /// see it, with two messages.
-    fn caught_up(options: &RingOptions, message: &T::Message) -> Self {
-        let mut pair = Self::new(options);
+    fn caught_up(mut self, message: &T::Message) -> Self {
         for _ in 0..2 {
             for _ in 0..64 {
-                let none = pop::<T>(&mut pair.consumer, Wait::Never);
+                let none = pop::<T>(&mut self.consumer, Wait::Never);
                 assert_eq!(none.err(), Some(PopError::Empty));
             }
-            pair.push(message);
-            pair.pops(message);
+            self.push(message);
+            self.pops(message);
         }
-        pair
+        self
     }
 
     fn push(&mut self, message: &T::Message) {
@@ -58,85 +57,69 @@ impl<T: Calls + ?Sized> Pair<T> {
         assert_eq!(popped.as_ref(), Ok(message));
     }
 
-    /// Overwrites the data.
-    fn spoil_slots(&self) {
-        self.file.write_bytes(DATA, &SPOILED[..64]);
+    fn spoil_data(&self) {
+        self.file.write_bytes(DATA, &[0xee; 384]);
     }
 
     fn spoil_inline_copy(&self) {
-        self.file.write_bytes(RIDE, &SPOILED[..48]);
+        self.file.write_bytes(RIDE, &[0xee; 48]);
+    }
+
+    /// Publishes messages, of which the last one has an inline copy or not; it is read if there
+    /// are no others. Overwrites what must not be read.
+    fn reads(mut self, has_copy: bool, messages: &[T::Message], publish: fn(&mut Self)) {
+        publish(&mut self);
+        assert_eq!(self.file.has_inline_copy(), has_copy);
+        match has_copy && messages.len() == 1 {
+            true => self.spoil_data(),
+            false => self.spoil_inline_copy(),
+        }
+        messages.iter().for_each(|message| self.pops(message));
     }
 }
 
 fn numbers() -> Pair<u64> {
-    Pair::caught_up(&RingOptions::new(8), &0)
+    Pair::new(8, 0).caught_up(&0)
+}
+
+/// Frames in a ring of 128 bytes, two of 16 bytes after the first position.
+fn frames(first_position: u64) -> Pair<[u8]> {
+    Pair::new(128, first_position).caught_up(&(0, vec![0; 8]))
 }
 
 #[test]
-fn no_message_is_copied_inline_before_the_consumer_has_caught_up() {
-    let mut pair = Pair::<u64>::new(&RingOptions::new(8));
-    for value in 0..20 {
-        pair.push(&value);
-        assert!(!pair.file.has_inline_copy());
-        pair.pops(&value);
-    }
+fn a_short_message_that_is_alone_is_read_from_its_inline_copy() {
+    numbers().reads(true, &[7], |pair| pair.push(&7));
+    numbers().reads(true, &[7, 8], |pair| {
+        (7..9).for_each(|value| pair.push(&value))
+    });
+    let is_batch = |pair: &mut Pair<u64>| assert_eq!(pair.producer.try_push_slice(&[7]), Ok(1));
+    numbers().reads(false, &[7], is_batch);
+    let six = Pair::<Words<6>>::new(8, 0).caught_up(&Words([0; 6]));
+    six.reads(true, &[Words([1, 2, 3, 4, 5, 6])], |pair| {
+        let mut claim = pair.producer.try_claim().expect("there is room");
+        claim.write(Words([1, 2, 3, 4, 5, 6]));
+        claim.commit();
+    });
+    frames(0).reads(true, &[(9, vec![7; 40])], |pair| {
+        pair.push(&(9, vec![7; 40]))
+    });
+    frames(0).reads(false, &[(0, vec![7; 41])], |pair| {
+        pair.push(&(0, vec![7; 41]))
+    });
 }
 
-/// What is done to the memory after a push of 7 that is copied inline, which is read then.
+/// As for a consumer of another implementation that does not use the inline copy.
 #[test]
-fn an_inline_copy_is_read_if_it_is_of_this_position() {
-    let spoils: [fn(&Pair<u64>); 3] = [
-        |pair| pair.spoil_slots(),
-        // As for a consumer of another implementation that does not use the inline copy.
-        |pair| {
-            pair.file.write(RIDE_POSITION, 0);
-            pair.spoil_inline_copy();
-        },
-        |pair| {
-            let another = pair.file.read(RIDE_POSITION) + 2;
-            pair.file.write(RIDE_POSITION, another);
-            pair.spoil_inline_copy();
-        },
-    ];
-    for spoil in spoils {
+fn an_inline_copy_of_another_position_is_not_read() {
+    for position in [|_| 0, |position| position + 2] {
         let mut pair = numbers();
         pair.push(&7);
-        assert!(pair.file.has_inline_copy());
-        spoil(&pair);
+        let own = pair.file.read(RIDE_POSITION);
+        pair.file.write(RIDE_POSITION, position(own));
+        pair.spoil_inline_copy();
         pair.pops(&7);
     }
-}
-
-#[test]
-fn six_words_are_copied_inline() {
-    let value = Words([1, 2, 3, 4, 5, 6]);
-    let mut pair = Pair::<Words<6>>::caught_up(&RingOptions::new(8), &Words([0; 6]));
-    let mut claim = pair.producer.try_claim().expect("there is room");
-    claim.write(value);
-    claim.commit();
-    assert!(pair.file.has_inline_copy());
-    // Of the third one.
-    pair.file.write_bytes(DATA + 2 * 48, &SPOILED[..48]);
-    pair.pops(&value);
-}
-
-#[test]
-fn a_record_among_others_is_read_from_its_slot() {
-    let mut pair = numbers();
-    pair.push(&7);
-    pair.push(&8);
-    pair.spoil_inline_copy();
-    pair.pops(&7);
-    pair.pops(&8);
-}
-
-#[test]
-fn a_batch_has_no_inline_copy() {
-    let mut pair = numbers();
-    assert_eq!(pair.producer.try_push_slice(&[7]), Ok(1));
-    assert!(!pair.file.has_inline_copy());
-    pair.spoil_inline_copy();
-    pair.pops(&7);
 }
 
 #[test]
@@ -145,25 +128,26 @@ fn a_second_peek_of_an_inline_copy_equals_the_first() {
     pair.push(&7);
     assert!(pair.file.has_inline_copy());
     assert_eq!(pair.consumer.try_peek().map(|peek| peek.read()), Ok(7));
-    pair.spoil_slots();
+    pair.spoil_data();
     pair.spoil_inline_copy();
     assert_eq!(pair.consumer.try_peek().map(|peek| peek.read()), Ok(7));
 }
 
 #[test]
-fn a_consumer_that_falls_behind_ends_the_inline_copies() {
-    let mut pair = numbers();
-    pair.push(&0);
-    assert!(pair.file.has_inline_copy());
-    let mut values = [0; 8];
+fn there_are_none_before_the_consumer_has_caught_up_nor_after_it_has_fallen_behind() {
+    let mut pair = Pair::<u64>::new(8, 0);
+    for value in 0..20 {
+        pair.push(&value);
+        assert!(!pair.file.has_inline_copy());
+        pair.pops(&value);
+    }
+    pair = pair.caught_up(&0);
     for _ in 0..32 {
         let pushed = pair.producer.try_push_slice(&[1, 2, 3]);
         pushed.expect("there is room");
-        let popped = pair.consumer.try_pop_slice(&mut values);
-        popped.expect("there are records");
+        (1..4).for_each(|value| pair.pops(&value));
     }
-    pair.push(&0);
-    assert!(!pair.file.has_inline_copy());
+    pair.reads(false, &[0], |pair| pair.push(&0));
 }
 
 #[test]
@@ -171,63 +155,57 @@ fn a_new_producer_clears_the_inline_copy_of_the_previous_holder() {
     let mut pair = numbers();
     pair.push(&7);
     assert!(pair.file.has_inline_copy());
-    let Pair {
-        producer,
-        mut consumer,
-        file,
-        name,
-    } = pair;
-    drop(producer);
-    let _successor = Producer::<u64>::open(&name).expect("the role is free");
-    assert!(!file.has_inline_copy());
-    file.write_bytes(RIDE, &SPOILED[..48]);
-    assert_eq!(consumer.try_pop(), Ok(7));
+    drop(pair.producer);
+    pair.producer = Producer::open(&pair.name).expect("the role is free");
+    pair.reads(false, &[7], |_| ());
 }
 
-/// A ring of frames of 128 bytes whose consumer has caught up, with the tail two frames of
-/// 16 bytes after `first_position`.
-fn frames(first_position: u64) -> Pair<[u8]> {
-    let options = RingOptions::new(128).first_position(first_position);
-    Pair::caught_up(&options, &(0, vec![0; 8]))
-}
-
-impl Pair<[u8]> {
-    fn peeks(&mut self, message: &(u32, Vec<u8>)) {
-        let frame = self.consumer.try_peek().expect("there is a frame");
-        assert_eq!((frame.kind(), frame.to_vec()), *message);
-        frame.release();
-    }
-}
-
-#[test]
-fn a_frame_of_40_bytes_is_copied_inline_with_its_kind() {
-    let mut pair = frames(0);
-    let message = (9, vec![7; 40]);
-    pair.push(&message);
-    assert!(pair.file.has_inline_copy());
-    pair.file.write_bytes(DATA, &SPOILED);
-    pair.peeks(&message);
-}
-
-#[test]
-fn a_frame_of_41_bytes_is_not_copied_inline() {
-    let mut pair = frames(0);
-    let message = (0, vec![7; 41]);
-    pair.push(&message);
-    assert!(!pair.file.has_inline_copy());
-    pair.spoil_inline_copy();
-    pair.peeks(&message);
-}
-
+/// The inline copy is a frame of another length than the unread bytes.
 #[test]
 fn a_frame_after_padding_is_read_from_the_ring() {
     // The two frames that `frames` sends leave eight bytes of the lap.
     let mut pair = frames(128 - 8 - 32);
     let message = (0, vec![7; 8]);
     pair.push(&message);
-    // The inline copy is a frame of another length than the unread bytes.
     assert!(pair.file.has_inline_copy());
-    pair.file.write_bytes(RIDE + 8, &SPOILED[..40]);
-    pair.peeks(&message);
+    pair.file.write_bytes(RIDE + 8, &[0xee; 40]);
+    pair.pops(&message);
     assert_eq!(pair.consumer.position(), 128 + 16);
+}
+
+/// The endpoint of the bindings.
+#[test]
+fn a_raw_consumer_requests_inline_copies_while_it_has_caught_up() {
+    fn takes_copies<T: Calls + ?Sized>(content: raw::Content, message: &T::Message) {
+        let options = RingOptions::new(128).schema_tag("message");
+        let (ring, name) = named::<T>("raw", &options);
+        let file = SegmentFile::open(&name.file());
+        let ends = RawRing::open(&options, content, name.as_ref());
+        let mut consumer = ends.expect("a ring").consumer().expect("a role");
+        let mut producer = ring.producer().expect("a role");
+        let mut push = || push::<T>(&mut producer, message, Wait::Never).expect("there is room");
+        let mut take = || {
+            let found = consumer.poll(1, Some(&mut [0; raw::INLINE_WORDS]))?;
+            consumer.release(found.unread);
+            Ok(found.is_inline)
+        };
+        for _ in 0..2 {
+            (0..64).for_each(|_| assert_eq!(take(), Err(PopError::Empty)));
+            push();
+            take().expect("a message");
+        }
+        push();
+        assert!(file.has_inline_copy());
+        assert_eq!(take(), Ok(true));
+        for _ in 0..64 {
+            (0..2).for_each(|_| push());
+            assert_eq!(take(), Ok(false));
+        }
+        push();
+        assert!(!file.has_inline_copy());
+        assert_eq!(take(), Ok(false));
+    }
+    let records = raw::records(8, 8).expect("a supported size");
+    takes_copies::<u64>(records, &7);
+    takes_copies::<[u8]>(raw::frames(), &(0, vec![7; 8]));
 }

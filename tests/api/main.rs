@@ -8,4 +8,3 @@ mod errors;
 mod inline_copy;
 mod large_records;
 mod report;
-mod rings;

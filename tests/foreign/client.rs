@@ -1,7 +1,6 @@
 //! `client.c`, which consists of the C code of `layout.md` and uses nothing of quoit: how
 //! the tests start it, and the same two endpoints in Rust.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -10,14 +9,17 @@ use std::time::Duration;
 
 use quoit::{ClaimError, DoorbellKind, PopError, RingOptions};
 
-use super::compiler::{compile, directory, supports};
+use super::compiler::{compile, supports};
 use super::layout;
 use super::traffic::frame;
 use crate::common::calls::{Calls, Wait, pop, push};
-use crate::common::child::{Child, hear, say};
+use crate::common::clock;
 use crate::common::ends::End as _;
+use crate::common::fork::{forked, kill, succeeds, work_as_long_as_the_parent};
 use crate::common::names::RingName;
 use crate::common::program::{Ended, Program};
+use crate::common::rings::{consumer, producer};
+use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 
 /// A shape and a doorbell, and the client's names for them.
 #[derive(Debug, Clone, Copy)]
@@ -88,14 +90,8 @@ impl Client {
     }
 
     fn compile(name: &str, options: &[&str]) -> Self {
-        let directory = directory(name);
-        fs::write(directory.join("layout.c"), layout::c()).expect("a source file");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/client.c");
-        let include = format!("-I{}", directory.display());
-        let options: Vec<&str> = options.iter().copied().chain([&*include]).collect();
-        let program = directory.join("client");
-        compile(source.as_ref(), &program, &options);
-        Self(program)
+        let code = include_str!("client.c").replace("#include \"layout.c\"", &layout::c());
+        Self(compile(name, &code, options).expect("client.c can be compiled"))
     }
 
     pub(super) fn start(&self, arguments: &[&str]) -> Program {
@@ -124,10 +120,10 @@ impl Client {
     }
 }
 
-/// An endpoint in either language.
+/// An endpoint in either language: the client, or a child process.
 pub(super) enum End {
     C(Program),
-    Rust(Child),
+    Rust(libc::pid_t),
 }
 
 impl End {
@@ -135,23 +131,32 @@ impl End {
     pub(super) fn start(
         client: Option<&Client>,
         role: &str,
-        name: &str,
+        name: &RingName,
         variant: Variant,
         until: u64,
     ) -> Self {
-        let arguments = [role, name, variant.shape(), &until.to_string()];
         if let Some(client) = client {
+            let arguments = [role, name, variant.shape(), &until.to_string()];
             return Self::C(client.attached(&arguments));
         }
-        let child = Child::start("rust", &arguments);
-        child.expect("attached");
-        Self::Rust(child)
+        let file = SegmentFile::open(&name.file());
+        let state = || file.read(128 + if role == "produce" { TAIL } else { HEAD });
+        let before = state();
+        let pid = forked(|| {
+            work_as_long_as_the_parent();
+            match variant.frames {
+                true => endpoint::<[u8]>(role, name, until),
+                false => endpoint::<i64>(role, name, until),
+            }
+        });
+        clock::until("it attaches", || state() | 1 != before | 1);
+        Self::Rust(pid)
     }
 
     pub(super) fn kill(self) {
         match self {
             Self::C(mut program) => program.kill(),
-            Self::Rust(mut child) => child.kill(),
+            Self::Rust(pid) => kill(pid),
         }
     }
 
@@ -159,7 +164,7 @@ impl End {
     pub(super) fn ends(self) {
         match self {
             Self::C(program) => drop(program.end().quietly()),
-            Self::Rust(child) => child.succeeds(),
+            Self::Rust(pid) => succeeds(pid),
         }
     }
 }
@@ -186,34 +191,21 @@ pub(super) fn record(position: u64) -> i64 {
     position.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) as i64
 }
 
-/// In a child: the role, the ring, the shape, the last position, and whether each message waits for
-/// a line.
-pub(super) fn rust(arguments: &[String]) {
-    match &*arguments[2] {
-        "frames" => endpoint::<[u8]>(arguments),
-        _ => endpoint::<i64>(arguments),
-    }
-}
-
 /// Continues to the last position, also when peers are killed.
-fn endpoint<T: Placed + ?Sized>(arguments: &[String]) {
-    let until: u64 = arguments[3].parse().expect("a position");
+fn endpoint<T: Placed + ?Sized>(role: &str, name: &RingName, until: u64) {
     let is_before = |position: u64| (until.wrapping_sub(position) as i64) > 0;
     let mut number = 0;
     let mut next = || {
         number += 1;
-        if arguments.len() > 4 {
-            hear();
-        } else if number % 256 == 0 {
+        if number % 256 == 0 {
             thread::sleep(Duration::from_micros(number / 256 % 128)); // lets the peer sleep
         }
     };
     let pause = || thread::sleep(Duration::from_millis(1));
     let options = RingOptions::default().spin(Duration::ZERO);
-    let ring = options.open::<T>(&arguments[1]).expect("a ring");
-    if arguments[0] == "produce" {
-        let mut producer = ring.producer().expect("the role is free");
-        say("attached");
+    let ring = options.open::<T>(name).expect("a ring");
+    if role == "produce" {
+        let mut producer = producer(&ring);
         while is_before(producer.position()) {
             next();
             let message = T::at(producer.position());
@@ -224,8 +216,7 @@ fn endpoint<T: Placed + ?Sized>(arguments: &[String]) {
         }
         return;
     }
-    let mut consumer = ring.consumer().expect("the role is free");
-    say("attached");
+    let mut consumer = consumer(&ring);
     while is_before(consumer.position()) {
         next();
         let expected = T::at(consumer.position());

@@ -1,46 +1,38 @@
 //! The system's C compiler, with warnings as errors.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{self, Command};
+use std::process::{self, Command, Stdio};
 
-/// Compiles one C11 file into a program, which another process may compile or run meanwhile.
-pub(super) fn compile(source: &Path, program: &Path, options: &[&str]) {
+/// Compiles C11 code into a program below cargo's `target`, which another process may compile or
+/// run at the same time; `None` if the compiler refuses.
+pub(super) fn compile(name: &str, code: &str, options: &[&str]) -> Option<PathBuf> {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{name}"));
     let own = program.with_extension(process::id().to_string());
-    let compiled = Command::new("cc")
+    let mut compiler = Command::new("cc")
         .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pthread"])
         .args(options)
-        .arg(source)
-        .arg("-o")
+        .args(["-x", "c", "-", "-o"])
         .arg(&own)
-        .status()
+        .stdin(Stdio::piped())
+        .spawn()
         .expect("the system's C compiler, cc");
-    assert!(compiled.success(), "{} is compiled", source.display());
-    fs::rename(own, program).expect("the program is there");
-}
-
-/// A directory below cargo's `target`, which outlives the run: each program is compiled
-/// once per run.
-pub(super) fn directory(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("foreign-{name}"));
-    fs::create_dir_all(&directory).expect("a directory");
-    directory
+    let input = compiler
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(code.as_bytes());
+    input.expect("it reads the code");
+    let compiled = compiler.wait().expect("it ends").success();
+    compiled.then(|| {
+        fs::rename(own, &program).expect("the program is there");
+        program
+    })
 }
 
 /// Whether the compiler can build and run programs with these options.
 pub(super) fn supports(options: &[&str]) -> bool {
-    let directory = tempfile::tempdir().expect("a directory");
-    let [source, program] = ["probe.c", "probe"].map(|name| directory.path().join(name));
-    fs::write(&source, "int main(void) { return 0; }\n").expect("a source file");
-    let compiled = Command::new("cc")
-        .args(options)
-        .arg(&source)
-        .arg("-o")
-        .arg(&program)
-        .output();
-    let compiled = compiled.expect("the system's C compiler, cc");
-    compiled.status.success()
-        && Command::new(&program)
-            .status()
-            .is_ok_and(|ran| ran.success())
+    let probe = compile("probe", "int main(void) { return 0; }\n", options);
+    probe.is_some_and(|probe| Command::new(probe).status().is_ok_and(|ran| ran.success()))
 }

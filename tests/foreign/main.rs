@@ -1,20 +1,20 @@
 //! Programs in other languages, written from `layout.md` alone, share rings with quoit.
 
-mod c;
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod compiler;
+mod consumers;
+mod examples;
 mod layout;
 mod names;
-mod python;
 mod refusals;
 mod sleepers;
 mod takeovers;
 #[path = "../../examples/common/traffic.rs"]
 mod traffic;
 
-use client::rust;
+use common::PATIENCE;
 use common::clock::until;
 use quoit::FrameProducer;
 use traffic::{Traffic, frame};
@@ -22,20 +22,15 @@ use traffic::{Traffic, frame};
 /// Pushes the frame with this number, and counts it.
 fn push(producer: &mut FrameProducer, traffic: &mut Traffic, number: u64) {
     let frame = frame(number);
-    producer.push(&frame).expect("a consumer");
+    let pushed = producer.push_timeout(&frame, PATIENCE);
+    pushed.expect("a consumer takes it");
     traffic.count(&frame);
 }
 
-common::suite::tests! {
-    ; parts: rust
-}
-
 common::suite::suite! {
-    self,
-    c,
+    examples,
     layout,
     names,
-    python,
     refusals,
     sleepers,
     takeovers,

@@ -8,22 +8,24 @@ use std::thread;
 use quoit::{Error, Holder, Ring, RingOptions, StalePolicy, unlink};
 
 use super::client::{Client, VARIANTS, record};
+use super::consumers::python_program;
 use super::until;
 use crate::common::child::is_asleep;
 use crate::common::descriptors::lock_all;
 use crate::common::names::{RingName, files_in, shared_memory_directory};
-use crate::common::rings::named;
+use crate::common::program::Program;
+use crate::common::rings::{consumer, named, producer};
 use crate::common::segment_file::{RIDE_POSITION, SUPERSEDED, SegmentFile, TAIL};
 
 crate::common::suite::tests! {
     c_and_rust_create_identical_rings,
-    c_unlinks_a_ring_that_no_process_holds,
-    c_replaces_a_ring_and_is_replaced,
+    c_unlinks_and_replaces_a_ring_that_no_process_holds,
+    rust_replaces_a_ring_of_c_unless_c_holds_it,
     c_finishes_the_unlink_of_a_killed_process,
     c_continues_with_a_ring_whose_unlink_failed,
     c_and_rust_race_for_a_name,
     c_clears_the_state_of_the_previous_holder,
-    c_holds_no_role_in_a_child,
+    no_client_holds_a_role_in_a_child,
 }
 
 /// The producer's sleep word.
@@ -50,47 +52,45 @@ fn c_and_rust_create_identical_rings() {
     }
 }
 
-fn c_unlinks_a_ring_that_no_process_holds() {
-    let client = Client::compiled();
-    let (ring, name) = named::<i64>("c-unlinks", &RingOptions::new(64));
-    for role in ["producer", "consumer"] {
-        let held = match role {
-            "producer" => (Some(ring.producer().expect("the role is free")), None),
-            _ => (None, Some(ring.consumer().expect("the role is free"))),
+fn c_unlinks_and_replaces_a_ring_that_no_process_holds() {
+    for command in ["unlink", "replace"] {
+        let (ring, name) = named::<i64>("c-takes", &RingOptions::new(64));
+        let does = || {
+            let new = ["records", "128", "futex", "0"];
+            let count = if command == "unlink" { 0 } else { new.len() };
+            Client::compiled().does(&[&[command, &name], &new[..count]].concat())
         };
-        assert_eq!(client.does(&["unlink", &name]), "in use");
-        assert!(name.file().exists());
-        drop(held);
+        for is_producer in [true, false] {
+            let held = is_producer.then(|| producer(&ring));
+            let held = held.ok_or_else(|| consumer(&ring));
+            assert_eq!(does(), "in use");
+            assert_eq!(SegmentFile::open(&name.file()).read(SUPERSEDED), 0);
+            drop(held);
+        }
+        assert_eq!(does(), "done");
+        assert!(matches!(ring.producer(), Err(Error::Superseded { .. })));
+        if command == "unlink" {
+            assert!(!name.file().exists());
+            assert_eq!(does(), "there is no ring of that name");
+        } else {
+            let new = Ring::<i64>::open(&name).expect("a ring");
+            assert_eq!(new.capacity(), 128);
+            drop(producer(&new));
+        }
     }
-    assert_eq!(client.does(&["unlink", &name]), "done");
-    assert!(!name.file().exists());
-    assert!(matches!(ring.producer(), Err(Error::Superseded { .. })));
-    let nothing = client.does(&["unlink", &name]);
-    assert_eq!(nothing, "there is no ring of that name");
 }
 
-fn c_replaces_a_ring_and_is_replaced() {
+fn rust_replaces_a_ring_of_c_unless_c_holds_it() {
     let client = Client::compiled();
-    let name = RingName::new("c-replaces");
-    let replace = || client.does(&["replace", &name, "records", "128", "futex", "0"]);
-    let old = RingOptions::new(64).create::<i64>(&name).expect("a ring");
-    let consumer = old.consumer().expect("the role is free");
-    assert_eq!(replace(), "in use");
-    assert_eq!(SegmentFile::open(&name.file()).read(SUPERSEDED), 0);
-    drop(consumer);
-    assert_eq!(replace(), "done");
-    assert!(matches!(old.consumer(), Err(Error::Superseded { .. })));
-    let new = Ring::<i64>::open(&name).expect("a ring");
-    assert_eq!(new.capacity(), 128);
-    drop(new.producer().expect("the role is free"));
-    // The reverse: the client's next endpoint is in the ring that Rust created.
+    let name = RingName::new("c-replaced");
+    client.does(&["create", &name, "records", "128", "futex", "0"]);
     let options = RingOptions::new(64).stale(StalePolicy::Replace);
-    let newest = options.create::<i64>(&name).expect("a ring");
+    let ring = options.create::<i64>(&name).expect("a ring");
     let waiting = client.attached(&["consume", &name, "records", "9"]);
     let in_use = unlink(&name).expect_err("the client has a role");
     let by_it = Holder::Known(waiting.pid());
     assert!(matches!(in_use, Error::InUse { holder, .. } if holder == by_it));
-    assert!(matches!(newest.consumer(), Err(Error::InUse { .. })));
+    assert!(matches!(ring.consumer(), Err(Error::InUse { .. })));
     // It waits for a producer that can no longer attach.
     fs::remove_file(name.file()).expect("a name");
     assert_eq!(waiting.end().errors, "error: superseded\n");
@@ -109,10 +109,7 @@ fn c_finishes_the_unlink_of_a_killed_process() {
 fn c_continues_with_a_ring_whose_unlink_failed() {
     let client = Client::compiled();
     let (ring, name) = named::<i64>("c-goes-on", &RingOptions::new(64));
-    ring.producer()
-        .expect("the role is free")
-        .push(record(0))
-        .expect("room");
+    producer(&ring).push(record(0)).expect("room");
     let inode = fs::metadata(name.file()).expect("a file").ino();
     let file = SegmentFile::open(&name.file());
     let locks = OpenOptions::new().read(true).write(true).open(name.file());
@@ -137,16 +134,14 @@ fn c_and_rust_race_for_a_name() {
     let directory = shared_memory_directory();
     let path = directory.path().join("ring");
     let name = path.to_str().expect("a path in UTF-8");
+    let does = |arguments: &[&str]| match &*client.does(arguments) {
+        "done" => true,
+        "in use" | "there is no ring of that name" => false,
+        other => panic!("{}: {other}", arguments[0]),
+    };
     let repeat = |arguments: &[&str]| {
-        let mut done = 0;
-        for _ in 0..ROUNDS {
-            match &*client.does(arguments) {
-                "done" => done += 1,
-                "in use" | "there is no ring of that name" => {}
-                other => panic!("{}: {other}", arguments[0]),
-            }
-        }
-        done
+        let done = (0..ROUNDS).filter(|_| does(arguments)).count();
+        until("it takes the name", || done > 0 || does(arguments));
     };
     thread::scope(|scope| {
         let c = [
@@ -154,7 +149,7 @@ fn c_and_rust_race_for_a_name() {
             scope.spawn(|| repeat(&["unlink", name])),
         ];
         let mut rounds = 0_u64;
-        while c.iter().any(|thread| !thread.is_finished()) {
+        while rounds == 0 || c.iter().any(|thread| !thread.is_finished()) {
             let ring = RingOptions::new(64).open_or_create::<i64>(name);
             let ring = ring.expect("a ring");
             let ends = ring
@@ -170,9 +165,9 @@ fn c_and_rust_race_for_a_name() {
                 Err(other) => panic!("{other}"),
             }
         }
-        let [replaced, unlinked] = c.map(|thread| thread.join().expect("no refusal"));
-        assert!(rounds > 0 && replaced + unlinked > 0, "there is no race");
-        print!("[{replaced} replaced, {unlinked} unlinked, {rounds} times in use] ");
+        for thread in c {
+            thread.join().expect("no refusal");
+        }
     });
     let left = files_in(directory.path());
     assert!(left.iter().all(|file| file == "ring"), "{left:?}");
@@ -198,20 +193,45 @@ fn c_clears_the_state_of_the_previous_holder() {
     );
 }
 
-fn c_holds_no_role_in_a_child() {
-    let client = Client::compiled();
-    for role in ["produce", "consume"] {
-        let (ring, name) = named::<i64>("c-forks", &RingOptions::new(64));
-        let arguments = [role, &name, "records", "1000000", "forks"];
-        let mut parent = client.attached(&arguments);
-        assert_eq!(parent.line(), "forked");
+/// A child process that has inherited everything of a client.
+const FORKS: [&str; 2] = [
+    "kept = os.dup(0)  # multiprocessing closes the other one
+multiprocessing.get_context('fork').Process(target=os.read, args=(kept, 100)).start()
+print('forked', flush=True)
+time.sleep(1000)
+",
+    "if os.fork() == 0:
+    os.read(0, 100)
+    os._exit(0)
+print('forked', flush=True)
+time.sleep(1000)
+",
+];
+
+fn no_client_holds_a_role_in_a_child() {
+    let c = |role: &'static str| {
+        move |name: &RingName| Client::compiled().start(&[role, name, "frames", "1000000", "forks"])
+    };
+    let python = |program: &'static str| move |name: &RingName| python_program(name, program);
+    let consumers: [&dyn Fn(&RingName) -> Program; 4] = [
+        &c("produce"),
+        &c("consume"),
+        &python(FORKS[0]),
+        &python(FORKS[1]),
+    ];
+    for (index, start) in consumers.into_iter().enumerate() {
+        let (ring, name) = named::<[u8]>("forks", &RingOptions::new(1024));
+        let is_free = || match index {
+            0 => ring.producer().is_ok(),
+            _ => ring.consumer().is_ok(),
+        };
+        let mut parent = start(&name);
+        parent.reads_until("forked\n");
         let input = parent.child().stdin.take();
+        assert!(!is_free(), "the parent has the role");
         parent.kill();
         // The role is free as soon as the child has run.
-        until("the child releases it", || match role {
-            "produce" => ring.producer().is_ok(),
-            _ => ring.consumer().is_ok(),
-        });
+        until("the child releases it", is_free);
         // The child still reads.
         let written = input.expect("a pipe").write_all(b"there?\n");
         written.expect("the child runs");

@@ -2,36 +2,15 @@
 //! Python example and `client.c` refuse the ring, and change nothing.
 
 use std::fs;
-use std::process::Command;
 
 use quoit::{DoorbellKind, RingOptions};
 
-use super::c::Consumer;
-use super::client::Client;
-use super::compiler::directory;
-use super::python::start as python;
-use super::until;
-use crate::common::child::is_asleep;
+use super::consumers::{ALL, EXAMPLES, python, run};
 use crate::common::names::RingName;
-use crate::common::program::{Ended, Program};
-use crate::common::rings::named;
 use crate::common::segment_file::{
     CAPACITY, DATA, DOORBELL, HEAD, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE,
     SUPERSEDED, SegmentFile, TAIL,
 };
-
-/// Starts one of the three clients that consume frames.
-fn start(client: &str, name: &str) -> Program {
-    match client {
-        "consume.c" => Consumer::compiled().start(name),
-        "quoit.py" => python(&["consume", name]),
-        _ => Client::compiled().start(&["consume", name, "frames", "1000000"]),
-    }
-}
-
-fn run(client: &str, name: &str) -> Ended {
-    start(client, name).end()
-}
 
 /// All refuse a ring with the fault `broken`, and change none of its bytes.
 fn refuse(name: &RingName, broken: &str) {
@@ -47,22 +26,11 @@ fn refuse(name: &RingName, broken: &str) {
     }
 }
 
-const ALL: [&str; 3] = ["consume.c", "quoit.py", "client.c"];
-const EXAMPLES: [&str; 2] = ["consume.c", "quoit.py"];
-
 crate::common::suite::tests! {
     every_field_that_a_client_must_check_is_checked,
     the_examples_say_why_they_refuse,
     a_superseded_ring_is_not_taken,
-    a_ring_of_semaphores_is_not_for_python,
     frames_that_break_a_rule_are_refused,
-    positions_wrap,
-    the_examples_close,
-    closed_standard_streams_put_nothing_into_a_ring,
-    the_examples_close_after_a_signal,
-    an_example_does_not_wait_for_a_producer_that_cannot_attach,
-    python_holds_no_role_in_a_child,
-    python_cannot_use_a_consumer_in_a_child,
 }
 
 fn every_field_that_a_client_must_check_is_checked() {
@@ -155,6 +123,11 @@ fn the_examples_say_why_they_refuse() {
     file.write(TAIL, 16);
     file.write(DATA, 1 << 20);
     says("the ring is corrupt", "consume", "corrupt");
+    fs::remove_file(name.file()).expect("the file");
+    let options = RingOptions::new(1024).doorbell(DoorbellKind::Semaphore);
+    drop(options.create::<[u8]>(&name).expect("a ring"));
+    let ended = python(&["consume", &name]).end();
+    ended.with(1, "sleep on semaphores");
 }
 
 fn a_superseded_ring_is_not_taken() {
@@ -165,14 +138,6 @@ fn a_superseded_ring_is_not_taken() {
         let ended = run(client, &name);
         assert!(ended.errors.starts_with("error: "), "{client}: {ended:?}");
     }
-}
-
-fn a_ring_of_semaphores_is_not_for_python() {
-    let name = RingName::new("semaphores");
-    let options = RingOptions::new(1024).doorbell(DoorbellKind::Semaphore);
-    drop(options.create::<[u8]>(&name).expect("a ring"));
-    let ended = python(&["consume", &name]).end();
-    ended.with(1, "sleep on semaphores");
 }
 
 fn frames_that_break_a_rule_are_refused() {
@@ -203,157 +168,4 @@ fn frames_that_break_a_rule_are_refused() {
             assert_eq!(file.read(HEAD), first, "{client} continues after {broken}");
         }
     }
-}
-
-fn positions_wrap() {
-    for client in EXAMPLES {
-        let name = RingName::new("wraps");
-        let options = RingOptions::new(1024).first_position(u64::MAX - 31);
-        let ring = options.create::<[u8]>(&name).expect("a ring");
-        let mut producer = ring.producer().expect("the role is free");
-        let mut traffic = super::traffic::Traffic::new();
-        (0..6).for_each(|number| super::push(&mut producer, &mut traffic, number));
-        let file = SegmentFile::open(&name.file());
-        assert!(file.read(TAIL) < file.read(HEAD), "the tail has wrapped");
-        let unread = format!("unread {} ", file.read(TAIL).wrapping_sub(file.read(HEAD)));
-        let seen = python(&["observe", &name]).end();
-        assert!(seen.said().contains(&unread), "{seen:?}");
-        drop(producer);
-        let said = run(client, &name).text();
-        assert!(said.starts_with(&traffic.to_string()), "{client}");
-        assert_eq!(file.read(HEAD), file.read(TAIL), "{client} has read all");
-    }
-}
-
-fn the_examples_close() {
-    for client in EXAMPLES {
-        let (ring, name) = named::<[u8]>("close", &RingOptions::new(1024));
-        drop(ring.producer().expect("the role is free"));
-        run(client, &name).quietly();
-        let state = SegmentFile::open(&name.file()).read(HEAD + 128);
-        assert_eq!(state, 1 << 1 | 1, "{client} has closed in its first epoch");
-    }
-}
-
-/// If a ring were opened with the number of a closed stream, it would receive the program's output.
-fn closed_standard_streams_put_nothing_into_a_ring() {
-    Consumer::compiled();
-    let c = directory("consume").join("consume");
-    let c = format!("{} \"$0\"", c.display());
-    let python = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python/quoit.py");
-    let python = format!("python3 -B {python} consume \"$0\"");
-    for client in [c, python] {
-        for closed in [">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"] {
-            for is_taken in [false, true] {
-                let name = RingName::new("closed-streams");
-                let options = RingOptions::new(1024);
-                let ring = options.create::<[u8]>(&name).expect("a ring");
-                drop(ring.producer().expect("the role is free"));
-                let holder = is_taken.then(|| ring.consumer().expect("the role is free"));
-                let fixed = || fs::read(name.file()).expect("a segment")[..TAIL as usize].to_vec();
-                let before = fixed();
-                let mut command = Command::new("sh");
-                let script = format!("exec {client} {closed}");
-                let ended = Program::start(command.args(["-c", &script, &name])).end();
-                let case = format!("{script}, with a consumer: {is_taken}: {ended:?}");
-                assert!(before == fixed(), "{case} has written into the ring");
-                let is_done = ended.code == Some(0);
-                assert_eq!(is_done, !is_taken && closed == "2>&-", "{case}");
-                drop(holder);
-            }
-        }
-    }
-}
-
-/// A program that Ctrl-C ends has closed, and counts as closed, not as crashed.
-fn the_examples_close_after_a_signal() {
-    for client in EXAMPLES {
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            let name = RingName::new("interrupted");
-            let ring = RingOptions::new(1024).create::<[u8]>(&name);
-            drop(ring.expect("a ring"));
-            let program = start(client, &name);
-            let file = SegmentFile::open(&name.file());
-            until("it takes the role", || file.read(HEAD + 128) != 0);
-            // Where it waits for a producer.
-            until("it sleeps", || is_asleep(program.pid()));
-            program.signal(signal);
-            let ended = program.end();
-            let case = format!("{client}, signal {signal}: {ended:?}");
-            ended.is(128 + signal, "", "");
-            assert_eq!(file.read(HEAD + 128), 1 << 1 | 1, "it has closed: {case}");
-        }
-    }
-}
-
-fn an_example_does_not_wait_for_a_producer_that_cannot_attach() {
-    for client in EXAMPLES {
-        let (ring, name) = named::<[u8]>("cannot-come", &RingOptions::new(1024));
-        let program = start(client, &name);
-        let file = SegmentFile::open(&name.file());
-        until("it takes the role", || file.read(HEAD + 128) != 0);
-        drop((fs::remove_file(name.file()), ring));
-        program.end();
-    }
-}
-
-/// Starts a Python program that has a consumer and child processes.
-fn python_program(name: &RingName, program: &str) -> Command {
-    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python");
-    let begin = format!(
-        "import multiprocessing, os, sys, time\nsys.path.insert(0, {examples:?})\n\
-         import quoit\nconsumer = quoit.Consumer({:?})\n",
-        name.as_str()
-    );
-    let mut command = Command::new("python3");
-    command.args(["-B", "-c", &(begin + program)]);
-    command
-}
-
-fn python_holds_no_role_in_a_child() {
-    let multiprocessing = "
-start = multiprocessing.get_context('fork').Process(target=sys.stdin.read)
-start.start()
-print('forked', flush=True)
-time.sleep(1000)
-";
-    let fork = "
-if os.fork() == 0:
-    os.read(0, 1)
-    os._exit(0)
-print('forked', flush=True)
-time.sleep(1000)
-";
-    for program in [multiprocessing, fork] {
-        let (ring, name) = named::<[u8]>("python-forks", &RingOptions::new(1024));
-        let mut command = python_program(&name, program);
-        let mut parent = Program::start(&mut command);
-        assert_eq!(parent.line(), "forked");
-        let input = parent.child().stdin.take();
-        assert!(ring.consumer().is_err(), "the parent has the role");
-        parent.kill();
-        // The role is free as soon as the child has run.
-        until("the child releases it", || ring.consumer().is_ok());
-        drop(input); // the child ends
-    }
-}
-
-fn python_cannot_use_a_consumer_in_a_child() {
-    let (ring, name) = named::<[u8]>("python-child", &RingOptions::new(1024));
-    let mut producer = ring.producer().expect("the role is free");
-    producer.push(b"first").expect("room");
-    let program = "
-child = os.fork()
-if child == 0:
-    try:
-        for frame in consumer.frames():
-            print('taken in the child')
-    except quoit.Refused:
-        consumer.leave()
-        os._exit(7)
-    os._exit(0)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), list(consumer.frames()))
-";
-    let ended = Program::start(&mut python_program(&name, program)).end();
-    ended.is(0, "7 [b'first']\n", "");
 }

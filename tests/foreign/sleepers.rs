@@ -1,22 +1,33 @@
 //! Wakes between C and Rust, on either doorbell.
 
-use quoit::Ring;
+use quoit::{DoorbellKind, Ring, RingOptions};
 
 use super::client::{Client, End, VARIANTS, Variant, record};
-use super::until;
+use super::consumers::start;
+use super::traffic::Traffic;
+use super::{push, until};
 use crate::common::deep_sleep::DeepSleeper;
 use crate::common::names::RingName;
+use crate::common::rings::{consumer, named, producer};
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
     c_is_woken_from_each_sleep,
     c_wakes_from_each_sleep,
+    the_example_is_woken_by_each_frame_and_by_the_close,
 }
 
 /// The number of sleeps of each endpoint.
 const SLEEPS: u64 = 20;
 const NEVER: u64 = 1 << 62;
+
+/// Acts while a client sleeps, which must wake it.
+fn wakes(sleeper: &mut DeepSleeper, act: impl FnOnce()) {
+    sleeper.runs_into_sleep();
+    act();
+    assert_eq!(sleeper.woken(), Some(0));
+}
 
 fn c_is_woken_from_each_sleep() {
     let client = Client::compiled();
@@ -26,25 +37,42 @@ fn c_is_woken_from_each_sleep() {
             variant.create(&name, 0);
             let ring = Ring::<i64>::open(&name).expect("a ring");
             if role == "produce" {
-                let mut full = ring.producer().expect("the role is free");
+                let mut full = producer(&ring);
                 while full.try_push(0).is_ok() {}
             }
             let mut c = client.attached(&[role, &name, "records", &NEVER.to_string(), "steps"]);
-            let mut producer = (role == "consume").then(|| ring.producer().expect("a role"));
-            let mut consumer = (role == "produce").then(|| ring.consumer().expect("a role"));
+            let mut peers = match role {
+                "consume" => (Some(producer(&ring)), None),
+                _ => (None, Some(consumer(&ring))),
+            };
             let mut sleeper = DeepSleeper::new(c.pid());
             for number in 0..SLEEPS {
                 c.feed(b"\n");
-                sleeper.runs_into_sleep();
-                if let Some(producer) = &mut producer {
-                    producer.push(record(number)).expect("room");
-                }
-                if let Some(consumer) = &mut consumer {
-                    consumer.pop().expect("a record");
-                }
-                assert_eq!(sleeper.woken(), Some(0), "{variant:?}: {role} {number}");
+                wakes(&mut sleeper, || match &mut peers {
+                    (Some(producer), _) => producer.push(record(number)).expect("room"),
+                    (_, consumer) => drop(consumer.as_mut().map(|consumer| consumer.pop())),
+                });
             }
         }
+    }
+}
+
+fn the_example_is_woken_by_each_frame_and_by_the_close() {
+    for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
+        let options = RingOptions::new(4096).doorbell(doorbell);
+        let (ring, name) = named::<[u8]>("c-woken", &options);
+        let mut producer = producer(&ring);
+        let consumer = start("consume.c", &name);
+        until("it takes the role", || producer.peer_epoch() > 0);
+        let mut sleeper = DeepSleeper::new(consumer.pid());
+        let mut traffic = Traffic::new();
+        for number in 0..SLEEPS {
+            wakes(&mut sleeper, || push(&mut producer, &mut traffic, number));
+        }
+        wakes(&mut sleeper, || drop(producer));
+        drop(sleeper);
+        let said = format!("{traffic}, producer closed\n");
+        consumer.end().is(0, &said, "");
     }
 }
 
@@ -54,7 +82,7 @@ fn steps(client: &Client, variant: Variant, sleeper: &str, stepper: &str) {
     variant.create(&name, 0);
     let page = SleepPage::open(&name.file());
     let file = SegmentFile::open(&name.file());
-    let rust = End::start(None, sleeper, name.as_str(), variant, NEVER);
+    let rust = End::start(None, sleeper, &name, variant, NEVER);
     let never = NEVER.to_string();
     let mut c = client.attached(&[stepper, &name, variant.shape(), &never, "steps"]);
     let is_producer = stepper == "produce";

@@ -19,43 +19,29 @@ const DEATHS: u64 = 40;
 /// The environment variable with another number.
 const MORE: &str = "QUOIT_FOREIGN_KILLS";
 
-/// The results of a run.
-#[derive(Default)]
-struct Figures {
-    kills: u64,
-    units: u64,
-    /// Takeovers by language: of the killed endpoint, of the next holder.
-    takeovers: [[u64; 2]; 2],
-}
-
 fn c_and_rust_take_over_from_each_other_after_any_death() {
     let deaths = env::var(MORE).map_or(DEATHS, |number| number.parse().expect("a number"));
     run_all(Client::compiled(), deaths / 4, Dice(process::id().into()));
 }
 
 fn c_is_clean_under_the_sanitizers() {
-    let Some(client) = Client::sanitized() else {
+    let sanitized = Client::sanitized();
+    if sanitized.is_none() {
         print!("[this compiler has no sanitizers: run without them] ");
-        return run_all(Client::compiled(), 3, Dice(7));
-    };
-    run_all(&client, 3, Dice(7));
+    }
+    run_all(sanitized.as_ref().unwrap_or(Client::compiled()), 3, Dice(7));
 }
 
 fn run_all(client: &Client, deaths: u64, mut dice: Dice) {
-    let mut figures = Figures::default();
     for variant in VARIANTS {
-        run(client, variant, deaths, &mut dice, &mut figures);
+        run(client, variant, deaths, &mut dice);
     }
-    let Figures { kills, units, .. } = figures;
-    let [[rr, rc], [cr, cc]] = figures.takeovers;
-    print!("[{kills} kills, {units} slots and bytes, 0 of them wrong; takeovers: C from C {cc}, ");
-    print!("Rust from C {cr}, C from Rust {rc}, Rust from Rust {rr}] ");
 }
 
 /// The producer and the consumer: the role, and the position that it moves.
 const ENDS: [(&str, u64); 2] = [("produce", TAIL), ("consume", HEAD)];
 
-fn run(client: &Client, variant: Variant, deaths: u64, dice: &mut Dice, figures: &mut Figures) {
+fn run(client: &Client, variant: Variant, deaths: u64, dice: &mut Dice) {
     let name = RingName::new("takeovers");
     // The positions wrap during the run.
     let first = 0_u64.wrapping_sub(8 * 1024);
@@ -63,9 +49,7 @@ fn run(client: &Client, variant: Variant, deaths: u64, dice: &mut Dice, figures:
     let file = SegmentFile::open(&name.file());
     let never = first.wrapping_add(1 << 62);
     let start = |end: usize, is_c: bool, last: u64| {
-        let language = is_c.then_some(client);
-        let end = End::start(language, ENDS[end].0, &name, variant, last);
-        (is_c, end)
+        End::start(is_c.then_some(client), ENDS[end].0, &name, variant, last)
     };
     let mut ends = [0, 1].map(|end| Some(start(end, dice.roll(2) == 1, never)));
     let mut killed = 0;
@@ -79,27 +63,21 @@ fn run(client: &Client, variant: Variant, deaths: u64, dice: &mut Dice, figures:
                 position().wrapping_sub(begin) >= enough
             });
         }
-        let dead = victims.iter().map(|&victim| {
-            let (was_c, end) = ends[victim].take().expect("it lives");
-            end.kill();
-            (victim, was_c)
-        });
-        for (victim, was_c) in dead.collect::<Vec<_>>() {
-            let is_c = dice.roll(2) == 1;
-            ends[victim] = Some(start(victim, is_c, never));
-            figures.takeovers[usize::from(was_c)][usize::from(is_c)] += 1;
+        for &victim in victims {
+            ends[victim].take().expect("it lives").kill();
+        }
+        for &victim in victims {
+            ends[victim] = Some(start(victim, dice.roll(2) == 1, never));
             killed += 1;
         }
     }
     // The last two run to their end.
-    ends.into_iter().flatten().for_each(|(_, end)| end.kill());
+    ends.into_iter().flatten().for_each(End::kill);
     let last = file.read(TAIL).wrapping_add(40_000);
     let is_c = dice.roll(2) == 1;
     let ends = [start(0, is_c, last), start(1, !is_c, last)];
-    ends.into_iter().for_each(|(_, end)| end.ends());
+    ends.into_iter().for_each(End::ends);
     let tail = file.read(TAIL);
     assert_eq!(tail, file.read(HEAD), "all is read");
     assert!(tail.wrapping_sub(last) < 1024, "they reached the end");
-    figures.kills += killed + 2;
-    figures.units += tail.wrapping_sub(first);
 }

@@ -23,7 +23,7 @@ const GATE: &str = ".ci/run";
 /// Commands that are run in another form, by the test or the script that does it: a file, and for each
 /// command a text of that file. Of the tool, the bridge and the examples [`missing_by_rule`] knows the
 /// tests.
-const RUN_BY: [(&str, &[&str]); 7] = [
+const RUN_BY: [(&str, &[&str]); 6] = [
     // The gate itself, and parts of what it runs: each bench by itself is a part of all.
     (
         GATE,
@@ -77,15 +77,12 @@ const RUN_BY: [(&str, &[&str]); 7] = [
     ),
     // Other languages.
     (
-        "tests/foreign/c.rs",
+        "tests/foreign/consumers.rs",
         &[
             "cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && \
              target/consume quoit-frames => /examples/c/consume.c",
+            "python3 examples/python/quoit.py consume quoit-frames => {PYTHON}/quoit.py",
         ],
-    ),
-    (
-        "tests/foreign/python.rs",
-        &["python3 examples/python/quoit.py consume quoit-frames => /examples/python/quoit.py"],
     ),
     (
         "bindings/c/tests/bindings/install.rs",

@@ -126,7 +126,7 @@ const ALLOWED: [(&str, &str, &str); 4] = [
     ),
     (
         "lead|leads to",
-        "src/error.rs tests/api/errors.rs tests/tool/streams.rs",
+        "src/error.rs tests/tool/streams.rs",
         "the text of an error",
     ),
     (

@@ -7,19 +7,19 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use proptest::collection::vec;
-use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
-use quoit::{ClaimError, FrameConsumer, FrameProducer, Popped, RingOptions};
+use quoit::{ClaimError, FrameConsumer, FrameProducer, PopError};
 
+use crate::common::dice::Dice;
 use crate::common::rings::heap;
 use crate::common::sample::bytes;
-use crate::world::{Modelled, World, behaves_like_a_queue, settings};
+use crate::tests;
+use crate::world::{Modelled, World, behaves_like_a_queue};
 
 /// The number of sequences for each of the four capacities.
 const SEQUENCES: u32 = 9_000;
 
 fn is_a_queue(capacity: &'static [u64; 1]) {
-    let journeys = behaves_like_a_queue::<[u8]>(SEQUENCES, settings(capacity, 5000, 8));
+    let journeys = behaves_like_a_queue::<[u8]>(SEQUENCES, capacity, 5000);
     for seen in [
         &journeys.has_inline_copy,
         &journeys.walks,
@@ -29,59 +29,11 @@ fn is_a_queue(capacity: &'static [u64; 1]) {
     }
 }
 
-#[test]
-fn a_ring_of_64_bytes_is_a_queue() {
-    is_a_queue(&[64]);
-}
-
-#[test]
-fn a_ring_of_128_bytes_is_a_queue() {
-    is_a_queue(&[128]);
-}
-
-#[test]
-fn a_ring_of_512_bytes_is_a_queue() {
-    is_a_queue(&[512]);
-}
-
-#[test]
-fn a_ring_of_4096_bytes_is_a_queue() {
-    is_a_queue(&[4096]);
-}
-
-/// Every length at every place in the lap: with and without padding, with an inline copy
-/// (every second time) and without.
-#[test]
-fn every_length_passes_from_every_place() {
-    const CAPACITY: u64 = 256;
-    for place in (0..CAPACITY).step_by(8) {
-        let options = RingOptions::new(CAPACITY).first_position(place);
-        for caught_up in [false, true] {
-            let mut len = 0;
-            loop {
-                let (mut producer, mut consumer) = options.heap::<[u8]>().expect("there is memory");
-                if len > producer.max_frame_len() {
-                    break;
-                }
-                if caught_up {
-                    for _ in 0..64 {
-                        assert!(consumer.try_pop(&mut []).is_err());
-                    }
-                }
-                let mut buffer = vec![0; producer.max_frame_len()];
-                for round in 0..3 {
-                    let payload = bytes(round, len);
-                    producer
-                        .try_push(&payload)
-                        .expect("an empty ring takes any frame");
-                    let popped = consumer.try_pop(&mut buffer);
-                    assert_eq!(popped, Ok(Popped { len, kind: 0 }));
-                    assert_eq!(buffer[..len], payload);
-                }
-                len += 1;
-            }
-        }
-    }
+tests! {
+    a_ring_of_64_bytes_is_a_queue: is_a_queue(&[64]);
+    a_ring_of_128_bytes_is_a_queue: is_a_queue(&[128]);
+    a_ring_of_512_bytes_is_a_queue: is_a_queue(&[512]);
+    a_ring_of_4096_bytes_is_a_queue: is_a_queue(&[4096]);
 }
 
 #[test]
@@ -122,24 +74,6 @@ fn a_batch_does_not_wait_for_room_that_it_occupies_itself() {
     assert_eq!(batch.commit(), 2);
 }
 
-/// The length of a frame, relative to the ring's size.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Length {
-    Bytes(usize),
-    Longest,
-    /// This much more than the longest.
-    TooLong(usize),
-}
-
-fn length() -> impl Strategy<Value = Length> {
-    prop_oneof![
-        8 => (0..=48usize).prop_map(Length::Bytes),
-        4 => (0..=2048usize).prop_map(Length::Bytes),
-        2 => Just(Length::Longest),
-        1 => (1..100usize).prop_map(Length::TooLong),
-    ]
-}
-
 /// A kind and a payload.
 type Frame = (u32, Vec<u8>);
 
@@ -149,20 +83,23 @@ fn frame_size(len: usize) -> u64 {
 }
 
 impl Modelled for [u8] {
-    type Wish = (u32, Length);
+    const UNIT: u64 = 8;
 
-    fn wishes() -> BoxedStrategy<Vec<Self::Wish>> {
-        // As the calls want that give all frames the same kind.
-        let kind = prop_oneof![Just(0), Just(u32::MAX), any::<u32>()];
-        let wishes = (kind, vec(length(), 1..5)).prop_map(|(kind, lengths)| {
-            let wishes = lengths.into_iter().map(|length| (kind, length));
-            wishes.collect()
-        });
-        wishes.boxed()
-    }
-
-    fn fresh(world: &mut World<'_, [u8]>, &(kind, length): &Self::Wish) -> Frame {
-        (kind, world.payload(length))
+    /// Of one kind, as the calls want that give all frames the same.
+    fn fresh(world: &mut World<'_, [u8]>, dice: &mut Dice) -> Vec<Frame> {
+        let kind = [0, u32::MAX, dice.roll(1 << 32) as u32][dice.roll(3)];
+        let (count, longest) = (1 + dice.roll(4), world.longest());
+        let frame = |_| {
+            let len = match dice.roll(15) {
+                0..8 => dice.roll(49) % (longest + 1),
+                8..12 => dice.roll(2049) % (longest + 1),
+                12..14 => longest,
+                _ => longest + 1 + dice.roll(99),
+            };
+            world.number += 1;
+            (kind, bytes(world.number, len))
+        };
+        (0..count).map(frame).collect()
     }
 
     fn size((_, payload): &Frame) -> u64 {
@@ -176,6 +113,13 @@ impl Modelled for [u8] {
     /// More than the message needs, of which a part is committed.
     fn claimed((kind, payload): &Frame, manner: usize) -> Frame {
         (*kind, vec![0; payload.len() + manner % 2 * (manner % 17)])
+    }
+
+    fn skip(consumer: &mut FrameConsumer, count: Option<usize>) -> Result<usize, PopError> {
+        match count {
+            Some(count) => consumer.skip(count),
+            None => consumer.skip_to_latest(),
+        }
     }
 
     fn compare(
@@ -194,31 +138,21 @@ impl Modelled for [u8] {
 }
 
 impl World<'_, [u8]> {
-    fn payload(&mut self, length: Length) -> Vec<u8> {
-        self.number += 1;
-        let len = match length {
-            Length::Bytes(len) => len % (self.longest() + 1),
-            Length::Longest => self.longest(),
-            Length::TooLong(by) => self.longest() + by,
-        };
-        bytes(self.number, len)
-    }
-
     fn longest(&self) -> usize {
-        self.queue.capacity() as usize / 2 - 8
+        self.capacity as usize / 2 - 8
     }
 
     /// The bytes of a frame that begins `ahead` bytes after the tail, or the error if there is
     /// no room for it.
     fn room_for(&self, ahead: u64, len: usize) -> Result<u64, ClaimError> {
-        let (max, capacity) = (self.longest(), self.queue.capacity());
+        let (max, capacity) = (self.longest(), self.capacity);
         if len > max {
             return Err(ClaimError::TooLong { max });
         }
-        let rest = capacity - self.queue.tail.wrapping_add(ahead) % capacity;
+        let rest = capacity - self.tail.wrapping_add(ahead) % capacity;
         let size = frame_size(len);
         let units = if size > rest { rest + size } else { size };
-        let fits = self.queue.unread() + ahead + units <= capacity;
+        let fits = self.unread() + ahead + units <= capacity;
         fits.then_some(units).ok_or(ClaimError::Full)
     }
 

@@ -7,6 +7,16 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod frames;
-mod queue;
 mod records;
 mod world;
+
+/// Defines a test for each of these checks.
+macro_rules! tests {
+    ($($test:ident: $check:expr;)*) => {
+        $(#[test]
+        fn $test() {
+            $check;
+        })*
+    };
+}
+pub(crate) use tests;

@@ -1,114 +1,33 @@
 //! A ring of either shape, its two endpoints, and the queue that they are compared with.
 
 use std::cell::Cell;
-use std::fmt::Debug;
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use proptest::bool::weighted;
 use proptest::collection::vec;
-use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
-use proptest::sample::Index;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
-use quoit::{
-    ClaimError, Consumer, Corrupt, FrameConsumer, PopError, Record, Ring, RingOptions, Role,
-};
+use quoit::{ClaimError, PopError, Ring, RingOptions};
 
 use crate::common::calls::{Amount, Calls, Read, Wait, Way, Write, ways};
+use crate::common::dice::Dice;
 use crate::common::ends::End;
 use crate::common::names::RingName;
-use crate::common::rings::ends;
+use crate::common::rings::{ends, named};
 use crate::common::segment_file::SegmentFile;
-use crate::queue::Queue;
 
-/// The initial ring.
-#[derive(Debug, Clone)]
-pub(crate) struct Setting {
-    pub(crate) capacity: u64,
-    pub(crate) first_position: u64,
-    /// In a real segment, or on the heap.
-    named: bool,
-}
-
-/// Zero, any position, or a position at most this far before a wrap: a multiple of `unit`.
-pub(crate) fn settings(
-    capacities: &'static [u64],
-    near: u64,
-    unit: u64,
-) -> impl Strategy<Value = Setting> + use<> {
-    let capacity = proptest::sample::select(capacities);
-    let first_position = prop_oneof![
-        Just(0),
-        any::<u64>(),
-        (0..near).prop_map(|before| u64::MAX - before),
-        (0..near).prop_map(|before| u64::from(u32::MAX) - before),
-        (0..near).prop_map(|before| (1 << 63) - before),
-    ];
-    let named = proptest::bool::weighted(0.05);
-    (capacity, first_position, named).prop_map(move |(capacity, position, named)| Setting {
-        capacity,
-        first_position: position - position % unit,
-        named,
-    })
-}
-
-/// One step of a sequence.
-#[derive(Debug, Clone)]
-enum Step<W> {
-    /// A call of the table, which is one of this many, for these messages.
-    Write {
-        way: Index,
-        wishes: Vec<W>,
-        manner: usize,
-    },
-    /// The same for this many messages, which may be more than there are.
-    Read {
-        way: Index,
-        wanted: usize,
-        manner: usize,
-    },
-    /// Pushes one and pops one, this many times.
-    PingPong(usize, W),
-    Skip(usize),
-    SkipToLatest,
-    /// Takes everything, then polls a few times without a message: the consumer has caught up.
-    CatchUp,
-    /// Drops an endpoint. A new one attaches when it is needed.
-    Leave(Role),
-    /// Closes an endpoint, which exists until it is dropped.
-    Close(Role),
-}
-
-fn steps<T: Modelled + ?Sized>() -> impl Strategy<Value = Vec<Step<T::Wish>>> {
-    let role = || prop_oneof![Just(Role::Producer), Just(Role::Consumer)];
-    let count = prop_oneof![0..5usize, 0..80usize, Just(usize::MAX)];
-    let (few, way) = (1..5usize, any::<Index>);
-    let wanted = prop_oneof![0..5usize, 1..80usize];
-    let write = (way(), T::wishes(), 0..100usize);
-    let read = (way(), wanted, 0..100usize);
-    let step = prop_oneof![
-        20 => write.prop_map(|(way, wishes, manner)| Step::Write { way, wishes, manner }),
-        19 => read.prop_map(|(way, wanted, manner)| Step::Read { way, wanted, manner }),
-        1 => (few, T::wishes()).prop_map(|(few, mut wishes)| {
-            Step::PingPong(3 * few, wishes.swap_remove(0))
-        }),
-        1 => count.prop_map(Step::Skip),
-        1 => Just(Step::SkipToLatest),
-        2 => Just(Step::CatchUp),
-        1 => role().prop_map(Step::Leave),
-        1 => role().prop_map(Step::Close),
-    ];
-    vec(step, 1..40)
-}
+/// One step of a sequence: what is done, and the seed of what it is done with.
+type Step = (u8, u64);
 
 /// A shape with its model.
-pub(crate) trait Modelled: Calls<Consumer: Skips> {
-    /// What the next message is like.
-    type Wish: Debug + Clone + 'static;
+pub(crate) trait Modelled: Calls {
+    /// The bytes or slots that each position is a multiple of.
+    const UNIT: u64;
 
-    /// A few messages, at least one.
-    fn wishes() -> BoxedStrategy<Vec<Self::Wish>>;
-
-    /// The next message.
-    fn fresh(world: &mut World<'_, Self>, wish: &Self::Wish) -> Self::Message;
+    /// The next few messages, at least one.
+    fn fresh(world: &mut World<'_, Self>, dice: &mut Dice) -> Vec<Self::Message>;
 
     /// The units of a message without padding.
     fn size(message: &Self::Message) -> u64;
@@ -124,6 +43,9 @@ pub(crate) trait Modelled: Calls<Consumer: Skips> {
     /// What `claim` claims for this message.
     fn claimed(message: &Self::Message, manner: usize) -> Self::Message;
 
+    /// Skips this many messages, or all but the last.
+    fn skip(consumer: &mut Self::Consumer, count: Option<usize>) -> Result<usize, PopError>;
+
     /// Compares what only endpoints of this shape say.
     fn compare(
         world: &World<'_, Self>,
@@ -131,45 +53,6 @@ pub(crate) trait Modelled: Calls<Consumer: Skips> {
         consumer: Option<&Self::Consumer>,
     );
 }
-
-/// What all endpoints say: position, units, whether there are none, capacity, whether the
-/// peer has left, corruption.
-type State = (u64, u64, bool, u64, bool, Option<Corrupt>);
-
-fn state(end: &impl End) -> State {
-    let (position, len, capacity) = (end.position(), end.len(), end.capacity());
-    let is_empty = end.is_empty();
-    let is_abandoned = end.is_abandoned();
-    (
-        position,
-        len,
-        is_empty,
-        capacity,
-        is_abandoned,
-        end.corruption(),
-    )
-}
-
-pub(crate) trait Skips {
-    fn skip(&mut self, count: usize) -> Result<usize, PopError>;
-    fn skip_to_latest(&mut self) -> Result<usize, PopError>;
-}
-
-macro_rules! skips {
-    ([$($bounds:tt)*] $end:ty) => {
-        impl<$($bounds)*> Skips for $end {
-            fn skip(&mut self, count: usize) -> Result<usize, PopError> {
-                self.skip(count)
-            }
-
-            fn skip_to_latest(&mut self) -> Result<usize, PopError> {
-                self.skip_to_latest()
-            }
-        }
-    };
-}
-skips!([T: Record] Consumer<T>);
-skips!([] FrameConsumer);
 
 /// How messages were transferred in one test; only segments show inline copies.
 #[derive(Debug, Default)]
@@ -183,10 +66,12 @@ fn count(journeys: &Cell<u64>) {
     journeys.set(journeys.get() + 1);
 }
 
-/// Runs this many sequences for one shape.
+/// Runs this many sequences for one shape. The first position is zero, any, or at most `near`
+/// units before a wrap.
 pub(crate) fn behaves_like_a_queue<T: Modelled + ?Sized>(
     sequences: u32,
-    settings: impl Strategy<Value = Setting>,
+    capacities: &'static [u64],
+    near: u64,
 ) -> Journeys {
     let journeys = Journeys::default();
     let mut runner = TestRunner::new(Config {
@@ -194,11 +79,20 @@ pub(crate) fn behaves_like_a_queue<T: Modelled + ?Sized>(
         failure_persistence: None,
         ..Config::default()
     });
-    let outcome = runner.run(&(settings, steps::<T>()), |(setting, steps)| {
-        let mut world = World::<T>::new(&setting, &journeys);
-        for step in &steps {
-            world.take(step);
-        }
+    let before = |wrap: u64| (0..near).prop_map(move |units| wrap - units);
+    let first = prop_oneof![
+        Just(0),
+        any::<u64>(),
+        before(u64::MAX),
+        before(u32::MAX.into()),
+        before(1 << 63),
+    ];
+    let setting = (select(capacities), first, weighted(0.05));
+    let steps = vec((0..46_u8, any::<u64>()), 1..40);
+    let outcome = runner.run(&(setting, steps), |((capacity, first, is_named), steps)| {
+        let first = first - first % T::UNIT;
+        let mut world = World::<T>::new(capacity, first, is_named, &journeys);
+        steps.into_iter().for_each(|step| world.take(step));
         Ok(())
     });
     if let Err(failure) = outcome {
@@ -221,7 +115,11 @@ pub(crate) struct World<'a, T: Modelled + ?Sized> {
     consumer: Option<T::Consumer>,
     /// The segment, where roles can be taken again; `None` on the heap.
     segment: Option<(Ring<T>, SegmentFile, RingName)>,
-    pub(crate) queue: Queue<T::Message>,
+    /// The published messages that are not released, each with the units that it takes.
+    queue: VecDeque<(T::Message, u64)>,
+    pub(crate) capacity: u64,
+    pub(crate) tail: u64,
+    head: u64,
     /// The number of the next message.
     pub(crate) number: u64,
     /// Whether an endpoint has closed.
@@ -231,23 +129,24 @@ pub(crate) struct World<'a, T: Modelled + ?Sized> {
 }
 
 impl<'a, T: Modelled + ?Sized> World<'a, T> {
-    fn new(setting: &Setting, journeys: &'a Journeys) -> Self {
-        let options = RingOptions::new(setting.capacity).first_position(setting.first_position);
-        let (segment, producer, consumer) = if setting.named {
-            let name = RingName::new("model");
-            let ring = options.create::<T>(&name).expect("the ring can be created");
-            let (producer, consumer) = ends(&ring);
-            let file = SegmentFile::open(&name.file());
-            (Some((ring, file, name)), producer, consumer)
+    /// In a real segment, or on the heap.
+    fn new(capacity: u64, first: u64, is_named: bool, journeys: &'a Journeys) -> Self {
+        let options = RingOptions::new(capacity).first_position(first);
+        let (segment, (producer, consumer)) = if is_named {
+            let (ring, name) = named::<T>("model", &options);
+            let (ends, file) = (ends(&ring), SegmentFile::open(&name.file()));
+            (Some((ring, file, name)), ends)
         } else {
-            let (producer, consumer) = options.heap::<T>().expect("there is memory");
-            (None, producer, consumer)
+            (None, options.heap::<T>().expect("there is memory"))
         };
         Self {
             producer: Some(producer),
             consumer: Some(consumer),
             segment,
-            queue: Queue::new(setting.capacity, setting.first_position),
+            queue: VecDeque::new(),
+            capacity,
+            tail: first,
+            head: first,
             number: 0,
             producer_closed: false,
             consumer_closed: false,
@@ -256,62 +155,58 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
     }
 
     /// Performs one step on the ring and on the queue, and compares.
-    fn take(&mut self, step: &Step<T::Wish>) {
-        match step {
-            Step::Write {
-                way,
-                wishes,
-                manner,
-            } => {
+    fn take(&mut self, (what, seed): Step) {
+        let (mut dice, manner) = (Dice(seed), Dice(!seed).roll(100));
+        let is_named = self.segment.is_some();
+        match what {
+            // A call of the table.
+            0..20 => {
                 let ways = ways(T::WRITES, &forms());
-                let messages: Vec<_> = wishes.iter().map(|wish| T::fresh(self, wish)).collect();
-                self.write(&ways[way.index(ways.len())], messages, *manner);
+                let way = &ways[dice.roll(ways.len() as u64)];
+                let messages = T::fresh(self, &mut dice);
+                self.write(way, messages, manner);
             }
-            Step::Read {
-                way,
-                wanted,
-                manner,
-            } => {
+            // The same for this many messages, which may be more than there are.
+            20..39 => {
                 let ways = ways(T::READS, &forms());
-                self.read(&ways[way.index(ways.len())], *wanted, *manner);
+                let way = &ways[dice.roll(ways.len() as u64)];
+                let wanted = [dice.roll(5), 1 + dice.roll(79)][dice.roll(2)];
+                self.read(way, wanted, manner);
             }
-            Step::PingPong(rounds, wish) => {
-                for _ in 0..*rounds {
-                    let message = T::fresh(self, wish);
+            // Pushes one and pops one, a few times, always alike.
+            39 => {
+                for _ in 0..3 + 3 * dice.roll(4) {
+                    let message = T::fresh(self, &mut Dice(seed)).swap_remove(0);
                     self.write(&ways(T::WRITES, &[Wait::Never])[0], vec![message], 0);
                     self.pop();
                 }
             }
-            Step::Skip(count) => {
-                let expected = self.up_to(*count);
-                let skipped = self.consumer().skip(*count);
-                self.skipped(skipped, expected);
+            40 => {
+                let count = [dice.roll(5), dice.roll(80), usize::MAX][dice.roll(3)];
+                let expected = if count == 0 { Ok(0) } else { self.up_to(count) };
+                self.skips(Some(count), expected);
             }
-            Step::SkipToLatest => {
-                let expected = self.next().map(|_| self.queue.len() - 1);
-                let skipped = self.consumer().skip_to_latest();
-                self.skipped(skipped, expected);
+            41 => {
+                let expected = self.up_to(usize::MAX).map(|there| there - 1);
+                self.skips(None, expected);
             }
-            Step::CatchUp => {
-                for _ in 0..self.queue.len() + 64 {
-                    self.pop();
-                }
-            }
-            Step::Leave(_) | Step::Close(_) if self.segment.is_none() => {}
-            Step::Leave(Role::Producer) => {
+            // Takes everything, then polls without a message: the consumer has caught up.
+            42..44 => (0..self.queue.len() + 64).for_each(|_| self.pop()),
+            // Drops an endpoint. A new one attaches when it is needed.
+            44 if is_named && manner % 2 == 0 => {
                 (self.producer, self.producer_closed) = (None, false);
             }
-            Step::Leave(Role::Consumer) => {
-                (self.consumer, self.consumer_closed) = (None, false);
-            }
-            Step::Close(Role::Producer) => {
+            44 if is_named => (self.consumer, self.consumer_closed) = (None, false),
+            // Closes an endpoint, which exists until it is dropped.
+            45 if is_named && manner % 2 == 0 => {
                 self.producer().close();
                 self.producer_closed = true;
             }
-            Step::Close(Role::Consumer) => {
+            45 if is_named => {
                 self.consumer().close();
                 self.consumer_closed = true;
             }
+            _ => {}
         }
         self.compare();
     }
@@ -346,7 +241,7 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
                 }
             }
         }
-        let max = self.queue.capacity() as usize;
+        let max = self.capacity as usize;
         if way.amount == Amount::AtOnce && messages.len() > max {
             (fitting, refusal) = (Vec::new(), Some(ClaimError::TooLong { max }));
         } else if way.amount == Amount::AtOnce && refusal.is_some() {
@@ -387,10 +282,10 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
             _ => wanted.max(1),
         };
         let mut there = wanted.min(self.queue.len());
-        let max = self.queue.capacity() as usize;
+        let max = self.capacity as usize;
         let is_enough = match way.amount {
             // A peek of zero records finds nothing.
-            Amount::All | Amount::AtOnce => there == wanted && self.queue.len() > 0,
+            Amount::All | Amount::AtOnce => there == wanted && !self.queue.is_empty(),
             // An iterator ends at the last record.
             _ => there > 0,
         } || way.name() == "iter" && there > 0 && self.no_message_comes();
@@ -409,17 +304,18 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
         let take = &mut |message| taken.push(message);
         let read = (way.call)(self.consumer(), wanted, way.wait, manner, take);
         assert_eq!(read, expected, "{}", way.name());
-        assert!(self.queue.iter().take(there).eq(&taken), "{}", way.name());
-        self.queue.release(there);
+        let queue = self.queue.iter().map(|(message, _)| message);
+        assert!(queue.take(there).eq(&taken), "{}", way.name());
+        self.release(there);
     }
 
-    fn skipped(&mut self, skipped: Result<usize, PopError>, expected: Result<usize, PopError>) {
-        assert_eq!(skipped, expected);
-        self.queue.release(expected.unwrap_or(0));
+    fn skips(&mut self, count: Option<usize>, expected: Result<usize, PopError>) {
+        assert_eq!(T::skip(self.consumer(), count), expected);
+        self.release(expected.unwrap_or(0));
     }
 
     /// The producer; a new one if it was dropped.
-    pub(crate) fn producer(&mut self) -> &mut T::Producer {
+    fn producer(&mut self) -> &mut T::Producer {
         self.producer.get_or_insert_with(|| {
             let (ring, ..) = self.segment.as_ref().expect("dropped in a segment only");
             ring.producer().expect("the role is free")
@@ -427,7 +323,7 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
     }
 
     /// The consumer; a new one if it was dropped.
-    pub(crate) fn consumer(&mut self) -> &mut T::Consumer {
+    fn consumer(&mut self) -> &mut T::Consumer {
         self.consumer.get_or_insert_with(|| {
             let (ring, ..) = self.segment.as_ref().expect("dropped in a segment only");
             ring.consumer().expect("the role is free")
@@ -440,36 +336,37 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
     }
 
     /// Whether no producer sends a message to this consumer.
-    pub(crate) fn no_message_comes(&self) -> bool {
+    fn no_message_comes(&self) -> bool {
         self.producer.is_none() || self.producer_closed || self.consumer_closed
     }
 
-    /// The next message, or the error if there is none.
-    pub(crate) fn next(&self) -> Result<&T::Message, PopError> {
-        self.queue
-            .iter()
-            .next()
-            .ok_or(match self.no_message_comes() {
-                true => PopError::Abandoned,
-                false => PopError::Empty,
-            })
+    /// The units of all messages.
+    pub(crate) fn unread(&self) -> u64 {
+        self.queue.iter().map(|(_, units)| units).sum()
     }
 
-    /// The result of a call that takes at most this many messages.
-    pub(crate) fn up_to(&self, count: usize) -> Result<usize, PopError> {
-        match self.next() {
-            Err(error) if count > 0 => Err(error),
-            _ => Ok(count.min(self.queue.len())),
+    /// The result of a call that takes at most this many of the first messages.
+    fn up_to(&self, count: usize) -> Result<usize, PopError> {
+        match self.queue.len() {
+            0 if self.no_message_comes() => Err(PopError::Abandoned),
+            0 => Err(PopError::Empty),
+            there => Ok(count.min(there)),
         }
+    }
+
+    fn release(&mut self, count: usize) {
+        let released = self.queue.drain(..count);
+        self.head = released.fold(self.head, |head, (_, units)| head.wrapping_add(units));
     }
 
     /// Publishes a message in the queue; counts how it was transferred, if it was published
     /// alone.
-    pub(crate) fn publish(&mut self, message: T::Message, units: u64, is_alone: bool) {
+    fn publish(&mut self, message: T::Message, units: u64, is_alone: bool) {
         if units > T::size(&message) {
             count(&self.journeys.paddings);
         }
-        self.queue.publish(message, units);
+        self.tail = self.tail.wrapping_add(units);
+        self.queue.push_back((message, units));
         if let (Some((_, file, _)), true) = (&self.segment, is_alone) {
             count(match file.has_inline_copy() {
                 true => &self.journeys.has_inline_copy,
@@ -480,18 +377,22 @@ impl<'a, T: Modelled + ?Sized> World<'a, T> {
 
     /// Compares the state of the endpoints with that of the queue.
     fn compare(&self) {
-        let (unread, is_empty) = (self.queue.unread(), self.queue.len() == 0);
-        let capacity = self.queue.capacity();
-        let expected =
-            |position, is_abandoned| (position, unread, is_empty, capacity, is_abandoned, None);
         if let Some(producer) = &self.producer {
             let is_abandoned = self.consumer.is_none() || self.consumer_closed;
-            assert_eq!(state(producer), expected(self.queue.tail, is_abandoned));
+            self.compare_end(producer, self.tail, is_abandoned);
         }
         if let Some(consumer) = &self.consumer {
             let is_abandoned = self.producer.is_none() || self.producer_closed;
-            assert_eq!(state(consumer), expected(self.queue.head, is_abandoned));
+            self.compare_end(consumer, self.head, is_abandoned);
         }
         T::compare(self, self.producer.as_ref(), self.consumer.as_ref());
+    }
+
+    fn compare_end(&self, end: &impl End, position: u64, is_abandoned: bool) {
+        let (unread, capacity) = (self.unread(), self.capacity);
+        let found = (end.position(), end.len(), end.capacity());
+        assert_eq!(found, (position, unread, capacity));
+        let found = (end.is_empty(), end.is_abandoned(), end.corruption());
+        assert_eq!(found, (self.queue.is_empty(), is_abandoned, None));
     }
 }

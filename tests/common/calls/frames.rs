@@ -166,6 +166,18 @@ impl Calls for [u8] {
             }
             let frame = call!(wait, end.try_peek | peek | peek_timeout())?;
             take(copy(frame.view(), manner));
+            if manner % 4 == 1 {
+                // A frame says what its view says.
+                let (view, len) = (frame.view(), frame.len());
+                let said = (frame.kind(), len, frame.is_empty(), frame.as_ptr());
+                let shown = (view.kind(), view.len(), view.is_empty(), view.as_ptr());
+                assert_eq!(said, shown);
+                let mut copied = vec![UNTOUCHED; len];
+                assert_eq!(frame.copy_to(&mut copied), len);
+                // SAFETY: the producer does not access unreleased bytes.
+                let in_place = unsafe { frame.as_bytes() };
+                assert_eq!((&*copied, in_place), (in_place, &*view.to_vec()));
+            }
             frame.release();
             Ok(1)
         }),
