@@ -314,13 +314,16 @@ impl Observer {
         most: usize,
         see: impl FnMut(Message),
     ) -> Result<usize, Error> {
-        let Positions { tail, head, .. } = self.positions();
-        let ahead = from.wrapping_sub(head);
-        // Before the head, or beyond the tail.
-        let from = if ahead <= tail.wrapping_sub(head) {
-            from
-        } else {
-            head
+        let Positions {
+            tail,
+            head,
+            capacity,
+        } = self.positions();
+        let (unread, ahead) = (tail.wrapping_sub(head), from.wrapping_sub(head));
+        // Before the head, beyond the tail, or only in a ring whose tail is corrupt.
+        let from = match ahead <= unread.min(capacity) {
+            true => from,
+            false => head,
         };
         self.copy(from, tail, most, see)
     }

@@ -10,8 +10,6 @@ pub(crate) mod endings;
 pub(crate) mod peers;
 pub(crate) mod refusals;
 pub(crate) mod sinks;
-pub(crate) mod stopped;
-pub(crate) mod streams;
 pub(crate) mod turns;
 
 use std::future::Future;

@@ -23,8 +23,6 @@ common::suite::suite! {
     #[cfg(feature = "futures")] futures::peers,
     #[cfg(feature = "futures")] futures::refusals,
     #[cfg(feature = "futures")] futures::sinks,
-    #[cfg(feature = "futures")] futures::stopped,
-    #[cfg(feature = "futures")] futures::streams,
     #[cfg(feature = "futures")] futures::turns,
     observer,
     pipes::endings,
@@ -35,7 +33,6 @@ common::suite::suite! {
     rpc,
     select,
     select::departures,
-    select::sleeping,
     select::turns,
     #[cfg(feature = "shared_memory")] shared_memory,
 }

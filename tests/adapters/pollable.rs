@@ -1,32 +1,26 @@
-//! Endpoints in event loops: when their descriptor is readable.
+//! Endpoints in event loops: when their descriptor is readable. `tests/waits/sleep` has the
+//! events of the peer.
 //!
 //! Each test of a named ring checks the rings' counters of rescues at its end, which count
 //! lost wake-ups.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
 use crate::common::PATIENCE;
-use crate::common::child::{Child, say};
 use crate::common::descriptors::{becomes_readable, readable};
-use crate::common::fork::{done, ending, fork};
-use crate::common::names::RingName;
+use crate::common::fork::{done, ending, fork, forked, succeeds};
 use crate::common::positions::{peer, start};
 use crate::common::process::set_limit;
 use crate::common::refused::is;
 use crate::common::rings::{self, anonymous, ends, heap, named};
-use crate::common::sample::{bytes, mix};
-use crate::common::segment_file::{SegmentFile, TAIL};
-use crate::common::sleep_state::{SleepPage, assert_no_rescues};
-use crate::common::tracer::Halted;
+use crate::common::sample::mix;
+use crate::common::sleep_state::assert_no_rescues;
 use quoit::{
-    AsyncError, ClaimError, Consumer, DoorbellKind, FrameConsumer, Pollable, PopError, Producer,
-    PushError, Ring, RingOptions, Role,
+    AsyncError, ClaimError, Consumer, DoorbellKind, Pollable, PopError, Producer, RingOptions, Role,
 };
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::process::Resource;
 use tokio::io::unix::AsyncFd;
 
@@ -34,23 +28,15 @@ crate::common::suite::tests! {
     the_descriptor_is_readable_while_there_is_a_record,
     the_descriptor_is_readable_while_there_is_room,
     a_frame_needs_its_own_room,
-    a_level_triggered_loop_reads_two_processes,
     an_edge_triggered_loop_may_leave_records_unread,
-    a_loop_writes_to_a_slow_process,
-    tokio_waits_for_the_descriptor,
-    a_close_of_the_peer_is_reported_once,
-    a_crash_of_the_peer_is_reported_once_after_its_messages,
     a_peer_that_is_back_before_the_report_is_not_reported,
-    a_restarted_peer_and_its_close_are_reported,
-    a_producer_stopped_before_its_wake_is_noticed,
     a_closed_endpoint_is_not_readable,
-    a_superseded_ring_is_reported_once,
     the_plain_endpoint_is_returned,
     a_semaphore_ring_is_refused,
     without_a_descriptor_the_endpoint_is_returned,
     endpoints_can_be_swapped_and_sent,
     a_child_of_fork_neither_waits_nor_takes_messages;
-    parts: writer, reader, peer
+    parts: peer
 }
 
 /// Longer than two liveness checks.
@@ -58,30 +44,6 @@ const QUIET: Duration = Duration::from_millis(250);
 
 fn is_readable(end: &impl AsRawFd) -> bool {
     readable(end, Duration::ZERO)
-}
-
-struct Epoll(OwnedFd);
-
-impl Epoll {
-    fn new() -> Self {
-        Self(epoll::create(CreateFlags::CLOEXEC).expect("an epoll instance"))
-    }
-
-    fn add(&self, end: &impl AsFd, token: usize, mode: EventFlags) {
-        let token = EventData::new_u64(token as u64);
-        let added = epoll::add(&self.0, end, token, EventFlags::IN | mode);
-        added.expect("epoll accepts the descriptor");
-    }
-
-    /// Waits; returns the tokens of the ready descriptors.
-    fn wait(&self) -> Vec<usize> {
-        let mut events = Vec::with_capacity(16);
-        let patience = PATIENCE.try_into().ok();
-        let waited = epoll::wait(&self.0, spare_capacity(&mut events), patience.as_ref());
-        assert!(waited.expect("it can wait") > 0, "nothing is ready in time");
-        let token = |event: &Event| event.data.u64() as usize;
-        events.iter().map(token).collect()
-    }
 }
 
 fn watched(consumer: Consumer<u64>) -> Pollable<Consumer<u64>> {
@@ -96,13 +58,6 @@ fn room_watched(producer: Producer<u64>) -> Pollable<Producer<u64>> {
 fn pollable() -> (Producer<u64>, Pollable<Consumer<u64>>) {
     let (producer, consumer) = ends(&anonymous::<u64>(4));
     (producer, watched(consumer))
-}
-
-/// A pollable consumer of a new ring of this capacity.
-fn alone(test: &str, capacity: u64) -> (Ring<u64>, RingName, Pollable<Consumer<u64>>) {
-    let (ring, name) = named::<u64>(test, &RingOptions::new(capacity));
-    let consumer = watched(rings::consumer(&ring));
-    (ring, name, consumer)
 }
 
 fn the_descriptor_is_readable_while_there_is_a_record() {
@@ -168,130 +123,20 @@ fn a_frame_needs_its_own_room() {
     is!(refused => Err(ClaimError::TooLong { .. }));
 }
 
-/// Pushes this many numbers, with a pause after some; by a plain endpoint, or in a loop.
-fn writer(arguments: &[String]) {
-    let count: u64 = arguments[1].parse().expect("a number");
-    let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
-    let pause = |number| {
-        if number % 97 == 0 {
-            thread::sleep(Duration::from_micros(mix(number) % 3000));
-        }
-    };
-    if arguments[2] == "plain" {
-        for number in 0..count {
-            producer.push(mix(number)).expect("a reader");
-            pause(number);
-        }
-        return;
-    }
-    let mut producer = room_watched(producer);
-    for number in 0..count {
-        // It may be readable once without room.
-        let mut is_pushed = false;
-        while !is_pushed {
-            becomes_readable(&producer);
-            is_pushed = producer.get().try_push(mix(number)).is_ok();
-        }
-        pause(number);
-    }
-}
-
-/// Takes at most this many records at each event.
-fn a_loop_reads_two_processes(mode: EventFlags, most: usize) {
-    const COUNT: u64 = 10_000;
-    let epoll = Epoll::new();
-    let mut peers = [(0, "plain"), (1, "pollable")].map(|(token, manner)| {
-        let (_, name, consumer) = alone(manner, 64);
-        epoll.add(&consumer, token, mode);
-        let child = Child::start("writer", &[name.as_str(), &COUNT.to_string(), manner]);
-        (consumer, child, name)
-    });
-    let (mut taken, mut idle, mut closed) = ([0; 2], 0, [false; 2]);
-    while closed != [true; 2] {
-        for token in epoll.wait() {
-            let mut consumer = peers[token].0.get();
-            let before = taken[token];
-            for _ in 0..most {
-                match consumer.try_pop() {
-                    Ok(found) => {
-                        assert_eq!(found, mix(taken[token]));
-                        taken[token] += 1;
-                    }
-                    Err(error) => {
-                        is!(error => PopError::Empty | PopError::Abandoned);
-                        closed[token] |= error == PopError::Abandoned;
-                        break;
-                    }
-                }
-            }
-            idle += u64::from(taken[token] == before);
-        }
-    }
-    assert_eq!(taken, [COUNT; 2]);
-    assert!(idle < 1000, "{idle} times readable for nothing");
-    for (_, child, name) in peers {
-        child.succeeds();
-        assert_no_rescues(&name);
-    }
-}
-
-fn a_level_triggered_loop_reads_two_processes() {
-    a_loop_reads_two_processes(EventFlags::empty(), usize::MAX);
-}
-
+/// That of tokio.
 fn an_edge_triggered_loop_may_leave_records_unread() {
-    a_loop_reads_two_processes(EventFlags::ET, 1);
-}
-
-/// Reads frames slowly; reports how many arrived.
-fn reader(arguments: &[String]) {
-    let mut consumer = FrameConsumer::open(&arguments[0]).expect("the role is free");
-    say("ready");
-    let (mut count, mut frame) = (0, Vec::new());
-    while consumer.pop_into(&mut frame).is_ok() {
-        assert_eq!(frame, bytes(count, (count % 61) as usize));
-        count += 1;
-        if count % 50 == 0 {
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-    say(count);
-}
-
-fn a_loop_writes_to_a_slow_process() {
-    const COUNT: u64 = 5_000;
-    let (ring, name) = named::<[u8]>("slow", &RingOptions::new(512));
-    let producer = rings::producer(&ring);
-    let mut producer = producer.into_pollable(61).expect("a pollable end");
-    let child = Child::start("reader", &[name.as_str()]);
-    child.expect("ready");
-    let epoll = Epoll::new();
-    epoll.add(&producer, 0, EventFlags::empty());
-    let (mut count, mut full) = (0, 0);
-    while count < COUNT {
-        epoll.wait();
-        let mut producer = producer.get();
-        while count < COUNT {
-            let pushed = producer.try_push(&bytes(count, (count % 61) as usize));
-            if pushed == Err(ClaimError::Full) {
-                full += 1;
-                break;
-            }
-            pushed.expect("a reader");
-            count += 1;
-        }
-    }
-    assert!(full > 10, "the loop had to wait");
-    drop(producer);
-    child.expect(&COUNT.to_string());
-    child.succeeds();
-    assert_no_rescues(&name);
-}
-
-fn tokio_waits_for_the_descriptor() {
     const COUNT: u64 = 10_000;
-    let (_ring, name, consumer) = alone("tokio", 16);
-    let child = Child::start("writer", &[name.as_str(), &COUNT.to_string(), "plain"]);
+    let (ring, name) = named::<u64>("tokio", &RingOptions::new(16));
+    let child = forked(|| {
+        let mut producer = Producer::<u64>::open(&name).expect("the role is free");
+        for number in 0..COUNT {
+            producer.push(mix(number)).expect("a reader");
+            if number % 97 == 0 {
+                thread::sleep(Duration::from_micros(mix(number) % 3000));
+            }
+        }
+    });
+    let consumer = watched(rings::consumer(&ring));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -302,8 +147,9 @@ fn tokio_waits_for_the_descriptor() {
             reason = "the newer method does not exist in the oldest tokio"
         )]
         let mut consumer = AsyncFd::new(consumer).expect("tokio takes the descriptor");
-        let mut next = 0;
+        let (mut next, mut idle) = (0, 0);
         while next < COUNT {
+            let before = next;
             let mut guard = consumer.readable_mut().await.expect("a reactor");
             // Some of possibly many: the rest triggers another edge.
             for _ in 0..5 {
@@ -313,58 +159,22 @@ fn tokio_waits_for_the_descriptor() {
                 }
             }
             guard.clear_ready();
+            idle += u64::from(next == before);
         }
+        assert!(idle < 1000, "{idle} times readable for nothing");
     };
     let read = async { tokio::time::timeout(PATIENCE, read).await };
     runtime
         .expect("a runtime")
         .block_on(read)
         .expect("it hangs");
-    child.succeeds();
-    assert_no_rescues(&name);
-}
-
-fn a_close_of_the_peer_is_reported_once() {
-    let (mut producer, mut consumer) = pollable();
-    producer.try_push(1).expect("there is room");
-    drop(producer);
-    becomes_readable(&consumer);
-    assert_eq!(consumer.get().try_pop(), Ok(1));
-    // The remaining messages come first. The close is reported until it was seen.
-    assert!(is_readable(&consumer));
-    assert!(is_readable(&consumer));
-    for _ in 0..2 {
-        assert_eq!(consumer.get().try_pop(), Err(PopError::Abandoned));
-        assert!(!readable(&consumer, QUIET), "it was seen");
-    }
-    let (producer, consumer) = heap::<u64>(4);
-    let mut producer = room_watched(producer);
-    while producer.get().try_push(0).is_ok() {}
-    drop(consumer);
-    becomes_readable(&producer);
-    assert_eq!(producer.get().try_push(0), Err(PushError::Abandoned(0)));
-    assert!(!readable(&producer, QUIET), "it was seen");
-}
-
-fn a_crash_of_the_peer_is_reported_once_after_its_messages() {
-    let (_ring, name, mut consumer) = alone("crashes", 8);
-    for position in 0..2 {
-        let mut child = start(Role::Producer, &name, "1");
-        becomes_readable(&consumer);
-        drop(consumer.get());
-        child.kill();
-        assert!(is_readable(&consumer), "there is a record");
-        assert_eq!(consumer.get().try_pop(), Ok(position));
-        becomes_readable(&consumer);
-        assert_eq!(consumer.get().try_pop(), Err(PopError::Empty));
-        assert!(consumer.get_ref().is_abandoned());
-        assert!(!readable(&consumer, QUIET), "it was seen");
-    }
+    succeeds(child);
     assert_no_rescues(&name);
 }
 
 fn a_peer_that_is_back_before_the_report_is_not_reported() {
-    let (_ring, name, mut consumer) = alone("back", 8);
+    let (ring, name) = named::<u64>("back", &RingOptions::new(8));
+    let mut consumer = watched(rings::consumer(&ring));
     let start = || start(Role::Producer, &name, "0");
     let mut child = start();
     becomes_readable(&consumer);
@@ -381,62 +191,6 @@ fn a_peer_that_is_back_before_the_report_is_not_reported() {
     assert_no_rescues(&name);
 }
 
-fn a_restarted_peer_and_its_close_are_reported() {
-    let (_ring, name, mut consumer) = alone("next-peer", 8);
-    let attach = || Producer::<u64>::open(&name).expect("the role is free");
-    drop(attach());
-    becomes_readable(&consumer);
-    drop(consumer.get());
-    assert!(!is_readable(&consumer));
-    for number in 0..50 {
-        let mut producer = attach();
-        becomes_readable(&consumer); // another one is attached
-        assert_eq!(consumer.get().try_pop(), Err(PopError::Empty));
-        if number == 0 {
-            assert!(!readable(&consumer, QUIET), "it is attached and silent");
-        }
-        producer.try_push(number).expect("there is room");
-        becomes_readable(&consumer);
-        assert_eq!(consumer.get().try_pop(), Ok(number));
-        drop(producer);
-        becomes_readable(&consumer);
-        assert_eq!(consumer.get().try_pop(), Err(PopError::Abandoned));
-        assert!(!is_readable(&consumer));
-    }
-    // A producer that attaches, publishes and closes between two rounds of the loop.
-    attach().try_push(1).expect("there is room");
-    for expected in [Ok(1), Err(PopError::Abandoned)] {
-        becomes_readable(&consumer);
-        assert_eq!(consumer.get().try_pop(), expected);
-    }
-    assert!(!readable(&consumer, QUIET));
-    assert_no_rescues(&name);
-}
-
-fn a_producer_stopped_before_its_wake_is_noticed() {
-    let (_ring, name, mut consumer) = alone("stopped", 8);
-    for position in 0..5 {
-        let mut child = start(Role::Producer, &name, "on request");
-        becomes_readable(&consumer);
-        drop(consumer.get());
-        let segment = SegmentFile::open(&name.file());
-        let page = SleepPage::open(&name.file());
-        assert!(page.consumer_is_parked());
-        let halted = Halted::new(child.pid());
-        child.tell("push");
-        halted.stop_when(|| segment.read(TAIL) == position + 1);
-        assert!(page.consumer_is_parked(), "no wake has come");
-        assert!(readable(&consumer, QUIET));
-        assert!(child.is_stopped());
-        assert_eq!(consumer.get().try_pop(), Ok(position));
-        assert!(!is_readable(&consumer));
-        child.kill();
-        becomes_readable(&consumer);
-        assert!(consumer.get().is_abandoned());
-    }
-    assert_no_rescues(&name);
-}
-
 fn a_closed_endpoint_is_not_readable() {
     let (mut producer, mut consumer) = pollable();
     producer.try_push(1).expect("there is room");
@@ -450,15 +204,6 @@ fn a_closed_endpoint_is_not_readable() {
     assert!(is_readable(&producer));
     producer.get().close();
     assert!(!readable(&producer, QUIET));
-}
-
-fn a_superseded_ring_is_reported_once() {
-    let (_ring, name, mut consumer) = alone("superseded", 8);
-    assert!(!readable(&consumer, QUIET), "a producer may attach");
-    std::fs::remove_file(name.file()).expect("it can be removed");
-    becomes_readable(&consumer);
-    assert!(consumer.get().is_superseded());
-    assert!(!readable(&consumer, QUIET), "it was seen");
 }
 
 fn the_plain_endpoint_is_returned() {

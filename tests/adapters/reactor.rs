@@ -2,8 +2,9 @@
 //! there are some, handles no signal, inherits neither affinity nor scheduling class, continues
 //! after a panic of a task's waker, and reports its own failure.
 
+use std::cell::RefCell;
 use std::fs;
-use std::mem::zeroed;
+use std::mem::{ManuallyDrop, zeroed};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -19,32 +20,34 @@ use crate::common::descriptors::becomes_readable;
 use crate::common::forbid::forbid_in_all_threads;
 use crate::common::fork::in_a_child;
 use crate::common::names::RingName;
+use crate::common::positions::{peer, start};
 use crate::common::refused::is;
-use crate::common::rings::{ends, heap, named};
-use crate::common::sleep_state::assert_no_rescues;
+use crate::common::rings::{consumer, ends, heap, named};
+use crate::common::segment_file::{SegmentFile, TAIL};
+use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 use crate::common::threads::threads_named;
+use crate::common::tracer::Halted;
 use crate::futures::{Plain, bell, heap_ends, heap_out, in_time, is_pending, poll_once, poll_with};
 use futures_executor::block_on;
 use futures_util::{SinkExt, StreamExt, future};
-use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, PushError, RingOptions};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, PushError, RingOptions, Role};
+use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
 crate::common::suite::tests! {
     the_thread_runs_while_there_are_async_endpoints,
     endpoints_are_created_and_dropped_on_several_threads,
     one_thread_sleeps_for_a_hundred_rings,
-    a_task_is_not_woken_while_its_peer_is_silent,
     a_task_that_was_woken_otherwise_continues_to_sleep,
     the_last_endpoint_may_be_dropped_on_the_reactor_thread,
     futures_and_endpoints_can_be_sent,
     no_signal_is_handled_on_the_thread,
-    the_thread_does_not_inherit_a_pin,
-    the_thread_does_not_inherit_a_scheduling_class,
+    the_thread_inherits_neither_a_pin_nor_a_scheduling_class,
     a_waker_that_panics_affects_no_other_task,
     a_waker_that_panics_in_its_clone_affects_no_other_task,
+    a_peer_that_stops_before_the_thread_has_the_wait_is_noticed,
     a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on,
-    a_thread_that_cannot_wait_is_an_error_in_every_wait,
-    an_inherited_endpoint_on_the_heap_returns_an_error,
+    a_thread_that_cannot_wait_is_an_error_in_every_wait;
+    parts: peer
 }
 
 /// How many reactor threads this process has.
@@ -124,19 +127,6 @@ fn named_out(test: &str) -> (quoit::Producer<u64>, AsyncConsumer<u64>, RingName)
     let (ring, name) = named::<u64>(test, &RingOptions::new(8));
     let (producer, consumer) = ends(&ring);
     (producer, consumer.asynchronous(), name)
-}
-
-fn a_task_is_not_woken_while_its_peer_is_silent() {
-    let (mut producer, mut consumer, name) = named_out("silent");
-    let (waker, wakes) = bell();
-    assert_eq!(poll_with(&waker, consumer.pop()), Poll::Pending);
-    // The reactor checks the peer several times in between.
-    assert!(wakes.recv_timeout(Duration::from_millis(350)).is_err());
-    producer.try_push(1).expect("there is room");
-    assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
-    assert_eq!(poll_with(&waker, consumer.pop()), Poll::Ready(Ok(1)));
-    assert_eq!(wakes.try_recv(), Err(mpsc::TryRecvError::Empty));
-    assert_no_rescues(&name);
 }
 
 fn a_task_that_was_woken_otherwise_continues_to_sleep() {
@@ -219,14 +209,6 @@ fn reactor() -> PathBuf {
     found().expect("it has set its name")
 }
 
-/// A field of the thread's status.
-fn field(name: &str) -> String {
-    let status = fs::read_to_string(reactor().join("status")).expect("its status");
-    let mut lines = status.lines();
-    let field = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
-    field.expect("the field").to_owned()
-}
-
 /// The system call in which a thread sleeps, and its second argument.
 fn call_of(task: &Path) -> Option<(libc::c_long, u64)> {
     let call = fs::read_to_string(task.join("syscall")).expect("the thread lives");
@@ -276,23 +258,19 @@ fn a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on() {
     assert_no_rescues(&name);
 }
 
-/// Changes the signals that this thread blocks; returns the earlier ones.
-fn block(change: impl FnOnce(&mut libc::sigset_t)) -> libc::sigset_t {
+/// The signals that this thread blocks.
+fn blocked() -> libc::sigset_t {
     // SAFETY: all zero bytes are a valid signal set.
     let mut set: libc::sigset_t = unsafe { zeroed() };
-    change(&mut set);
-    // SAFETY: all zero bytes are a valid signal set.
-    let mut before: libc::sigset_t = unsafe { zeroed() };
-    // SAFETY: both sets outlive the call.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before) };
-    before
+    // SAFETY: the set outlives the call, which changes nothing else.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &raw mut set) };
+    set
 }
 
-/// Blocks a signal in its only other thread after the reactor has started.
 fn no_signal_is_handled_on_the_thread() {
-    let before = block(|_| ());
+    let before = blocked();
     let _ends = heap_out::<u64>(1);
-    let after = block(|_| ());
+    let after = blocked();
     for signal in 1..=libc::SIGRTMAX() {
         // SAFETY: the set outlives the call.
         let is_in = |set: &libc::sigset_t| unsafe { libc::sigismember(set, signal) };
@@ -302,7 +280,10 @@ fn no_signal_is_handled_on_the_thread() {
             "this thread's mask is unchanged"
         );
     }
-    let blocked = u64::from_str_radix(&field("SigBlk"), 16).expect("a mask");
+    let status = fs::read_to_string(reactor().join("status")).expect("its status");
+    let mut lines = status.lines();
+    let blocked = lines.find_map(|line| line.strip_prefix("SigBlk:\t"));
+    let blocked = u64::from_str_radix(blocked.expect("a mask"), 16).expect("a mask");
     for signal in [
         libc::SIGHUP,
         libc::SIGINT,
@@ -312,42 +293,17 @@ fn no_signal_is_handled_on_the_thread() {
     ] {
         assert_ne!(blocked & 1 << (signal - 1), 0, "signal {signal} is blocked");
     }
-    block(|set| {
-        // SAFETY: the set outlives the call.
-        unsafe { libc::sigaddset(set, libc::SIGUSR1) };
-    });
-    let usr1 = block(|_| ());
-    for _ in 0..100 {
-        let process = std::process::id() as libc::pid_t;
-        // SAFETY: the process signals itself, and the signal is blocked.
-        unsafe { libc::kill(process, libc::SIGUSR1) };
-        let mut signal = 0;
-        // SAFETY: set and signal outlive the call.
-        unsafe { libc::sigwait(&raw const usr1, &raw mut signal) };
-        assert_eq!(signal, libc::SIGUSR1);
-    }
 }
 
-/// Pins its thread to one processor and starts the reactor from it.
-fn the_thread_does_not_inherit_a_pin() {
+/// Pins its thread to one processor, gives it a scheduling class, and starts the reactor from it.
+fn the_thread_inherits_neither_a_pin_nor_a_scheduling_class() {
     let all = sched_getaffinity(None).expect("its processors");
-    let first = (0..1024).find(|&number| all.is_set(number));
     let mut one = CpuSet::new();
+    let first = (0..1024).find(|&number| all.is_set(number));
     one.set(first.expect("a processor"));
-    sched_setaffinity(None, &one).expect("a thread can be pinned");
-    let _ends = heap_out::<u64>(1);
-    // It sets its name before its affinity.
-    until("it may use all processors", || {
-        let allowed = field("Cpus_allowed");
-        let word = |word| u32::from_str_radix(word, 16).expect("a mask").count_ones();
-        allowed.split(',').map(word).sum::<u32>() >= all.count()
-    });
-}
-
-/// Gives its thread a scheduling class and starts the reactor from it.
-fn the_thread_does_not_inherit_a_scheduling_class() {
     for (class, sched_priority) in [(libc::SCHED_BATCH, 0), (libc::SCHED_FIFO, 1)] {
         in_a_child(|| {
+            sched_setaffinity(None, &one).expect("a thread can be pinned");
             let parameter = libc::sched_param { sched_priority };
             // SAFETY: the parameter outlives the call.
             let set = unsafe { libc::sched_setscheduler(0, class, &raw const parameter) };
@@ -358,10 +314,12 @@ fn the_thread_does_not_inherit_a_scheduling_class() {
             let _ends = heap_out::<u64>(1);
             let id = reactor().file_name().expect("its id").to_owned();
             let id = id.to_str().expect("digits").parse().expect("a number");
-            // It sets its name before its class.
-            until("it is in the ordinary class", || {
+            // It sets its name before both.
+            until("it is in the ordinary class, on all processors", || {
                 // SAFETY: the call has no pointers.
-                unsafe { libc::sched_getscheduler(id) == libc::SCHED_OTHER }
+                let class = unsafe { libc::sched_getscheduler(id) };
+                let set = sched_getaffinity(Pid::from_raw(id)).expect("its processors");
+                class == libc::SCHED_OTHER && set.count() >= all.count()
             });
         });
     }
@@ -419,21 +377,65 @@ fn a_waker_that_panics_affects_no_other_task() {
     }
 }
 
-fn a_waker_that_panics_in_its_clone_affects_no_other_task() {
-    static BAD: RawWakerVTable = RawWakerVTable::new(
-        |_| panic::resume_unwind(Box::new("a clone")),
+thread_local! {
+    static CLONE: RefCell<Option<Box<dyn FnOnce() -> Waker>>> = const { RefCell::new(None) };
+}
+
+/// A waker without an effect, whose clone is what a function returns.
+fn cloned_by(clone: impl FnOnce() -> Waker + 'static) -> Waker {
+    static TABLE: RawWakerVTable = RawWakerVTable::new(
+        |_| {
+            let clone = CLONE.take().expect("one clone");
+            let waker = ManuallyDrop::new(clone());
+            RawWaker::new(waker.data(), waker.vtable())
+        },
         |_| {},
         |_| {},
         |_| {},
     );
+    CLONE.set(Some(Box::new(clone)));
+    // SAFETY: the functions do not access the data, and the clone belongs to the other waker's table.
+    unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TABLE)) }
+}
+
+fn a_waker_that_panics_in_its_clone_affects_no_other_task() {
     let (mut producer, mut consumer) = heap_out::<u64>(1);
-    // SAFETY: the functions access nothing.
-    let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &BAD)) };
+    let waker = cloned_by(|| panic::resume_unwind(Box::new("a clone")));
     let poll = AssertUnwindSafe(|| poll_with(&waker, consumer.pop()));
     assert!(panic::catch_unwind(poll).is_err(), "it is the task's");
     producer.push(1).expect("there is room");
     assert_eq!(block_on(consumer.pop()), Ok(1));
     assert_alive();
+}
+
+/// No wake arrives. `tests/waits/sleep` has a peer that stops while the thread sleeps.
+fn a_peer_that_stops_before_the_thread_has_the_wait_is_noticed() {
+    let (ring, name) = named::<u64>("stopped", &RingOptions::new(1));
+    let mut stream = consumer(&ring).asynchronous();
+    let mut child = start(Role::Producer, &name, "on request");
+    let [page, other] = [(); 2].map(|()| SleepPage::open(&name.file()));
+    let segment = SegmentFile::open(&name.file());
+    let halted = Halted::new(child.pid());
+    child.tell("now");
+    let (bell, wakes) = bell();
+    let clone = bell.clone();
+    let waker = cloned_by(move || {
+        assert!(page.consumer_is_parked(), "the second poll is over");
+        halted.stop_when(|| segment.read(TAIL) == 1);
+        clone
+    });
+    let before = other.read().producer.wakes;
+    assert!(poll_with(&waker, stream.pop()).is_pending());
+    let popped = loop {
+        wakes.recv_timeout(PATIENCE).expect("a wake of the task");
+        if let Poll::Ready(popped) = poll_with(&bell, stream.pop()) {
+            break popped;
+        }
+    };
+    assert_eq!(popped, Ok(0));
+    assert!(child.is_stopped());
+    assert_eq!(other.read().producer.wakes, before, "no wake");
+    assert_no_rescues(&name);
 }
 
 /// It loses the system call of its wait during the wait.
@@ -465,16 +467,4 @@ fn a_thread_that_cannot_wait_is_an_error_in_every_wait() {
     polled_in.push(7).expect("there is room");
     becomes_readable(&polled);
     assert_eq!(polled.get().try_pop(), Ok(7));
-}
-
-fn an_inherited_endpoint_on_the_heap_returns_an_error() {
-    let (_producer, mut consumer) = heap_out::<u64>(1);
-    in_a_child(|| {
-        assert_eq!(block_on(consumer.pop()), Err(PopError::ReactorDied));
-        let refused = heap::<u64>(8)
-            .1
-            .into_async()
-            .expect_err("the parent's thread");
-        is!(refused.reason() => AsyncError::Forked);
-    });
 }

@@ -2,12 +2,10 @@
 //! ring starves another one.
 
 pub(crate) mod departures;
-pub(crate) mod sleeping;
 pub(crate) mod turns;
 
-use std::slice;
 use std::thread::{self, sleep};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::common::PATIENCE;
 use crate::common::forbid::forbid;
@@ -21,7 +19,6 @@ use quoit::{
 crate::common::suite::tests! {
     each_of_the_most_rings_can_end_the_wait,
     shapes_and_roles_can_be_mixed,
-    a_wait_without_work_ends_at_the_deadline,
     invalid_sets_of_endpoints_are_refused,
     a_kernel_without_it_is_an_error;
     parts: peer
@@ -45,34 +42,19 @@ fn event<S: Selectable>(select: &mut Select, ends: &mut [S]) -> Selected {
     select.wait(ends, PATIENCE).expect("an event")
 }
 
-/// The event that ends a wait while this thread acts.
-fn event_while<S: Selectable + Send>(ends: &mut [S], act: impl FnOnce()) -> Selected {
-    thread::scope(|scope| {
-        let wait = scope.spawn(|| event(&mut Select::new(), ends));
-        sleep(Duration::from_millis(5)); // usually it sleeps now
-        act();
-        wait.join().expect("the wait returns")
-    })
-}
-
-/// By a record, by room, or by a close.
+/// `tests/waits/sleep` has the other events.
 fn each_of_the_most_rings_can_end_the_wait() {
     let (mut producers, mut consumers) = heap_pairs(Select::MAX_ENDS);
     for index in [0, 1, 63, 125, 126] {
-        let push = || producers[index].try_push(7).expect("there is room");
-        let event = event_while(&mut consumers, push);
+        let event = thread::scope(|scope| {
+            let wait = scope.spawn(|| event(&mut Select::new(), &mut consumers));
+            sleep(Duration::from_millis(5)); // usually it sleeps now
+            producers[index].try_push(7).expect("there is room");
+            wait.join().expect("the wait returns")
+        });
         assert_eq!(event, Selected::Ready(index));
         assert_eq!(consumers[index].try_pop(), Ok(7));
     }
-    let (producer, consumer) = (&mut producers[5], &mut consumers[5]);
-    producer.try_push_slice(&[0; 64]).expect("there is room");
-    let pop = || assert_eq!(consumer.try_pop(), Ok(0));
-    let event = event_while(slice::from_mut(producer), pop);
-    assert_eq!(event, Selected::Ready(0));
-    consumer.skip(64).expect("records");
-    let leaver = producers.remove(1);
-    let event = event_while(&mut consumers, || drop(leaver));
-    assert_eq!(event, Selected::Abandoned(1));
 }
 
 fn shapes_and_roles_can_be_mixed() {
@@ -96,18 +78,6 @@ fn shapes_and_roles_can_be_mixed() {
     frames.try_push(&[0; 20]).expect("there is room");
     ticks_in.try_push(7).expect("there is room");
     assert_eq!(wait(&mut ticks, &mut log, &mut frames), Selected::Ready(0));
-}
-
-fn a_wait_without_work_ends_at_the_deadline() {
-    let (_producers, mut consumers) = heap_pairs(3);
-    let mut select = Select::new();
-    let timeout = Duration::from_millis(50);
-    let start = Instant::now();
-    let deadline = start + 2 * timeout;
-    is!(select.wait(&mut consumers, timeout) => Err(SelectError::TimedOut));
-    is!(select.wait(&mut consumers, deadline) => Err(SelectError::TimedOut));
-    is!(select.wait(&mut consumers, deadline) => Err(SelectError::TimedOut)); // over
-    assert!(start.elapsed() >= 2 * timeout, "not before the deadline");
 }
 
 fn invalid_sets_of_endpoints_are_refused() {

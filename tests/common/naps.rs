@@ -39,7 +39,7 @@ impl Naps {
 }
 
 /// How often the threads of a process have slept.
-fn sleeps(pid: u32) -> u64 {
+pub(crate) fn sleeps(pid: u32) -> u64 {
     let status = |task: PathBuf| fs::read_to_string(task.join("status")).expect("its status");
     let statuses = tasks(pid).into_iter().map(status);
     statuses.map(|status| voluntary(&status)).sum()

@@ -1,7 +1,6 @@
-//! Peers whose records are their positions: as fast as they can, slowly, one for each line
+//! Peers whose records are their positions: as fast as they can, one for each line
 //! that they read, or a few, and then none.
 
-use std::thread::sleep;
 use std::time::Duration;
 
 use quoit::{
@@ -130,7 +129,7 @@ pub(crate) fn other(role: Role) -> Role {
     }
 }
 
-/// Starts the part `peer` in a child: at the pace `fast`, `slow` or `on request`, or for this
+/// Starts the part `peer` in a child: at the pace `fast` or `on request`, or for this
 /// many records before it returns.
 pub(crate) fn start(role: Role, name: &RingName, pace: &str) -> Child {
     let child = Child::start("peer", &[name.as_str(), &role.to_string(), pace]);
@@ -149,10 +148,8 @@ pub(crate) fn peer(words: &[String]) {
     }
     say("ready");
     let closed = loop {
-        match &*words[2] {
-            "slow" => sleep(Duration::from_millis(5)),
-            "on request" => drop(hear()),
-            _ => {}
+        if words[2] == "on request" {
+            hear();
         }
         if let Err(closed) = end.moves(Deadline::NEVER) {
             break closed;

@@ -1,6 +1,7 @@
 //! The sleep state in the header: counters, sleep words, flags.
 
 use std::path::Path;
+use std::sync::atomic::{Ordering, fence};
 
 use quoit::Role;
 
@@ -71,6 +72,19 @@ impl SleepPage {
     /// Whether the producer and the consumer are AWAKE: their peers then omit the fence.
     pub(crate) fn are_working(&self) -> [bool; 2] {
         [PRODUCER_WORD, CONSUMER_WORD].map(|word| self.0.read(word) & 0xff == 1)
+    }
+
+    /// Ends a sleep as a waker does, and wakes no one.
+    pub(crate) fn end_sleep(&self, role: Role) {
+        let word = match role {
+            Role::Producer => PRODUCER_WORD,
+            Role::Consumer => CONSUMER_WORD,
+        };
+        fence(Ordering::SeqCst);
+        if self.is_parked(role) {
+            // Only the sleeper changes it at the same time, and only at a deadline.
+            self.0.write_half(word, 0);
+        }
     }
 
     /// Whether the consumer sleeps or is about to.

@@ -7,15 +7,16 @@
 use std::fmt::Debug;
 use std::io::{self, BufRead, IoSlice, Read as _, Write as _};
 use std::mem;
+use std::process;
 use std::sync::Mutex;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
 use crate::common::calls::{Amount, Calls, Wait, push, ways};
 use crate::common::ends::End;
-use crate::common::process::handle;
+use crate::common::process::{alarm, handle};
 use crate::common::rings::named;
 use crate::common::threads::{while_repeating, while_waiting};
 use quoit::WaitStrategy::{Adaptive, Park, Spin, Yield};
@@ -419,112 +420,76 @@ fn ways_to_wait() -> Vec<RingOptions> {
     ways
 }
 
-/// Calls in a separate thread, which ends when this is dropped.
-struct Waiting {
-    /// A `pthread_t`, which is a pointer in musl.
-    thread: usize,
-    ended: Receiver<(Ended, Duration)>,
-    _lives: Sender<()>,
-}
-
-fn on_a_thread(mut call: Call, timeouts: Vec<fn() -> Deadline>) -> Waiting {
-    let (tell_thread, thread) = mpsc::channel();
-    let (tell, ended) = mpsc::channel();
-    let (lives, is_over) = mpsc::channel();
-    thread::spawn(move || {
-        // SAFETY: the call has no pointers.
-        let _ = tell_thread.send(unsafe { libc::pthread_self() } as usize);
-        for timeout in timeouts {
-            let timeout = timeout();
-            let start = Instant::now();
-            let ended = call(timeout);
-            // The test may have failed already.
-            let _ = tell.send((ended, start.elapsed()));
+/// Does this with every row, and every way to wait. Reports a call that does not end.
+fn with_each(rows: &[Row], check: impl Fn(&Row, Call, Feed)) {
+    for options in ways_to_wait() {
+        for row in rows {
+            let (call, feed) = (row.make)(&options);
+            let (_ends, ended) = mpsc::channel::<()>();
+            let name = row.name.clone();
+            thread::spawn(move || {
+                if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                    eprintln!("{name} does not end");
+                    process::abort();
+                }
+            });
+            check(row, call, feed);
         }
-        let _: Result<(), _> = is_over.recv();
-    });
-    Waiting {
-        thread: thread.recv().expect("the thread begins"),
-        ended,
-        _lives: lives,
     }
 }
 
-fn short() -> Deadline {
-    SHORT.into()
-}
-
-fn zero() -> Deadline {
-    Duration::ZERO.into()
-}
-
-/// An instant in the past.
-fn past() -> Deadline {
+/// Checks that the call ends with each timeout.
+fn ends_in_time(row: &Row, call: &mut Call) {
     let now = Instant::now();
-    now.checked_sub(SHORT).unwrap_or(now).into()
-}
-
-/// Checks that the three calls end.
-fn end_in_time(row: &Row, waiting: &Waiting) {
-    for least in [SHORT, Duration::ZERO, Duration::ZERO] {
-        let (ended, took) = ended_after(row, waiting);
-        assert_eq!(ended, None, "{}", row.name);
+    let past = now.checked_sub(SHORT).unwrap_or(now);
+    for (timeout, least) in [
+        (SHORT.into(), SHORT),
+        (Deadline::from(Duration::ZERO), Duration::ZERO),
+        (past.into(), Duration::ZERO),
+    ] {
+        let start = Instant::now();
+        assert_eq!(call(timeout), None, "{}", row.name);
+        let took = start.elapsed();
         assert!(took >= least, "{} ended after {took:?}", row.name);
     }
 }
 
-fn ended_after(row: &Row, waiting: &Waiting) -> (Ended, Duration) {
-    let ended = waiting.ended.recv_timeout(PATIENCE);
-    ended.unwrap_or_else(|error| panic!("{} does not end: {error}", row.name))
-}
-
 fn end_with_a_silent_peer(rows: &[Row]) {
-    for options in ways_to_wait() {
-        for row in rows {
-            let (call, feed) = (row.make)(&options);
-            end_in_time(row, &on_a_thread(call, vec![short, zero, past]));
-            drop(feed);
-        }
-    }
+    with_each(rows, |row, mut call, _feed| ends_in_time(row, &mut call));
 }
 
 extern "C" fn ignore(_: libc::c_int) {}
 
-/// Signals interrupt the sleeps at the same time.
+/// Signals interrupt the sleeps of this thread at the same time.
 fn end_while_fed(rows: &[Row]) {
-    handle(libc::SIGUSR1, ignore);
-    for options in ways_to_wait() {
-        for row in rows {
-            let (call, mut feed) = (row.make)(&options);
-            for _ in 0..4 {
-                feed(); // it is active when the call begins
-            }
-            let waiting = on_a_thread(call, vec![short, zero, past]);
-            let thread = waiting.thread;
-            let act = move || {
-                feed();
-                // SAFETY: the thread lives as long as `waiting`.
-                unsafe { libc::pthread_kill(thread as _, libc::SIGUSR1) };
-            };
-            while_repeating(act, || end_in_time(row, &waiting));
+    handle(libc::SIGALRM, ignore);
+    alarm(Duration::from_micros(200));
+    with_each(rows, |row, mut call, mut feed| {
+        for _ in 0..4 {
+            feed(); // it is active when the call begins
         }
-    }
+        while_repeating(feed, || ends_in_time(row, &mut call));
+    });
+    alarm(Duration::ZERO);
 }
 
 /// No overflow shortens the longest timeout, and a peer that closes ends it.
 fn end_when_the_peer_closes(rows: &[Row]) {
-    for options in ways_to_wait() {
-        for row in rows {
-            let (call, feed) = (row.make)(&options);
-            let waiting = on_a_thread(call, vec![|| Duration::MAX.into()]);
-            let early = waiting.ended.recv_timeout(SHORT);
-            assert!(early.is_err(), "{} did not wait: {early:?}", row.name);
-            drop(feed);
-            let (ended, _) = ended_after(row, &waiting);
-            let is_right = ended.as_ref().is_some_and(|end| end.contains(row.end));
-            assert!(is_right, "{}: {ended:?}", row.name);
-        }
-    }
+    with_each(rows, |row, mut call, feed| {
+        let (open, is_closed) = mpsc::channel::<()>();
+        let ended = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(SHORT);
+                drop(open);
+                drop(feed);
+            });
+            call(Duration::MAX.into())
+        });
+        let is_early = is_closed.try_recv() != Err(TryRecvError::Disconnected);
+        assert!(!is_early, "{} did not wait: {ended:?}", row.name);
+        let is_right = ended.as_ref().is_some_and(|end| end.contains(row.end));
+        assert!(is_right, "{}: {ended:?}", row.name);
+    });
 }
 
 fn every_call_ends_at_its_deadline_with_a_silent_peer() {

@@ -1,30 +1,27 @@
-//! The process of an endpoint was killed or has exited: its role is free, its position is
-//! kept, and a waiting peer is notified. `tests/torture` and `tests/kill_every_instruction`
-//! kill and restart both at work.
+//! The process of an endpoint was killed: each call of its peer notices that. `sleep` checks what
+//! a sleeping peer reports, and that another process can take the role; `tests/torture` and
+//! `tests/kill_every_instruction` kill and restart both at work.
 
 use std::time::Duration;
 
 use crate::common::PATIENCE;
-use crate::common::calls::{Calls, Wait, ways};
-use crate::common::child::{Child, hold};
-use crate::common::fork::in_a_child;
+use crate::common::calls::{Calls, Wait, fill, ways};
+use crate::common::child::Child;
+use crate::common::clock::until;
+use crate::common::ends::End as _;
+use crate::common::fork::{forked, kill, pause};
 use crate::common::names::RingName;
 use crate::common::positions::{End, ROLES, other, peer, start};
-use crate::common::rings::named;
+use crate::common::rings::{consumer, named, producer};
 use crate::common::threads::while_waiting;
 use quoit::WaitStrategy::{Adaptive, Park, Spin, Yield};
-use quoit::{
-    ClaimError, Consumer, FrameConsumer, FrameProducer, PopError, Popped, Producer, RingOptions,
-    Role, Select, SelectError, Selected,
-};
+use quoit::{ClaimError, PopError, Ring, RingOptions, Role, Select, SelectError, Selected};
 
 crate::common::suite::tests! {
-    a_role_is_free_after_its_holder_has_exited_without_dropping_it,
     a_wait_ends_when_the_peer_is_killed,
     short_waits_notice_a_death_as_soon_as_long_ones,
-    what_a_killed_producer_had_published_is_read_first,
     the_peer_of_a_killed_process_removes_the_ring;
-    parts: peer, dying_producer
+    parts: peer
 }
 
 const CAPACITY: u64 = 64;
@@ -40,46 +37,46 @@ fn idle(role: Role, name: &RingName) -> Child {
     start(role, name, "0")
 }
 
-fn a_role_is_free_after_its_holder_has_exited_without_dropping_it() {
-    let name = created("leaked");
-    in_a_child(|| {
-        let mut producer = Producer::<u64>::open(&name).expect("the role is free");
-        producer.try_push(7).expect("there is room");
-        std::mem::forget(producer);
-    });
-    let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
-    assert!(consumer.is_abandoned());
-    assert_eq!(consumer.pop_timeout(PATIENCE), Ok(7));
-    assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
-    let _producer = Producer::<u64>::open(&name).expect("its holder has exited");
-    assert!(!consumer.is_abandoned());
+fn a_wait_ends_when_the_peer_is_killed() {
+    waits_end::<u64>();
+    waits_end::<[u8]>();
 }
 
 /// Every call that waits.
-fn a_wait_ends_when_the_peer_is_killed() {
+fn waits_end<T: Calls + ?Sized>() {
     let waits = [Wait::Forever, Wait::Until(PATIENCE.into())];
-    for read in ways(u64::READS, &waits) {
-        let name = created("read-alone");
-        let mut child = idle(Role::Producer, &name);
-        let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
-        let taken = |number| panic!("there is {number}");
+    for read in ways(T::READS, &waits) {
+        let (ring, name) = named::<T>("read-alone", &RingOptions::new(CAPACITY));
+        let peer = attached(&name, producer::<T>);
+        let mut consumer = consumer(&ring);
+        until("it is attached", || consumer.peer_epoch() == 1);
+        let taken = |message| panic!("there is {message:?}");
         let wait = move || (read.call)(&mut consumer, 1, read.wait, 0, &mut { taken });
-        let ended = while_waiting(wait, || child.kill());
+        let ended = while_waiting(wait, || kill(peer));
         let expected = match &*read.name() {
             "iter" => PopError::Empty, // an iterator has no error
             _ => PopError::Abandoned,
         };
         assert_eq!(ended, Err(expected), "{}", read.name());
     }
-    for write in ways(u64::WRITES, &waits) {
-        let name = created("write-alone");
-        let mut child = idle(Role::Consumer, &name);
-        let mut producer = Producer::<u64>::open(&name).expect("the role is free");
-        while producer.try_push(0).is_ok() {}
-        let wait = move || (write.call)(&mut producer, &[7], write.wait, 0);
-        let ended = while_waiting(wait, || child.kill());
+    for write in ways(T::WRITES, &waits) {
+        let (ring, name) = named::<T>("write-alone", &RingOptions::new(CAPACITY));
+        let peer = attached(&name, consumer::<T>);
+        let mut producer = producer(&ring);
+        until("it is attached", || producer.peer_epoch() == 1);
+        let message = T::message(fill::<T>(&mut producer));
+        let wait = move || (write.call)(&mut producer, &[message], write.wait, 0);
+        let ended = while_waiting(wait, || kill(peer));
         assert_eq!(ended, Err(ClaimError::Abandoned), "{}", write.name());
     }
+}
+
+/// Starts a child that takes a role and does nothing.
+fn attached<T: Calls + ?Sized, E>(name: &RingName, take: fn(&Ring<T>) -> E) -> libc::pid_t {
+    forked(|| {
+        let _end = take(&Ring::open(name).expect("the ring"));
+        pause();
+    })
 }
 
 /// Waits of a tenth of the interval each. The wait that is active after the interval checks
@@ -127,41 +124,6 @@ fn short_waits_notice_a_death(
     assert!(waits <= 10, "{role}, {options:?}: {waits} waits too many");
     // A `Select` reports `Abandoned` once.
     assert_eq!(is_gone(), !selects, "{role}, {options:?}: before any wait");
-}
-
-fn what_a_killed_producer_had_published_is_read_first() {
-    let name = RingName::new("last-words");
-    RingOptions::new(CAPACITY)
-        .create::<[u8]>(&name)
-        .expect("a ring");
-    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
-    let mut child = Child::start("dying_producer", &[name.as_str()]);
-    child.expect("ready");
-    child.kill();
-    assert!(consumer.is_abandoned());
-    let mut buffer = [0; 8];
-    for word in ["last", "words"] {
-        let (len, kind) = (word.len(), 0);
-        let popped = consumer.pop_timeout(&mut buffer, PATIENCE);
-        assert_eq!(popped, Ok(Popped { len, kind }));
-        assert_eq!(&buffer[..len], word.as_bytes());
-    }
-    // A call that never waits makes no system call; one that waits checks the lock.
-    assert_eq!(consumer.try_pop(&mut buffer), Err(PopError::Empty));
-    let popped = consumer.pop_timeout(&mut buffer, PATIENCE);
-    assert_eq!(popped, Err(PopError::Abandoned));
-    let peeked = consumer.peek_timeout(PATIENCE).map(drop);
-    assert_eq!(peeked, Err(PopError::Abandoned));
-}
-
-/// Publishes two frames, and begins a third.
-fn dying_producer(arguments: &[String]) {
-    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
-    producer.try_push(b"last").expect("there is room");
-    producer.try_push(b"words").expect("there is room");
-    let mut claim = producer.try_claim(8).expect("there is room");
-    claim.copy_from_slice(b"unheard.");
-    hold();
 }
 
 fn the_peer_of_a_killed_process_removes_the_ring() {

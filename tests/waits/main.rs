@@ -6,7 +6,6 @@ mod deadlines;
 mod death;
 mod idle;
 mod sleep;
-mod sparse_traffic;
 mod stopped;
 mod streams;
 
@@ -15,8 +14,6 @@ common::suite::suite! {
     death,
     idle,
     sleep,
-    sparse_traffic,
-    sparse_traffic::wrong,
     stopped,
     streams::processes,
     streams::threads,

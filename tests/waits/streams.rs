@@ -8,10 +8,12 @@
 pub(crate) mod processes;
 pub(crate) mod threads;
 
+use std::time::Duration;
+
 use quoit::{ClaimError, PopError};
 
 use crate::common::PATIENCE;
-use crate::common::calls::{Amount, Calls, Wait, Way, ways};
+use crate::common::calls::{Amount, Calls, Row, Wait, Way, ways};
 use crate::common::dice::Dice;
 use crate::common::ends::End;
 use crate::common::sample::Words;
@@ -22,9 +24,23 @@ pub(crate) type Short = Words<4>;
 /// The most messages of one call.
 const MOST: u64 = 50;
 
-/// The forms of a call, of which those that wait are chosen more often.
-fn forms() -> [Wait; 3] {
-    [Wait::Never, Wait::Forever, Wait::Until(PATIENCE.into())]
+/// So short that a call may time out.
+fn soon() -> Wait {
+    Wait::Until(Duration::from_micros(20).into())
+}
+
+/// All forms of the calls, of which those that wait are chosen more often. Only `push_all` does
+/// not say how much it has done before its deadline.
+fn forms<F: Copy>(rows: &[Row<F>]) -> Vec<Way<F>> {
+    let waits = [
+        Wait::Never,
+        Wait::Forever,
+        Wait::Until(PATIENCE.into()),
+        soon(),
+    ];
+    let mut ways = ways(rows, &waits);
+    ways.retain(|way| way.wait != soon() || way.amount != Amount::All);
+    ways
 }
 
 /// A number of messages for a call, of at most this many. At once, an endpoint waits for at
@@ -40,7 +56,7 @@ fn some<F>(way: &Way<F>, capacity: u64, most: u64, dice: &mut Dice) -> u64 {
 
 /// Sends messages by every call.
 fn send<T: Calls + ?Sized>(producer: &mut T::Producer, messages: u64) {
-    let ways = ways(T::WRITES, &forms());
+    let ways = forms(T::WRITES);
     let (mut dice, mut sent) = (Dice(1), 0);
     while sent < messages {
         let write = &ways[dice.roll(ways.len() as u64)];
@@ -49,6 +65,7 @@ fn send<T: Calls + ?Sized>(producer: &mut T::Producer, messages: u64) {
         match (write.call)(producer, &batch, write.wait, dice.roll(1 << 16)) {
             Ok(count) => sent += count as u64,
             Err(ClaimError::Full) if write.wait == Wait::Never => {}
+            Err(ClaimError::TimedOut) if write.wait == soon() => {}
             Err(error) => panic!("{}: {error}", write.name()),
         }
     }
@@ -56,7 +73,7 @@ fn send<T: Calls + ?Sized>(producer: &mut T::Producer, messages: u64) {
 
 /// Receives messages by every call, until the producer has closed.
 fn receive<T: Calls + ?Sized>(consumer: &mut T::Consumer, messages: u64) {
-    let ways = ways(T::READS, &forms());
+    let ways = forms(T::READS);
     let (mut dice, mut received) = (Dice(2), 0);
     loop {
         let read = &ways[dice.roll(ways.len() as u64)];
@@ -74,6 +91,7 @@ fn receive<T: Calls + ?Sized>(consumer: &mut T::Consumer, messages: u64) {
         match taken {
             Ok(_) => {}
             Err(PopError::Empty) if read.wait == Wait::Never => {}
+            Err(PopError::TimedOut) if read.wait == soon() => {}
             // There may be fewer than it asks for.
             Err(PopError::Abandoned) if !consumer.is_empty() => {}
             Err(PopError::Abandoned) => break,

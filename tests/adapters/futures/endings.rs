@@ -1,19 +1,17 @@
 //! The peer closes, crashes, never attaches, or writes invalid values.
 
-use std::fs;
 use std::task::Poll;
 use std::thread;
 
 use futures_executor::block_on;
 use futures_util::stream::FusedStream;
 use futures_util::{StreamExt, future};
-use quoit::{ClaimError, PopError, PushError, Ring, RingOptions, Role};
+use quoit::{ClaimError, PopError, Ring, RingOptions};
 
 use super::calls::AsyncCalls;
 use super::{Plain, async_pair, heap_out, in_time, is_pending, on_every_runtime, poll_once};
-use crate::common::calls::{Wait, fill, push};
+use crate::common::calls::fill;
 use crate::common::fork::in_a_child;
-use crate::common::positions::start;
 use crate::common::rings::{consumer, ends, named, producer};
 use crate::common::sample::Words;
 use crate::common::segment_file::{SegmentFile, TAIL};
@@ -22,9 +20,6 @@ use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 crate::common::suite::tests! {
     a_stream_ends_when_the_producer_closes_and_continues_with_the_next,
     a_push_ends_when_the_consumer_closes,
-    a_stream_ends_when_the_producer_is_killed,
-    a_push_ends_when_the_consumer_is_killed,
-    an_endpoint_without_a_peer_is_superseded,
     corruption_ends_a_stream_after_one_error,
     a_child_of_fork_may_drop_inherited_endpoints,
     a_plain_endpoint_continues_where_the_async_one_stopped,
@@ -88,61 +83,6 @@ fn sends_end<T: AsyncCalls + ?Sized>() {
 fn a_push_ends_when_the_consumer_closes() {
     sends_end::<Words<2>>();
     sends_end::<[u8]>();
-}
-
-/// Sleeps, without a peer that ever attached, when the ring loses its name.
-fn an_endpoint_without_a_peer_is_superseded() {
-    let [(out, out_name), (full, full_name)] =
-        ["no-producer", "no-consumer"].map(|test| named::<u64>(test, &RingOptions::new(1)));
-    let mut consumer = consumer(&out).asynchronous();
-    let mut producer = producer(&full).asynchronous();
-    let task = async move {
-        producer.push(0).await.expect("there is room");
-        assert!(is_pending(consumer.pop()) && is_pending(producer.push(1)));
-        for name in [out_name, full_name] {
-            fs::remove_file(name.file()).expect("the name exists");
-        }
-        assert_eq!(consumer.pop().await, Err(PopError::Superseded));
-        assert_eq!(producer.push(1).await, Err(PushError::Superseded(1)));
-        assert_eq!(consumer.next().await, None, "and the stream ends");
-    };
-    in_time(|| block_on(task));
-}
-
-fn a_stream_ends_when_the_producer_is_killed() {
-    on_every_runtime("killed", CAPACITY, |ring: Ring<u64>, name| {
-        let mut child = start(Role::Producer, name, "5");
-        async move {
-            let mut stream = consumer(&ring).asynchronous();
-            for number in 0..4 {
-                assert_eq!(stream.next().await, Some(Ok(number)));
-            }
-            child.kill();
-            // Its remaining messages come first.
-            assert_eq!(stream.next().await, Some(Ok(4)));
-            assert_eq!(stream.next().await, None);
-            assert_eq!(stream.pop().await, Err(PopError::Abandoned));
-            // Another producer may attach.
-            producer(&ring).push(5).expect("there is room");
-            assert_eq!(stream.next().await, Some(Ok(5)));
-        }
-    });
-}
-
-fn a_push_ends_when_the_consumer_is_killed() {
-    on_every_runtime("reader-killed", 1, |ring: Ring<u64>, name| {
-        let mut child = start(Role::Consumer, name, "0");
-        async move {
-            let mut producer = producer(&ring).asynchronous();
-            producer.push(0).await.expect("there is room");
-            assert!(is_pending(producer.push(1)));
-            child.kill();
-            assert_eq!(producer.push(1).await, Err(PushError::Abandoned(1)));
-            let mut consumer = consumer(&ring);
-            assert_eq!(consumer.try_pop(), Ok(0));
-            assert_eq!(producer.push(1).await, Ok(()));
-        }
-    });
 }
 
 fn corruption_ends_a_stream_after_one_error() {
@@ -215,10 +155,7 @@ fn a_plain_endpoint_continues_where_the_async_one_stopped() {
     assert!(!page.producer_is_parked());
     in_time(move || {
         let writer = thread::spawn(move || {
-            for number in 3..1000 {
-                push::<u64>(&mut producer, &number, Wait::Forever).expect("a reader");
-            }
-            thread::sleep(std::time::Duration::from_millis(5));
+            (3..1000).for_each(|number| producer.push(number).expect("a reader"));
         });
         for number in 1..1000 {
             assert_eq!(consumer.pop(), Ok(number));

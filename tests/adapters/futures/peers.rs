@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::thread;
 
 use futures_executor::block_on;
+use futures_util::StreamExt;
 use quoit::{PeerError, PopError, Ring, RingOptions, Role};
 
 use super::{Plain, bell, heap_ends, in_time, is_pending, on_every_runtime, poll_once, poll_with};
@@ -15,9 +16,8 @@ use crate::common::rings::{consumer, ends, named, producer};
 use crate::common::sleep_state::assert_no_rescues;
 
 crate::common::suite::tests! {
-    wait_for_peer_ends_when_a_peer_attaches,
     wait_for_peer_returns_at_once_if_a_peer_is_attached,
-    a_wait_without_a_peer_is_superseded,
+    a_wait_for_a_close_is_superseded,
     closed_returns_although_messages_are_unread,
     closed_returns_when_the_peer_is_killed,
     a_dropped_wait_for_a_peer_changes_nothing,
@@ -27,25 +27,6 @@ crate::common::suite::tests! {
 const CAPACITY: u64 = 8;
 const HERE: Poll<Result<(), PeerError>> = Poll::Ready(Ok(()));
 const SUPERSEDED: Poll<Result<(), PeerError>> = Poll::Ready(Err(PeerError::Superseded));
-
-fn wait_for_peer_ends_when_a_peer_attaches() {
-    on_every_runtime("attaches", CAPACITY, |ring: Ring<u64>, _| async move {
-        let mut first = consumer(&ring).asynchronous();
-        assert!(is_pending(first.wait_for_peer()));
-        let other = ring.clone();
-        let starts = thread::spawn(move || producer(&other));
-        assert_eq!(first.wait_for_peer().await, Ok(()));
-        let mut producer = starts.join().expect("no panic").asynchronous();
-        assert_eq!(producer.wait_for_peer().await, Ok(()));
-        drop(first);
-        let mut wait = pin!(producer.wait_for_peer());
-        assert!(is_pending(wait.as_mut()));
-        let starts = thread::spawn(move || drop(consumer(&ring)));
-        // Also if it has closed again.
-        assert_eq!(wait.await, Ok(()));
-        starts.join().expect("no panic");
-    });
-}
 
 fn wait_for_peer_returns_at_once_if_a_peer_is_attached() {
     let (mut producer, mut consumer) = heap_ends::<[u8]>(64);
@@ -63,26 +44,17 @@ fn wait_for_peer_returns_at_once_if_a_peer_is_attached() {
     assert_eq!(poll_once(consumer.closed()), HERE);
 }
 
-/// The name is removed while the endpoint waits for its first peer, or for another one.
-fn a_wait_without_a_peer_is_superseded() {
-    for had_a_peer in [false, true] {
-        let (ring, name) = named::<u64>("no-peer", &RingOptions::new(CAPACITY));
-        let mut waits = consumer(&ring);
-        if had_a_peer {
-            drop(producer(&ring));
-            assert_eq!(waits.try_pop(), Err(PopError::Abandoned));
-        }
-        let mut waits = waits.asynchronous();
-        assert_eq!(is_pending(waits.closed()), !had_a_peer);
-        assert!(is_pending(waits.wait_for_peer()));
-        fs::remove_file(name.file()).expect("the name exists");
-        in_time(move || {
-            let nobody = Err(PeerError::Superseded);
-            assert_eq!(block_on(waits.wait_for_peer()), nobody);
-            let closed = if had_a_peer { Ok(()) } else { nobody };
-            assert_eq!(block_on(waits.closed()), closed);
-        });
-    }
+/// A peer that can never attach never closes.
+fn a_wait_for_a_close_is_superseded() {
+    let (ring, name) = named::<u64>("no-peer", &RingOptions::new(CAPACITY));
+    let mut consumer = consumer(&ring).asynchronous();
+    assert!(is_pending(consumer.closed()));
+    fs::remove_file(name.file()).expect("the name exists");
+    in_time(move || {
+        let closed = block_on(consumer.closed());
+        assert_eq!(closed, Err(PeerError::Superseded));
+        assert_eq!(block_on(consumer.next()), None, "the stream ends");
+    });
 }
 
 fn closed_returns_although_messages_are_unread() {

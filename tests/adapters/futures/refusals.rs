@@ -5,25 +5,20 @@ use std::io;
 
 use futures_executor::block_on;
 use futures_util::StreamExt;
-use quoit::{AsyncError, DoorbellKind, IntoAsyncError, RingOptions, Role};
+use quoit::{AsyncError, DoorbellKind, IntoAsyncError, RingOptions};
 
+use super::Plain;
 use super::calls::AsyncCalls;
-use super::{Plain, bell, is_pending, poll_with};
-use crate::common::PATIENCE;
 use crate::common::calls::{Wait, pop, push};
 use crate::common::forbid::forbid;
-use crate::common::positions::{peer, start};
 use crate::common::refused::is;
-use crate::common::rings::{consumer, heap, named};
+use crate::common::rings::heap;
 use crate::common::sample::Words;
-use crate::common::sleep_state::assert_no_rescues;
 
 crate::common::suite::tests! {
     a_semaphore_ring_is_refused_and_its_endpoints_are_returned,
     the_hundred_and_twenty_eighth_endpoint_is_refused,
     a_kernel_that_cannot_wait_for_many_is_refused,
-    a_kernel_without_barriers_suffices;
-    parts: peer
 }
 
 /// Checks the reason and its text; returns the endpoint.
@@ -88,22 +83,4 @@ fn a_kernel_that_cannot_wait_for_many_is_refused() {
         io::ErrorKind::Unsupported,
         "Linux 5.16",
     );
-}
-
-fn a_kernel_without_barriers_suffices() {
-    let (ring, name) = named::<u64>("no-barriers", &RingOptions::new(8));
-    let mut child = start(Role::Producer, &name, "on request");
-    forbid(libc::SYS_membarrier);
-    let mut consumer = consumer(&ring).asynchronous();
-    // No barrier protects the first sleep, so its timeout is short.
-    let (waker, wakes) = bell();
-    assert!(poll_with(&waker, consumer.pop()).is_pending());
-    assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
-    for number in 0..1000 {
-        assert!(is_pending(consumer.pop()));
-        child.tell("more");
-        assert_eq!(block_on(consumer.next()), Some(Ok(number)));
-    }
-    child.kill();
-    assert_no_rescues(&name);
 }

@@ -1,15 +1,15 @@
 //! Two real processes: ten million messages of each shape, and a hundred million with
 //! `QUOIT_SOAK=1`; rings that are nearly always full or empty; every wait strategy on every
-//! doorbell and with both forms of fences; and a ping-pong.
+//! doorbell and with both forms of fences; and messages that are answered.
 
 use std::env;
 use std::time::Duration;
 
-use quoit::{DoorbellKind, Fences, PopError, RingOptions, WaitStrategy};
+use quoit::{DoorbellKind, Fences, RingOptions, WaitStrategy};
 
 use super::{Short, receive, send};
-use crate::common::PATIENCE;
-use crate::common::calls::{Calls, Wait, pop, push};
+use crate::common::calls::Calls;
+use crate::common::exchange::{answers, asks};
 use crate::common::fork::{done, ending, fork, work_as_long_as_the_parent};
 use crate::common::names::RingName;
 use crate::common::rings::{consumer, named, producer};
@@ -22,7 +22,7 @@ crate::common::suite::tests! {
     messages_pass_through_a_ring_of_one_or_two,
     records_arrive_with_every_wait_strategy,
     frames_arrive_with_every_wait_strategy,
-    messages_are_echoed,
+    messages_are_answered,
 }
 
 /// The number of messages of a stream.
@@ -33,7 +33,7 @@ fn many() -> u64 {
     }
 }
 
-/// The number of messages of a ping-pong.
+/// The number of messages of a small ring.
 const FEWER: u64 = 20_000;
 
 /// Runs the work of the other process in a child, and `here` in this one.
@@ -112,37 +112,22 @@ fn frames_arrive_with_every_wait_strategy() {
     arrive::<[u8]>(1024);
 }
 
-/// Sends one message at a time to a child, and waits for its echo.
-fn ping_pong<T: Calls + ?Sized>(capacity: u64) {
+/// Sends messages to a child, which answers each.
+fn are_answered<T: Calls + ?Sized>(capacity: u64) {
     let options = RingOptions::new(capacity);
     let [(there, to), (back, from)] = ["there", "back"].map(|test| named::<T>(test, &options));
-    let echo = || {
+    let child = || {
         let [to, from] = [&to, &from].map(|name| options.open::<T>(name).expect("the ring"));
-        let (mut consumer, mut producer) = (consumer(&to), producer(&from));
-        while let Ok(message) = pop::<T>(&mut consumer, Wait::Forever) {
-            push::<T>(&mut producer, &message, Wait::Forever).expect("it is attached");
-        }
+        answers::<T, T>(consumer(&to), producer(&from));
     };
-    with_a_child(echo, || {
-        let (mut producer, mut consumer) = (producer(&there), consumer(&back));
-        let patient = Wait::Until(PATIENCE.into());
-        for number in 0..FEWER {
-            let message = T::varied(number);
-            push::<T>(&mut producer, &message, patient).expect("the echo is attached");
-            assert_eq!(pop::<T>(&mut consumer, patient), Ok(message));
-        }
-        drop(producer);
-        // No message arrives twice.
-        let last = pop::<T>(&mut consumer, patient);
-        assert_eq!(last, Err(PopError::Abandoned));
-    });
+    with_a_child(child, || asks::<T, T>(producer(&there), consumer(&back)));
     for name in [to, from] {
         let ride = SegmentFile::open(&name.file()).read(RIDE_POSITION);
         assert_ne!(ride, 0, "no message was copied inline");
     }
 }
 
-fn messages_are_echoed() {
-    ping_pong::<Short>(8);
-    ping_pong::<[u8]>(1024);
+fn messages_are_answered() {
+    are_answered::<Short>(8);
+    are_answered::<[u8]>(1024);
 }
