@@ -61,27 +61,6 @@ impl End {
         }
     }
 
-    pub(crate) fn position(&self) -> u64 {
-        match self {
-            Self::Producer(end) => end.position(),
-            Self::Consumer(end) => end.position(),
-        }
-    }
-
-    pub(crate) fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Producer(end) => end.is_abandoned(),
-            Self::Consumer(end) => end.is_abandoned(),
-        }
-    }
-
-    pub(crate) fn is_superseded(&self) -> bool {
-        match self {
-            Self::Producer(end) => end.is_superseded(),
-            Self::Consumer(end) => end.is_superseded(),
-        }
-    }
-
     pub(crate) fn wait_for_peer(&mut self) -> Result<(), PeerError> {
         match self {
             Self::Producer(end) => end.wait_for_peer(),
