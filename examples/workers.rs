@@ -115,6 +115,10 @@ fn count(Options { below, workers }: Options) -> Result<()> {
     let mut select = Select::new();
     while at_work > 0 {
         interrupt::check()?;
+        // One that has ended before it attached is never reported as `Abandoned`.
+        for worker in &mut workers {
+            worker.process.check()?;
+        }
         match select.wait(&mut workers, MOMENT) {
             Ok(Selected::Ready(index)) => {
                 let worker = &mut workers[index];
@@ -129,12 +133,7 @@ fn count(Options { below, workers }: Options) -> Result<()> {
                 workers[index].process.end()?;
                 return Err("a worker has closed its rings".into());
             }
-            // Perhaps one has ended before it had its rings.
-            Err(SelectError::TimedOut) => {
-                for worker in &mut workers {
-                    worker.process.check()?;
-                }
-            }
+            Err(SelectError::TimedOut) => {}
             Err(error) => return Err(error.into()),
         }
     }
