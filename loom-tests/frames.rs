@@ -10,7 +10,7 @@ use crate::cursor::{RIDE_WORDS, ReadCursor, WriteCursor};
 use crate::harness::reached::{State, reach};
 use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_parts, frame_size};
 use crate::ring::Ring;
-use crate::steps::{End, Steps, Way};
+use crate::steps::{self, End, Steps, Way};
 
 const WORD: u64 = FRAME_HEADER;
 
@@ -47,21 +47,11 @@ pub(crate) struct Found {
     pub(crate) units: u64,
 }
 
-pub(crate) struct Producer {
-    pub(crate) cursor: WriteCursor,
-    pub(crate) ring: Rc<Ring>,
-    pub(crate) steps: &'static Steps,
-}
+pub(crate) enum Frames {}
+
+pub(crate) type Producer = steps::Producer<Frames>;
 
 impl Producer {
-    pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps) -> Self {
-        Self {
-            cursor: (steps.take_producer)(ring),
-            ring: Rc::clone(ring),
-            steps,
-        }
-    }
-
     /// The place of a frame after this many bytes that are not yet published, if there is
     /// room.
     fn reserve(&mut self, ahead: u64, frame: &[u64]) -> Option<Place> {

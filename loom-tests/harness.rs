@@ -9,4 +9,5 @@ pub(crate) mod report;
 pub(crate) mod runner;
 pub(crate) mod sites;
 mod stacks;
+pub(crate) mod threads;
 mod verdicts;

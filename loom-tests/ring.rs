@@ -5,11 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use loom::cell::UnsafeCell;
-use loom::thread;
 
 use crate::cursor::{RIDE_WORDS, TailLine};
 use crate::harness::death;
 use crate::harness::reached::{State, reach};
+pub(crate) use crate::harness::threads::First;
+use crate::harness::threads::both;
 use crate::sync::AtomicU64;
 
 /// What both processes map.
@@ -126,14 +127,6 @@ impl Ring {
     }
 }
 
-/// Which role runs in loom's main thread, which is scheduled first. Both orders matter:
-/// loom explores them differently.
-#[derive(Clone, Copy)]
-pub(crate) enum First {
-    Writer,
-    Reader,
-}
-
 /// Runs both endpoints; returns their results.
 pub(crate) fn work<W: 'static, R: 'static>(
     ring: &Rc<Ring>,
@@ -148,16 +141,5 @@ pub(crate) fn work<W: 'static, R: 'static>(
         written
     };
     let read = move || read(&reading);
-    match first {
-        First::Writer => {
-            let reader = thread::spawn(read);
-            let written = write();
-            (written, reader.join().expect("the reader returns"))
-        }
-        First::Reader => {
-            let writer = thread::spawn(write);
-            let taken = read();
-            (writer.join().expect("the writer returns"), taken)
-        }
-    }
+    both(first, write, read)
 }

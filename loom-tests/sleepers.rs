@@ -13,10 +13,10 @@ use std::rc::Rc;
 
 use loom::cell::UnsafeCell;
 use loom::sync::Mutex;
-use loom::thread;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
 use crate::harness::reached::{State, reach};
+pub(crate) use crate::harness::threads::{First, both};
 use crate::kernel::Kernel;
 use crate::parker::{PARKED, Rest, Sleeper, Waker};
 use crate::peer::{self, Goal, last_poll};
@@ -460,32 +460,5 @@ impl Consumer {
         self.cursor.release(1, &self.ring.head);
         (self.steps.moved)(&self.waker, &self.ring.producer_word, &self.ring.kernel);
         value
-    }
-}
-
-/// Which role runs in loom's main thread, which is scheduled first.
-#[derive(Clone, Copy)]
-pub(crate) enum First {
-    Writer,
-    Reader,
-}
-
-/// Runs both endpoints.
-fn work<W: 'static, R: 'static>(
-    first: First,
-    write: impl FnOnce() -> W + 'static,
-    read: impl FnOnce() -> R + 'static,
-) -> (W, R) {
-    match first {
-        First::Writer => {
-            let reader = thread::spawn(read);
-            let written = write();
-            (written, reader.join().expect("the reader returns"))
-        }
-        First::Reader => {
-            let writer = thread::spawn(write);
-            let taken = read();
-            (writer.join().expect("the writer returns"), taken)
-        }
     }
 }

@@ -9,7 +9,7 @@ use crate::cursor::{ReadCursor, WriteCursor};
 use crate::harness::reached::{State, reach};
 use crate::lines::Lines;
 use crate::ring::Ring;
-use crate::steps::{End, Steps, Way};
+use crate::steps::{self, End, Steps, Way};
 
 /// Words of a record.
 pub(crate) const WORDS: usize = 2;
@@ -24,21 +24,11 @@ pub(crate) fn record(number: u64) -> Record {
     [number << 8 | 1, number << 8 | 2]
 }
 
-pub(crate) struct Producer {
-    pub(crate) cursor: WriteCursor,
-    pub(crate) ring: Rc<Ring>,
-    pub(crate) steps: &'static Steps,
-}
+pub(crate) enum Slots {}
+
+pub(crate) type Producer = steps::Producer<Slots>;
 
 impl Producer {
-    pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps) -> Self {
-        Self {
-            cursor: (steps.take_producer)(ring),
-            ring: Rc::clone(ring),
-            steps,
-        }
-    }
-
     pub(crate) fn try_push(&mut self, record: Record, way: Way) -> bool {
         if !self.open_more() {
             reach(State::Full);

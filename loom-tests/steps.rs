@@ -1,6 +1,9 @@
 //! The steps of both endpoints, as a table of functions: the shipped ones call
 //! `cursor.rs`, and a mutant replaces exactly one.
 
+use std::marker::PhantomData;
+use std::rc::Rc;
+
 use crate::cursor::{ReadCursor, WriteCursor};
 use crate::frames;
 use crate::observer::view::{Message, NoCopy, View};
@@ -138,4 +141,23 @@ fn publish_inline(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ri
 
 fn copy_inline(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
     cursor.inline_copy(words, ring.line())
+}
+
+/// The producer of a ring of slots or frames.
+pub(crate) struct Producer<Shape> {
+    pub(crate) cursor: WriteCursor,
+    pub(crate) ring: Rc<Ring>,
+    pub(crate) steps: &'static Steps,
+    shape: PhantomData<Shape>,
+}
+
+impl<Shape> Producer<Shape> {
+    pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps) -> Self {
+        Self {
+            cursor: (steps.take_producer)(ring),
+            ring: Rc::clone(ring),
+            steps,
+            shape: PhantomData,
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::First::{self, Reader, Writer};
 use super::Form::{self, Awake, Symmetric};
-use super::{Consumer, Producer, Ring, Steps, work};
+use super::{Consumer, Producer, Ring, Steps, both};
 use crate::harness::death::mortal;
 use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{Abandoned, Died, Empty, Full, Slept};
@@ -53,7 +53,7 @@ impl Scenario<Steps> for Producers {
             let taken = std::iter::from_fn(|| consumer.pop());
             taken.take(wanted).collect::<Vec<u64>>()
         };
-        let ((), taken) = work(self.first, write, read);
+        let ((), taken) = both(self.first, write, read);
         assert!(taken == given, "taken {taken:?}");
     }
 }
@@ -99,7 +99,7 @@ impl Scenario<Steps> for Consumers {
                 assert!(value == Some(number), "{value:?} taken, not {number}");
             }
         };
-        work(self.first, write, read);
+        both(self.first, write, read);
     }
 }
 

@@ -7,7 +7,7 @@ use loom::thread;
 
 use super::First::{self, Reader, Writer};
 use super::Form::{self, Awake, Symmetric};
-use super::{Consumer, Producer, Ring, Steps, work};
+use super::{Consumer, Producer, Ring, Steps, both};
 use crate::harness::death::mortal;
 use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{
@@ -51,7 +51,7 @@ impl Scenario<Steps> for Talk {
             }
             taken
         };
-        let ((), taken) = work(self.first, write, read);
+        let ((), taken) = both(self.first, write, read);
         assert!(taken == given, "taken {taken:?}, given {given:?}");
     }
 }
@@ -111,7 +111,7 @@ impl Scenario<Steps> for Pair {
             taken.sort_unstable();
             taken
         };
-        let ((), taken) = work(self.first, write, read);
+        let ((), taken) = both(self.first, write, read);
         assert!(taken == [1, 2], "taken {taken:?}");
     }
 }

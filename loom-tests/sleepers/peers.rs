@@ -8,7 +8,7 @@ use loom::thread::yield_now;
 
 use super::First::{self, Reader, Writer};
 use super::Form::{self, Awake, Polling, Symmetric};
-use super::{Consumer, Producer, Ring, Steps, work};
+use super::{Consumer, Producer, Ring, Steps, both};
 use crate::cursor::Awaited;
 use crate::harness::death::mortal;
 use crate::harness::model::{Model, Scenario};
@@ -84,7 +84,7 @@ impl Scenario<Steps> for Attaching {
             assert!(epoch > 0, "no producer attached");
             assert!(pid >= epoch, "the pid {pid} is of an epoch before {epoch}");
         };
-        work(self.first, write, read);
+        both(self.first, write, read);
     }
 }
 
@@ -124,7 +124,7 @@ impl Scenario<Steps> for Succeeding {
             }
             taken
         };
-        let ((), taken) = work(self.first, write, read);
+        let ((), taken) = both(self.first, write, read);
         assert!(taken == [1, 2], "taken {taken:?}");
     }
 }
@@ -150,7 +150,7 @@ impl Scenario<Steps> for Closing {
             let taken = consumer.try_pop();
             assert!(taken == Some(1), "closed, and {taken:?} taken");
         };
-        work(self.first, write, read);
+        both(self.first, write, read);
     }
 }
 

@@ -11,7 +11,7 @@ use loom::thread;
 
 use super::First;
 use super::Form::{self, Awake, Symmetric};
-use super::{Consumer, Producer, Ring, Steps, work};
+use super::{Consumer, Producer, Ring, Steps, both};
 use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{Empty, Slept, Unblocked};
 use crate::harness::reached::reach;
@@ -191,7 +191,7 @@ impl Scenario<Steps> for Loop {
             thread.join().expect("the reactor returns");
             taken
         };
-        let ((), taken) = work(self.first, write, read);
+        let ((), taken) = both(self.first, write, read);
         assert!(taken == given, "taken {taken:?}, given {given:?}");
     }
 }

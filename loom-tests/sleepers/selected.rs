@@ -12,7 +12,7 @@ use loom::thread::yield_now;
 
 use super::First::{self, Reader, Writer};
 use super::Form::Symmetric;
-use super::{Consumer, Producer, Ring, Steps, work};
+use super::{Consumer, Producer, Ring, Steps, both};
 use crate::harness::death::mortal;
 use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{Abandoned, Attached, Died, Empty, Slept};
@@ -169,7 +169,7 @@ impl Scenario<Steps> for Restart {
             [end, (epoch(&writing), writing.tail.load_own())]
         };
         let read = move || Self::read(&reading, steps, &seeing);
-        let (ends, (taken, departures)) = work(self.first, write, read);
+        let (ends, (taken, departures)) = both(self.first, write, read);
         let epochs = departures.windows(2);
         for pair in epochs {
             assert!(pair[0].0 < pair[1].0, "Abandoned twice: {departures:?}");

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
-use async_nats::jetstream::stream::{Info, Stream};
+use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
@@ -218,5 +218,23 @@ impl Backoff {
     /// It works again.
     pub(crate) fn reset(&mut self) {
         self.attempts = 0;
+    }
+}
+
+/// Whether the stream has no such message. Otherwise the request may be repeated, unless the stream
+/// was deleted.
+pub(crate) fn has_none(
+    kind: LastRawMessageErrorKind,
+    stream: &Stream<Info>,
+) -> Result<bool, Error> {
+    match kind {
+        LastRawMessageErrorKind::NoMessageFound => Ok(true),
+        LastRawMessageErrorKind::JetStream(error)
+            if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+        {
+            let name = &stream.cached_info().config.name;
+            Err(Error::Stream(format!("the stream {name} was deleted")))
+        }
+        _ => Ok(false),
     }
 }

@@ -113,6 +113,13 @@ impl Args {
             (true, true) => position / (FIXED as u64 + 8),
         }
     }
+
+    /// Fails if these are not all messages.
+    fn are_all(&self, number: u64) -> Result<(), Failure> {
+        (number == self.count)
+            .then_some(())
+            .ok_or_else(|| other(number))
+    }
 }
 
 enum Failure {
@@ -122,6 +129,10 @@ enum Failure {
 
 fn other(what: impl std::fmt::Debug) -> Failure {
     Failure::Other(format!("{what:?}"))
+}
+
+fn failure(corruption: Option<quoit::Corrupt>, error: impl std::fmt::Debug) -> Failure {
+    corruption.map_or_else(|| other(error), Failure::Corrupt)
 }
 
 fn produce_records(args: &Args, mut end: Producer<Record>) -> Result<(), Failure> {
@@ -138,11 +149,7 @@ fn produce_records(args: &Args, mut end: Producer<Record>) -> Result<(), Failure
                 Err(ClaimError::Abandoned) if args.takeover => {
                     wait(|| end.wait_for_peer_timeout(PATIENCE))?
                 }
-                Err(error) => {
-                    return Err(end
-                        .corruption()
-                        .map_or_else(|| other(error), Failure::Corrupt));
-                }
+                Err(error) => return Err(failure(end.corruption(), error)),
             }
             continue;
         }
@@ -154,11 +161,7 @@ fn produce_records(args: &Args, mut end: Producer<Record>) -> Result<(), Failure
             Err(PushError::Abandoned(_)) if args.takeover => {
                 wait(|| end.wait_for_peer_timeout(PATIENCE))?
             }
-            Err(error) => {
-                return Err(end
-                    .corruption()
-                    .map_or_else(|| other(error), Failure::Corrupt));
-            }
+            Err(error) => return Err(failure(end.corruption(), error)),
         }
     }
     Ok(())
@@ -189,16 +192,10 @@ fn consume_records(args: &Args, mut end: Consumer<Record>) -> Result<(), Failure
             }
             Err(PopError::Abandoned) if !args.takeover => break,
             Err(PopError::Abandoned) => wait(|| end.wait_for_peer_timeout(PATIENCE))?,
-            Err(error) => {
-                return Err(end
-                    .corruption()
-                    .map_or_else(|| other(error), Failure::Corrupt));
-            }
+            Err(error) => return Err(failure(end.corruption(), error)),
         }
     }
-    (number == args.count)
-        .then_some(())
-        .ok_or_else(|| other(number))
+    args.are_all(number)
 }
 
 fn produce_frames(args: &Args, mut end: FrameProducer) -> Result<(), Failure> {
@@ -225,11 +222,7 @@ fn produce_frames(args: &Args, mut end: FrameProducer) -> Result<(), Failure> {
             Err(ClaimError::Abandoned) if args.takeover => {
                 wait(|| end.wait_for_peer_timeout(PATIENCE))?
             }
-            Err(error) => {
-                return Err(end
-                    .corruption()
-                    .map_or_else(|| other(error), Failure::Corrupt));
-            }
+            Err(error) => return Err(failure(end.corruption(), error)),
         }
     }
     Ok(())
@@ -261,16 +254,10 @@ fn consume_frames(args: &Args, mut end: FrameConsumer) -> Result<(), Failure> {
             }
             Err(PopError::Abandoned) if !args.takeover => break,
             Err(PopError::Abandoned) => wait(|| end.wait_for_peer_timeout(PATIENCE))?,
-            Err(error) => {
-                return Err(end
-                    .corruption()
-                    .map_or_else(|| other(error), Failure::Corrupt));
-            }
+            Err(error) => return Err(failure(end.corruption(), error)),
         }
     }
-    (number == args.count)
-        .then_some(())
-        .ok_or_else(|| other(number))
+    args.are_all(number)
 }
 
 fn wait(wait: impl FnOnce() -> Result<(), quoit::PeerError>) -> Result<(), Failure> {

@@ -1,12 +1,11 @@
 //! The messages of the stream itself, whatever its consumer has delivered.
 
-use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{Info, Stream};
 
 use super::message::Incoming;
 use super::options::Inbound;
 use crate::error::Error;
-use crate::link::{Backoff, Link};
+use crate::link::{Backoff, Link, has_none};
 
 /// When the stream was created, in ns since 1970.
 pub(super) fn created(stream: &Stream<Info>) -> u64 {
@@ -92,17 +91,9 @@ async fn next_of(
             }
             Err(error) => error,
         };
-        match error.kind() {
-            LastRawMessageErrorKind::NoMessageFound => return Ok(None),
-            LastRawMessageErrorKind::JetStream(error)
-                if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-            {
-                return Err(Error::Stream(format!(
-                    "the stream {} was deleted",
-                    stream.cached_info().config.name
-                )));
-            }
-            _ => backoff.pause().await,
+        if has_none(error.kind(), stream)? {
+            return Ok(None);
         }
+        backoff.pause().await;
     }
 }

@@ -1,12 +1,11 @@
 //! How far the stream has the ring.
 
-use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{Info, Stream};
 
 use super::options::Outbound;
 use super::window::BATCH;
 use crate::error::Error;
-use crate::link::{Backoff, Link};
+use crate::link::{Backoff, Link, has_none};
 use crate::ring::Reader;
 use crate::wire::Id;
 
@@ -37,24 +36,14 @@ pub(super) async fn last_message(
             }
             Err(error) => error,
         };
-        match error.kind() {
-            LastRawMessageErrorKind::NoMessageFound => {
-                return Ok(Last {
-                    sequence: 0,
-                    id: None,
-                    connects,
-                });
-            }
-            LastRawMessageErrorKind::JetStream(error)
-                if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-            {
-                return Err(Error::Stream(format!(
-                    "the stream {} was deleted",
-                    stream.cached_info().config.name
-                )));
-            }
-            _ => backoff.pause().await,
+        if has_none(error.kind(), stream)? {
+            return Ok(Last {
+                sequence: 0,
+                id: None,
+                connects,
+            });
         }
+        backoff.pause().await;
     }
 }
 
