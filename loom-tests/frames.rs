@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use loom::thread::yield_now;
 
-use crate::cursor::{RIDE_WORDS, ReadCursor, WriteCursor};
+use crate::cursor::{RIDE_WORDS, ReadCursor};
 use crate::harness::reached::{State, reach};
 use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_parts, frame_size};
 use crate::ring::Ring;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use loom::thread::yield_now;
 
-use crate::cursor::{ReadCursor, WriteCursor};
+use crate::cursor::ReadCursor;
 use crate::harness::reached::{State, reach};
 use crate::lines::Lines;
 use crate::ring::Ring;
