@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quoit::{Consumer, DoorbellKind, PopError, Producer, Ring, RingOptions};
+use quoit::{Consumer, DoorbellKind, Observer, PopError, Producer, Ring, RingOptions, Role};
 
 use crate::common::names::RingName;
 use crate::common::rings::ends;
@@ -11,6 +11,7 @@ use crate::common::threads::while_waiting;
 
 crate::common::suite::tests! {
     a_corrupt_token_count_keeps_no_endpoint_busy,
+    tokens_of_earlier_wakes_end_no_sleep,
     a_wrong_number_of_waiters_loses_no_message,
     a_semaphore_that_was_written_to_is_not_used,
 }
@@ -66,6 +67,18 @@ fn a_corrupt_token_count_keeps_no_endpoint_busy() {
         assert!(left > value / 2, "{left} of {value} tokens are left");
         both_endpoints_work((producer, consumer));
     }
+}
+
+/// As of wakes that arrived while the endpoint was awake.
+fn tokens_of_earlier_wakes_end_no_sleep() {
+    let (ring, file, name) = world();
+    let (_producer, mut consumer) = ends(&ring);
+    write_both(&file, 0, 5);
+    let nothing = consumer.pop_timeout(Duration::from_millis(50));
+    assert_eq!(nothing, Err(PopError::TimedOut));
+    let observer = Observer::open(&name).expect("a ring");
+    let sleeps = observer.endpoint(Role::Consumer).parks;
+    assert!(sleeps <= 1, "{sleeps} sleeps");
 }
 
 /// The number of waiters is a hint to the waker; a sleep also ends without it.
