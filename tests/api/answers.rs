@@ -1,6 +1,7 @@
 //! Answers to small questions: of a `Select`, an error, an unlink.
 
 use std::error::Error as _;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use quoit::{
@@ -65,4 +66,34 @@ fn a_closed_endpoint_that_keeps_its_role_is_waited_for() {
     let observer = Observer::open(&name).expect("a ring");
     assert!(observer.endpoint(Role::Producer).is_closed, "and no crash");
     assert!(unlinked().0);
+}
+
+/// Frames that are not yet published, and those that were visited.
+#[test]
+fn batches_of_frames_know_what_they_hold() {
+    let ends = RingOptions::new(256).heap::<[u8]>();
+    let (mut producer, mut consumer) = ends.expect("a fitting capacity");
+    let mut batch = producer.batch();
+    assert!(batch.is_empty());
+    batch.try_push(5, b"four").expect("there is room");
+    assert_eq!((batch.len(), batch.is_empty()), (1, false));
+    assert_eq!(batch.commit(), 1);
+    let mut frames = consumer.try_peek_many().expect("a frame");
+    assert_eq!(frames.visited(), 0);
+    let frame = frames.next_frame().expect("a sound ring");
+    let frame = frame.expect("a frame");
+    assert_eq!((frame.kind(), frame.len(), frame.is_empty()), (5, 4, false));
+    assert_eq!(frames.visited(), 16);
+}
+
+/// Also after they were streams of bytes, which publish each write at once.
+#[test]
+fn streams_of_bytes_return_their_endpoints() {
+    let ends = RingOptions::new(256).heap::<[u8]>();
+    let (producer, consumer) = ends.expect("a fitting capacity");
+    let (mut writer, reader) = (producer.into_writer(), consumer.into_reader());
+    writer.write_all(b"four").expect("there is room");
+    writer.flush().expect("nothing to do");
+    assert_eq!(writer.into_inner().len(), 16);
+    assert_eq!(reader.into_inner().len(), 16);
 }
