@@ -69,7 +69,7 @@ fn a_corrupt_token_count_keeps_no_endpoint_busy() {
     }
 }
 
-/// As of wakes that arrived while the endpoint was awake.
+/// As of wakes that arrived while the endpoint did not sleep.
 fn tokens_of_earlier_wakes_end_no_sleep() {
     let (ring, file, name) = world();
     let (_producer, mut consumer) = ends(&ring);
