@@ -3,6 +3,7 @@
 
 mod atomics;
 mod commands;
+mod dependencies;
 mod documents;
 mod functions;
 mod host;
