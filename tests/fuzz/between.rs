@@ -1,8 +1,27 @@
-//! The fuzzer, where another thread overwrites the segment between two calls.
+//! Executions of `tests/memory/hostile/body` with libFuzzer's bytes.
 #![no_main]
 
-mod hostile;
+#[allow(dead_code, reason = "the tests use more")]
+#[path = "../memory/hostile/body/mod.rs"]
+mod body;
+/// The parts that need no harness.
+#[path = "../common"]
+#[allow(dead_code, unused_imports, reason = "the tests use more")]
+mod common {
+    pub(crate) mod calls;
+    pub(crate) mod ends;
+    pub(crate) mod names;
+    pub(crate) mod sample;
+}
 
-use hostile::{StrayWrites, common};
+use std::cell::RefCell;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hostile::run(bytes, StrayWrites::Between));
+use body::Hostile;
+
+thread_local! {
+    static HOSTILE: RefCell<Hostile> = RefCell::default();
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    HOSTILE.with_borrow_mut(|hostile| hostile.run(bytes));
+});

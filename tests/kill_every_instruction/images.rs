@@ -4,15 +4,14 @@
 //! A copy is a ring that no process holds: its bytes are those of a death at that
 //! instruction. Equal copies are checked once.
 
-use std::fs::{self, File};
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use memmap2::Mmap;
 use quoit::{ClaimError, DoorbellKind, PopError, Ring, RingOptions, Role};
 
 use super::messages::Messages;
 use super::stages::{Operation, Stage, play};
-use super::stepper::Stepper;
+use super::stepper::{Image, Stepper};
 use crate::common::calls::{Wait, pop, push};
 use crate::common::names::RingName;
 
@@ -28,17 +27,14 @@ pub(crate) fn judge<M: Messages + ?Sized>(
     options.create::<M>(&name).expect("a ring");
     let path = name.file();
     let stepper = Stepper::start(|| play::<M>(&path, operation, stage));
-    let file = File::open(&path).expect("the segment");
-    // SAFETY: it is read while the child is stopped, and no other process writes to it.
-    let image = unsafe { Mmap::map(&file) }.expect("the segment");
+    let mut image = Image::of(&path);
     let copy = Copy::<M>::new(operation, stage);
     let [mut points, mut images] = [0; 2];
-    let mut before = Vec::new();
     let mut moved = false;
     loop {
-        if image[..] != before {
+        if images == 0 || image.has_changed() {
             images += 1;
-            let judged = catch_unwind(AssertUnwindSafe(|| copy.judge(&image)));
+            let judged = catch_unwind(AssertUnwindSafe(|| copy.judge(&image.bytes)));
             let now = judged.unwrap_or_else(|fault| {
                 eprintln!("{}, {operation:?}, {stage:?}, point {points}", M::NAME);
                 resume_unwind(fault);
@@ -48,7 +44,6 @@ pub(crate) fn judge<M: Messages + ?Sized>(
                 "a position decreased: {operation:?}, {stage:?}"
             );
             moved = now;
-            before = image.to_vec();
         }
         if stepper.is_at_end() {
             break;

@@ -5,18 +5,16 @@
 //! in its sleep; or, with `QUOIT_EVERY_INSTRUCTION`, at every instruction.
 
 use std::env;
-use std::fs::File;
 use std::mem::forget;
 use std::path::Path;
 use std::thread::{self, sleep};
 use std::time::Duration;
 
-use memmap2::Mmap;
 use quoit::{
     Consumer, Error, PopError, Producer, Ring, RingOptions, Role, StalePolicy, WaitStrategy, unlink,
 };
 
-use super::stepper::{Next, Stepper, traced};
+use super::stepper::{Image, Next, Stepper, traced};
 use crate::common::PATIENCE;
 use crate::common::clock::until;
 use crate::common::fork::{forked, succeeds};
@@ -24,7 +22,7 @@ use crate::common::names::{files_in, shared_memory_directory};
 use crate::common::positions::{End, ROLES, other};
 use crate::common::rings::named;
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
-use crate::common::sleep_state::SleepPage;
+use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 
 /// The capacity: two records, each of which is its position.
 const CAPACITY: u64 = 2;
@@ -93,32 +91,6 @@ struct Moment {
 
 /// The environment variable that kills a child at every instruction, which takes long.
 const EVERY: &str = "QUOIT_EVERY_INSTRUCTION";
-
-/// A ring's memory for the tracer. System calls create and remove a name, so it needs no copy.
-struct Image {
-    map: Option<Mmap>,
-    before: Vec<u8>,
-}
-
-impl Image {
-    fn of(path: &Path) -> Self {
-        let map = File::open(path).ok().map(|file| {
-            // SAFETY: it is read while the child is stopped.
-            unsafe { Mmap::map(&file) }.expect("the segment")
-        });
-        let before = map.as_ref().map_or_else(Vec::new, |map| map.to_vec());
-        Self { map, before }
-    }
-
-    fn has_changed(&mut self) -> bool {
-        let changed = self.map.as_ref().filter(|map| map[..] != self.before);
-        let Some(map) = changed else {
-            return false;
-        };
-        self.before = map.to_vec();
-        true
-    }
-}
 
 /// Steps a child to the point of death after this one, or to the end of its operation. Returns
 /// whether that is the end.
@@ -221,8 +193,7 @@ fn peer_sleeps(operation: &str, act: Act, role: Role) -> usize {
                 successor.moves(PATIENCE).expect("the peer moves");
             }
             succeeds(survivor);
-            let state = page.read();
-            assert_eq!(state.producer.rescues + state.consumer.rescues, 0);
+            assert_no_rescues(&name);
         },
     )
 }
@@ -263,8 +234,7 @@ fn sleeper_dies(operation: &str, role: Role) -> usize {
             until("it sleeps", || page.consumer_is_parked());
             producer.moves(Duration::ZERO).expect("there is room");
             assert_eq!(sleeper.join().expect("no panic"), Ok(()));
-            let state = page.read();
-            assert_eq!(state.producer.rescues + state.consumer.rescues, 0);
+            assert_no_rescues(&name);
         },
     )
 }

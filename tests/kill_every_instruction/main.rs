@@ -16,8 +16,6 @@ mod messages;
 mod stages;
 mod stepper;
 
-use std::panic::catch_unwind;
-
 use common::calls::{Wait, pop, push};
 use common::cores;
 use common::fork::{forked, succeeds, work_as_long_as_the_parent};
@@ -30,7 +28,6 @@ use stages::{Operation, Stage, by};
 common::suite::suite! {
     tests: [
         a_ring_continues_after_a_death_at_any_instruction,
-        a_publish_before_the_message_is_detected,
         a_ring_continues_after_a_kill_at_any_system_call,
     ],
     parts: [],
@@ -162,14 +159,6 @@ fn a_ring_continues_after_a_death_at_any_instruction() {
         on_one_core(1, lines::<[u8]>),
     ];
     shapes.into_iter().for_each(succeeds);
-}
-
-fn a_publish_before_the_message_is_detected() {
-    let operation = by(Producer, "publish first", 1);
-    let judged = catch_unwind(|| judge::<Record>(DoorbellKind::Futex, operation, Stage::default()));
-    let fault = judged.expect_err("it is detected");
-    let fault = fault.downcast_ref::<String>().expect("a message");
-    assert!(fault.contains("a whole message"), "{fault}");
 }
 
 fn a_ring_continues_after_a_kill_at_any_system_call() {

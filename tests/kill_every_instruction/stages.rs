@@ -4,15 +4,14 @@ use std::mem::forget;
 use std::path::Path;
 use std::time::Duration;
 
-use quoit::zerocopy::IntoBytes;
 use quoit::{PopError, RingOptions, Role};
 
-use super::messages::{Messages, Record};
+use super::messages::Messages;
 use super::stepper::traced;
 use crate::common::calls::{Wait, pop, push, ways};
 use crate::common::ends::End;
 use crate::common::rings::ends;
-use crate::common::segment_file::{DATA, SegmentFile, TAIL};
+use crate::common::segment_file::SegmentFile;
 
 /// An operation of one endpoint: the name, the role that performs it and dies in it, and the number of
 /// messages by which it moves the role's position.
@@ -69,11 +68,8 @@ pub(crate) fn play<M: Messages + ?Sized>(path: &Path, operation: Operation, stag
     for number in stage.passed..next {
         push::<M>(&mut producer, &M::of(number), Wait::Never).expect("there is room");
     }
-    let file = SegmentFile::open(path);
-    if stage.peer_sleeps {
-        for word in WORDS {
-            file.write_half(word, PARKED);
-        }
+    for word in WORDS.iter().filter(|_| stage.peer_sleeps) {
+        SegmentFile::open(path).write_half(*word, PARKED);
     }
     let waits = [Wait::Never, Wait::Until(NAP.into())];
     let messages: Vec<_> = (next..next + moves.max(1)).map(M::of).collect();
@@ -108,13 +104,6 @@ pub(crate) fn play<M: Messages + ?Sized>(path: &Path, operation: Operation, stag
         "drop the consumer" => traced(|| drop(consumer)),
         "close the producer" => traced(|| producer.close()),
         "close the consumer" => traced(|| consumer.close()),
-        // Wrong on purpose: the tail before the message.
-        "publish first" => traced(|| {
-            file.write(TAIL, next + 1);
-            let record = Record::of(next);
-            let slot = DATA + next % Record::CAPACITY * size_of_val(&record) as u64;
-            file.write_bytes(slot, record.as_bytes());
-        }),
         other => panic!("there is no operation {other}"),
     }
 }

@@ -1,8 +1,12 @@
 //! A child that is stepped through an operation, one instruction at a time.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
+
+use memmap2::Mmap;
 
 use crate::common::child::state;
 use crate::common::fork::{fork, kill, pause, work_as_long_as_the_parent};
@@ -122,6 +126,34 @@ impl Stepper {
         let got = unsafe { libc::ptrace(command, self.pid, libc::NT_PRSTATUS, &raw mut set) };
         assert_eq!(got, 0, "the child is stopped");
         registers
+    }
+}
+
+/// A ring's memory, which is only read while the child is stopped. System calls create and remove a
+/// name, so there may be none.
+pub(crate) struct Image {
+    map: Option<Mmap>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Image {
+    pub(crate) fn of(path: &Path) -> Self {
+        let map = File::open(path).ok().map(|file| {
+            // SAFETY: it is read while the child is stopped, and no other process writes to it.
+            unsafe { Mmap::map(&file) }.expect("the segment")
+        });
+        let bytes = map.as_ref().map_or_else(Vec::new, |map| map.to_vec());
+        Self { map, bytes }
+    }
+
+    /// Whether the memory has changed since the last look.
+    pub(crate) fn has_changed(&mut self) -> bool {
+        let changed = self.map.as_ref().filter(|map| map[..] != self.bytes);
+        let Some(map) = changed else {
+            return false;
+        };
+        self.bytes = map.to_vec();
+        true
     }
 }
 

@@ -7,7 +7,6 @@
 
 mod arena;
 pub(crate) mod calls;
-pub(crate) mod lines;
 pub(crate) mod steps;
 #[cfg(feature = "futures")]
 pub(crate) mod tasks;

@@ -6,11 +6,10 @@ mod common;
 mod corrupt;
 mod hostile;
 mod not_a_ring;
-mod written_over;
+mod queue;
 
 common::suite::suite! {
     attacked::calls,
-    attacked::lines,
     attacked::steps,
     #[cfg(feature = "futures")] attacked::tasks,
     attacked::waits,
@@ -20,5 +19,5 @@ common::suite::suite! {
     corrupt::semaphores,
     hostile,
     not_a_ring,
-    written_over,
+    queue,
 }

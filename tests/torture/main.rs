@@ -28,12 +28,7 @@ use common::sample::mix;
 use load::{Load, Message};
 
 common::suite::suite! {
-    tests: [
-        endpoints_of_records_that_sleep,
-        endpoints_of_records_that_spin,
-        endpoints_of_frames_that_sleep,
-        endpoints_of_frames_that_spin,
-    ],
+    tests: [endpoints_of_records_survive, endpoints_of_frames_survive],
     parts: [],
 }
 
@@ -54,40 +49,27 @@ fn seed() -> u64 {
     number_from("QUOIT_TORTURE_SEED").unwrap_or_else(random)
 }
 
-/// How an endpoint waits: not always like the previous holder or the peer.
-fn sleep<L: Load + ?Sized>() {
+/// An endpoint does not always wait like the previous holder or the peer.
+fn survive<L: Load + ?Sized>() {
+    let sleeps = |options: RingOptions, dice: &mut Dice| match dice.roll(3) {
+        0 => options,
+        _ => options.spin(Duration::ZERO),
+    };
     for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
-        let how = |options: RingOptions, dice: &mut Dice| match dice.roll(3) {
-            0 => options,
-            _ => options.spin(Duration::ZERO),
-        };
-        assert!(
-            torture::<L>(doorbell, how, kills(), seed()) > 0,
-            "none slept"
-        );
+        let aimed = torture::<L>(doorbell, sleeps, kills(), seed());
+        assert!(aimed > 0, "none slept");
     }
-}
-
-fn spin<L: Load + ?Sized>() {
-    let how = |options: RingOptions, dice: &mut Dice| match dice.roll(3) {
+    let spins = |options: RingOptions, dice: &mut Dice| match dice.roll(3) {
         0 => options.wait_strategy(WaitStrategy::Yield),
         _ => options.wait_strategy(WaitStrategy::Spin),
     };
-    torture::<L>(DoorbellKind::Futex, how, kills(), seed());
+    torture::<L>(DoorbellKind::Futex, spins, kills(), seed());
 }
 
-fn endpoints_of_records_that_sleep() {
-    sleep::<Message>();
+fn endpoints_of_records_survive() {
+    survive::<Message>();
 }
 
-fn endpoints_of_records_that_spin() {
-    spin::<Message>();
-}
-
-fn endpoints_of_frames_that_sleep() {
-    sleep::<[u8]>();
-}
-
-fn endpoints_of_frames_that_spin() {
-    spin::<[u8]>();
+fn endpoints_of_frames_survive() {
+    survive::<[u8]>();
 }

@@ -17,45 +17,43 @@ use crate::common::sample::bytes;
 use crate::hostile::body::Tally;
 use crate::hostile::body::calls::Prey;
 use crate::hostile::body::choices::Choices;
-use crate::hostile::body::memory::{DATA, Memory, StrayWrite, Target};
-use crate::hostile::body::oracle::Watched;
+use crate::hostile::body::memory::{HOLD, Memory, StrayWrite, Target};
+use crate::hostile::body::oracle::{Watched, Writes};
 use crate::hostile::body::rings::Set;
 use crate::hostile::body::world::World;
 use crate::hostile::while_it_continues;
 
 /// The distance of evenly spaced frames.
 pub(crate) const SPACING: usize = 64;
-/// UTF-8 text that stays valid when cut at any even length.
-pub(crate) const TEXT: &str = "\
-    äöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñç\
-    äöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñç";
-
-/// A reserved word, which no endpoint reads: not 0 while the attacker pauses.
-const HOLD: usize = DATA - 8;
 
 /// A ring with both endpoints in this process, and a process that attacks it.
 pub(crate) struct Arena<T: Prey + ?Sized> {
     pub(crate) world: World<T>,
     set: Rc<Set<T>>,
+    pub(crate) tally: Tally,
     attacker: libc::pid_t,
     /// A position that no endpoint has reached.
     fresh: u64,
 }
 
 impl<T: Prey + ?Sized> Arena<T> {
-    /// A new ring of this many bytes, whose frames are at multiples of `spacing`, or at any place
+    /// A new ring of this capacity, whose frames are at multiples of `spacing`, or at any place
     /// if that is 0. It is attacked from now on.
-    pub(crate) fn new(bytes: usize, spacing: usize, targets: &[Target], tally: &Tally) -> Self {
-        let set = Rc::new(Set::new(bytes, DoorbellKind::Futex));
-        set.memory.put(HOLD, 1);
+    pub(crate) fn new(capacity: usize, spacing: usize, targets: &[Target], tally: &Tally) -> Self {
+        let set = Set::new(capacity, DoorbellKind::Futex);
+        Self::of(set, spacing, targets, tally)
+    }
+
+    pub(crate) fn of(set: Set<T>, spacing: usize, targets: &[Target], tally: &Tally) -> Self {
+        let set = Rc::new(set);
         let attacker = fork().unwrap_or_else(|| {
             work_as_long_as_the_parent();
             attack(&set.memory, spacing, targets)
         });
-        let world = World::new(&set, false, tally);
         let mut arena = Self {
-            world,
+            world: World::new(&set, Writes::Always, tally),
             set,
+            tally: tally.clone(),
             attacker,
             fresh: 0,
         };
@@ -66,17 +64,19 @@ impl<T: Prey + ?Sized> Arena<T> {
     /// Takes both roles again, on repaired positions. Unless it is the first time, the first
     /// attempt is under attack; if it fails, the attacker pauses for the second one.
     pub(crate) fn restore(&mut self) {
-        let (world, set) = (&mut self.world, &self.set);
+        let (set, mut hold) = (&self.set, u64::from(self.fresh == 0));
         loop {
-            (world.producer, world.consumer) = (None, None);
+            self.world = World::new(set, Writes::Always, &self.tally);
+            set.restore_name();
             self.fresh += 1 << 20;
-            set.publish(self.fresh, self.fresh);
-            world.producer = taken(set, set.ring.producer());
-            world.consumer = taken(set, set.ring.consumer());
-            if world.producer.is_some() && world.consumer.is_some() {
+            set.reset(self.fresh, 0);
+            set.memory.put(HOLD, hold);
+            self.world.producer = taken(set, set.ring.producer());
+            self.world.consumer = taken(set, set.ring.consumer());
+            if self.world.has_both() {
                 break;
             }
-            set.memory.put(HOLD, 1);
+            hold = 1;
         }
         set.memory.put(HOLD, 0);
     }
@@ -139,7 +139,7 @@ impl<T: Prey + ?Sized> Drop for Arena<T> {
 fn taken<T: Prey + ?Sized, E: End>(set: &Set<T>, end: Result<E, Error>) -> Option<Watched<E>> {
     match end {
         Ok(end) => Some(Watched::new(end, Some(set.base))),
-        Err(Error::Corrupt(_)) => None,
+        Err(Error::Corrupt(_) | Error::Superseded { .. }) => None,
         Err(error) => panic!("{error}"),
     }
 }
@@ -154,7 +154,9 @@ fn attack(memory: &Memory, spacing: usize, targets: &[Target]) -> ! {
                 hint::spin_loop();
             }
             let write = StrayWrite::choose(targets, spacing, &mut choices, memory);
-            (0..4).for_each(|_| memory.apply(&write));
+            if !write.is_for_nobody() {
+                (0..4).for_each(|_| memory.apply(&write));
+            }
         }
     }
 }
@@ -174,10 +176,9 @@ fn rounds() -> u64 {
 const ENOUGH: u64 = 300;
 const A_WHILE: Duration = Duration::from_secs(1);
 
-/// Repeats `round`, this many times as often as an attack has rounds, until it has had each of
-/// these effects.
-pub(crate) fn run(times: u64, tally: &Tally, effects: &[&str], mut round: impl FnMut(&mut Dice)) {
-    let (rounds, begin) = (times * rounds(), Instant::now());
+/// Repeats `round` as often as an attack has rounds, until it has had each of these effects.
+pub(crate) fn run(tally: &Tally, effects: &[&str], mut round: impl FnMut(&mut Dice)) {
+    let (rounds, begin) = (rounds(), Instant::now());
     let mut dice = Dice(rounds);
     let rarest = || effects.iter().map(|effect| tally.of(effect)).min();
     // If the scheduler starves the attacker, there are more rounds, up to a limit.
@@ -197,22 +198,30 @@ pub(crate) fn run(times: u64, tally: &Tally, effects: &[&str], mut round: impl F
     print!("{number} rounds, {tally:?}: ");
 }
 
-/// Iterates over the characters, if the bytes are text.
-pub(crate) fn walk(bytes: &[u8]) -> Option<usize> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let mut length = 0;
-    for letter in text.chars() {
-        length += letter.len_utf8();
-        let code = u32::from(letter);
-        assert!(code <= 0x10_ffff, "{letter:?} is not a character");
-        assert!(length <= bytes.len(), "the text is longer than its bytes");
-    }
-    assert_eq!(length, bytes.len());
-    Some(length)
+/// After this many rounds the endpoints are replaced, even if they work.
+const LIFETIME: u64 = 500;
+
+/// Repeats a round, which says whether its endpoints are poisoned, and so must be replaced.
+pub(crate) fn run_with<E>(
+    tally: &Tally,
+    effects: &[&str],
+    mut new: impl FnMut() -> E,
+    mut round: impl FnMut(&mut E, &mut Dice) -> bool,
+) {
+    let mut ends = None;
+    run(tally, effects, |dice| {
+        let is_poisoned = round(ends.get_or_insert_with(&mut new), dice);
+        if is_poisoned || dice.roll(LIFETIME) == 0 {
+            ends = None;
+        }
+    });
 }
 
-/// Whether the bytes were published.
-pub(crate) fn is_text(bytes: &[u8]) -> bool {
-    walk(bytes);
-    TEXT.as_bytes().starts_with(bytes)
+/// The bytes of every message.
+pub(crate) fn message(dice: &mut Dice) -> Vec<u8> {
+    vec![7; dice.roll(SPACING as u64 - 24)]
+}
+
+pub(crate) fn is_message(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 7)
 }

@@ -12,43 +12,14 @@ use crate::common::sleep_state::SleepPage;
 use crate::common::threads::while_waiting;
 
 crate::common::suite::tests! {
-    counters_and_epochs_may_be_at_their_maximum,
     a_process_is_named_only_if_it_holds_the_lock,
     a_missed_wake_is_counted_for_any_pid_of_the_waker,
 }
 
 const PRODUCER: u64 = 4224;
 const CONSUMER: u64 = 8320;
-const STATE: u64 = 0;
 const PID: u64 = 8;
-const PARKS: u64 = 24;
-const WAKES: u64 = 32;
 const RESCUES: u64 = 40;
-
-fn counters_and_epochs_may_be_at_their_maximum() {
-    for end in [u64::MAX, u64::MAX - 1, 1 << 63] {
-        let (ring, name) = named::<u64>("counters", &RingOptions::new(4));
-        let file = SegmentFile::open(&name.file());
-        for page in [PRODUCER, CONSUMER] {
-            for field in [STATE, PARKS, WAKES, RESCUES] {
-                file.write(page + field, end);
-            }
-        }
-        let (mut producer, mut consumer) = ends(&ring);
-        let before = file.read(CONSUMER + PARKS);
-        // The timeout may pass before it sleeps.
-        while file.read(CONSUMER + PARKS) == before {
-            let nothing = consumer.pop_timeout(Duration::from_millis(1));
-            nothing.expect_err("nothing is there");
-        }
-        assert!(file.read(CONSUMER + PARKS).wrapping_sub(before) < 100);
-        producer.try_push(7).expect("there is room");
-        assert_eq!(consumer.try_pop(), Ok(7));
-        let before = file.read(PRODUCER + WAKES);
-        drop(producer);
-        assert_eq!(file.read(PRODUCER + WAKES), before.wrapping_add(1));
-    }
-}
 
 /// The pid in the segment may belong to any process of this machine.
 fn a_process_is_named_only_if_it_holds_the_lock() {

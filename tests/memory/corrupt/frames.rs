@@ -1,19 +1,14 @@
 //! Impossible frame headers. `hostile` finds them in any call; it cannot see a release that
-//! should not have been, or a second read.
+//! should not have been.
 
-use quoit::{FrameConsumer, FrameProducer, PopError};
-
-use super::{Consuming, any_call_finds, corrupt, is_poisoned, ring, while_it_changes};
+use super::{any_call_finds, corrupt, is_poisoned, reads, ring};
 use crate::common::rings::ends;
 use crate::hostile::body::memory::{DATA, HEAD};
-use crate::hostile::body::oracle::{Scene, Watched};
-use crate::hostile::body::rings::Set;
+use crate::hostile::body::oracle::Watched;
 
 crate::common::suite::tests! {
     impossible_headers_are_corrupt,
-    a_skip_to_the_latest_frame_stops_at_a_corrupt_one,
     frames_whose_headers_have_changed_since_are_not_released,
-    a_header_is_read_once,
 }
 
 /// The length that marks padding.
@@ -49,70 +44,33 @@ const IMPOSSIBLE: [Headers; 13] = [
 
 fn impossible_headers_are_corrupt() {
     for ([head, tail], headers, field, found) in IMPOSSIBLE {
-        let ring = ring::<[u8]>(128);
+        let (set, scene) = ring::<[u8]>(128);
         for (offset, header) in headers {
-            ring.0.memory.put(DATA + offset, *header);
+            set.memory.put(DATA + offset, *header);
         }
-        let found = corrupt(field, found);
-        any_call_finds::<[u8], Consuming>(&ring, found, [head, tail], || ());
-        let (set, scene) = ring;
-        let mut consumer = Watched::new(set.ring.consumer().expect("valid positions"), None);
-        assert_eq!(consumer.end.try_peek().map(drop), Err(PopError::Corrupt));
-        is_poisoned::<[u8], Consuming>(&mut consumer, &scene, found);
+        any_call_finds(&scene, &reads::<[u8]>(), corrupt(field, found), || {
+            set.publish(head, tail);
+            let end = set.ring.consumer().expect("the positions are valid");
+            assert_eq!(end.corruption(), None);
+            Watched::new(end, Some(set.base))
+        });
     }
 }
 
-/// A ring of 128 bytes in which these frames are published.
-fn published(frames: &[&str]) -> (FrameProducer, Watched<FrameConsumer>, Set<[u8]>, Scene) {
-    let (set, scene) = ring::<[u8]>(128);
-    let (mut producer, consumer) = ends(&set.ring);
-    let pushed = producer.try_push_slice(0, frames);
-    assert_eq!(pushed, Ok(frames.len()));
-    (producer, Watched::new(consumer, None), set, scene)
-}
-
-/// With one corrupt frame among them, no frame is the latest.
-fn a_skip_to_the_latest_frame_stops_at_a_corrupt_one() {
-    let (_producer, mut consumer, set, scene) = published(&["one", "two", "three"]);
-    set.memory.put(DATA + 32, 40); // the header of "three"
-    assert_eq!(consumer.end.skip_to_latest(), Err(PopError::Corrupt));
-    assert_eq!((consumer.end.position(), set.memory.word(HEAD)), (0, 0));
-    is_poisoned::<[u8], Consuming>(&mut consumer, &scene, corrupt("frame length", 40));
-    drop(consumer);
-
-    set.memory.put(DATA + 32, 5);
-    let mut successor = set.ring.consumer().expect("the role is free");
-    assert_eq!(successor.skip_to_latest(), Ok(2));
-    let frame = successor.try_peek().expect("the header is valid again");
-    assert_eq!(frame.to_vec(), b"three");
-}
-
 fn frames_whose_headers_have_changed_since_are_not_released() {
-    let (_producer, mut consumer, set, scene) = published(&["one", "two"]);
-    let mut frames = consumer.end.peek_many().expect("there are frames");
+    let (set, scene) = ring::<[u8]>(128);
+    let (mut producer, mut consumer) = ends(&set.ring);
+    assert_eq!(producer.try_push_slice(0, &["one", "two"]), Ok(2));
+    let mut frames = consumer.peek_many().expect("there are frames");
     while let Ok(Some(_)) = frames.next_frame() {}
     set.memory.put(DATA + 16, 40); // the header of "two"
     frames.release_first(2);
     assert_eq!(set.memory.word(HEAD), 0);
-    is_poisoned::<[u8], Consuming>(&mut consumer, &scene, corrupt("frame length", 40));
-}
-
-fn a_header_is_read_once() {
-    let (set, _scene) = ring::<[u8]>(128);
-    for nonsense in [57, PADDING, 1 << 20 | 24] {
-        set.memory.put(DATA, 24);
-        let (mut sound, mut unsound) = (0, 0);
-        while_it_changes(set.memory, DATA, [24, nonsense], 3_000, || {
-            set.publish(0, 64);
-            let mut consumer = set.ring.consumer().expect("the positions are valid");
-            while let Ok(frame) = consumer.try_peek() {
-                assert_eq!(frame.len(), 24);
-                sound += 1;
-            }
-            let found = consumer.corruption().expect("it is poisoned");
-            assert_eq!(found.found, nonsense, "the error shows the refused value");
-            unsound += 1;
-            sound > 100 && unsound > 100
-        });
-    }
+    let found = corrupt("frame length", 40);
+    is_poisoned(
+        Watched::new(consumer, None),
+        &scene,
+        &reads::<[u8]>(),
+        found,
+    );
 }

@@ -1,9 +1,10 @@
 //! What the executions need of both shapes: messages, the bytes of these, and the calls that
 //! the table does not have.
 
+use std::error::Error;
 use std::fmt::Debug;
 use std::hint::black_box;
-use std::io::{BufRead, ErrorKind, IoSlice, Read as _, Write as _};
+use std::io::{self, BufRead, IoSlice, Read as _, Write as _};
 use std::time::Duration;
 
 use quoit::{
@@ -12,9 +13,12 @@ use quoit::{
 };
 
 use super::choices::Choices;
+use super::memory::PAGE;
+use super::model::Model;
 use crate::common::calls::Amount::UpTo;
 use crate::common::calls::watch::{Moment, tell};
 use crate::common::calls::{Calls, Read, Row, TIMED, TRY, Wait, Way, Write, ways};
+use crate::common::sample::bytes;
 
 /// A shape whose endpoints are used by every call.
 pub(crate) trait Prey: Calls {
@@ -22,16 +26,27 @@ pub(crate) trait Prey: Calls {
     const UNIT: usize;
     /// Bytes before a message.
     const HEADER: usize;
+    /// The last one nearly fills a page: a read beyond it reaches the guard.
+    const CAPACITIES: [usize; 4];
     const MORE_WRITES: &'static [Row<Write<Self>>];
     const MORE_READS: &'static [Row<Read<Self>>];
 
     /// The address of the data of an empty ring.
     fn address_of_data(producer: &mut Self::Producer) -> usize;
-    /// A message for a ring of this capacity. All its bytes are the same.
-    fn any(choices: &mut Choices, capacity: u64) -> Self::Message;
+    /// A message for a ring of this capacity: the one with this number, or one whose bytes are all
+    /// the same.
+    fn any(choices: &mut Choices, capacity: u64, number: Option<u64>) -> Self::Message;
     fn bytes(message: &Self::Message) -> &[u8];
+    /// By how many bytes a claim is longer than its message.
+    fn claims_more(manner: usize) -> usize;
     /// The getters that only endpoints of this shape have.
     fn ask(producer: Option<&Self::Producer>, consumer: Option<&Self::Consumer>);
+    /// Compares the results of these getters.
+    fn compare(
+        model: &Model<Self>,
+        producer: Option<&Self::Producer>,
+        consumer: Option<&Self::Consumer>,
+    );
 
     /// Every call that publishes, in these forms.
     fn writes(waits: &[Wait]) -> Vec<Way<Write<Self>>> {
@@ -61,6 +76,7 @@ macro_rules! more_reads {
 impl<T: Record + PartialEq + Debug> Prey for T {
     const UNIT: usize = size_of::<T>();
     const HEADER: usize = 0;
+    const CAPACITIES: [usize; 4] = [1, 2, 8, 1 << (PAGE / size_of::<T>()).ilog2()];
 
     const MORE_WRITES: &'static [Row<Write<T>>] = &[Row::new(
         "select",
@@ -77,10 +93,17 @@ impl<T: Record + PartialEq + Debug> Prey for T {
         claim.as_mut_ptr().expose_provenance() - next
     }
 
-    fn any(choices: &mut Choices, _: u64) -> T {
+    fn any(choices: &mut Choices, _: u64, number: Option<u64>) -> T {
+        if let Some(number) = number {
+            return T::message(number);
+        }
         let mut value = T::new_zeroed();
         value.as_mut_bytes().fill(choices.byte());
         value
+    }
+
+    fn claims_more(_: usize) -> usize {
+        0
     }
 
     fn bytes(message: &T) -> &[u8] {
@@ -93,11 +116,21 @@ impl<T: Record + PartialEq + Debug> Prey for T {
         assert!(vacant.map(|(_, vacant)| vacant) <= capacity);
         black_box((vacant, consumer.map(Consumer::is_full)));
     }
+
+    fn compare(model: &Model<T>, producer: Option<&Producer<T>>, consumer: Option<&Consumer<T>>) {
+        let is_full = model.room_for(0, 0).is_err();
+        if let Some(producer) = producer {
+            assert_eq!(producer.vacant(), producer.capacity() - model.unread());
+            assert_eq!(producer.is_full(), is_full);
+        }
+        assert!(consumer.is_none_or(|consumer| consumer.is_full() == is_full));
+    }
 }
 
 impl Prey for [u8] {
     const UNIT: usize = 1;
     const HEADER: usize = 8;
+    const CAPACITIES: [usize; 4] = [64, 128, 512, PAGE];
 
     const MORE_WRITES: &'static [Row<Write<[u8]>>] = &[
         Row::new(
@@ -130,11 +163,18 @@ impl Prey for [u8] {
         claim.as_mut_ptr().expose_provenance() - Self::HEADER - next
     }
 
-    fn any(choices: &mut Choices, capacity: u64) -> (u32, Vec<u8>) {
+    fn any(choices: &mut Choices, capacity: u64, number: Option<u64>) -> (u32, Vec<u8>) {
         // Sometimes longer than the longest frame.
         let len = choices.half() % (capacity as usize / 2);
         let len = if choices.coin() { len } else { len % 48 };
-        (choices.one_of(&[0, 7]), vec![choices.byte(); len])
+        match number {
+            Some(number) => (Self::varied(number).0, bytes(number, len)),
+            None => (choices.one_of(&[0, 7]), vec![choices.byte(); len]),
+        }
+    }
+
+    fn claims_more(manner: usize) -> usize {
+        manner % 2 * (manner % 17)
     }
 
     fn bytes((_, payload): &(u32, Vec<u8>)) -> &[u8] {
@@ -144,6 +184,17 @@ impl Prey for [u8] {
     fn ask(producer: Option<&FrameProducer>, _: Option<&FrameConsumer>) {
         let longest = producer.map(FrameProducer::max_frame_len);
         assert!(producer.and_then(FrameProducer::vacant) <= longest);
+    }
+
+    fn compare(model: &Model<[u8]>, producer: Option<&FrameProducer>, _: Option<&FrameConsumer>) {
+        if let Some(producer) = producer {
+            let longest = producer.capacity() as usize / 2 - Self::HEADER;
+            assert_eq!(producer.max_frame_len(), longest);
+            // The longest payload for which there is room: a longer one never needs less.
+            let vacant = producer.vacant();
+            let fits = |len| model.room_for(0, len).is_ok();
+            assert!(vacant.is_none_or(fits) && !fits(vacant.map_or(0, |len| len + 1)));
+        }
     }
 }
 
@@ -182,18 +233,14 @@ fn write_stream(
             assert_eq!(written, len.min(max));
             Ok(usize::from(len > 0))
         }
-        Err(error) => {
-            let found = error.get_ref().and_then(|error| error.downcast_ref());
-            let found = *found.expect("an error of the ring");
-            let kind = match found {
-                ClaimError::Corrupt => ErrorKind::InvalidData,
-                ClaimError::TimedOut => ErrorKind::TimedOut,
-                _ => ErrorKind::BrokenPipe,
-            };
-            assert_eq!(error.kind(), kind, "{error}");
-            Err(found)
-        }
+        Err(error) => Err(reason(&error)),
     }
+}
+
+/// The ring's own error in that of a stream.
+fn reason<E: Error + Copy + 'static>(error: &io::Error) -> E {
+    let found = error.get_ref().and_then(|error| error.downcast_ref());
+    *found.expect("an error of the ring")
 }
 
 /// Frames as a stream of bytes, in pieces of any size.
@@ -228,16 +275,7 @@ fn read_stream(
                 }
             }),
         };
-        if let Err(error) = read {
-            let found = error.get_ref().and_then(|error| error.downcast_ref());
-            let found = *found.expect("an error of the ring");
-            let kind = match found {
-                PopError::Corrupt => ErrorKind::InvalidData,
-                _ => ErrorKind::TimedOut,
-            };
-            assert_eq!(error.kind(), kind, "{error}");
-            return Err(found);
-        }
+        read.map_err(|error| reason(&error))?;
         tell(Moment::Pauses);
     }
     // It may be poisoned during the read, and report that at the next call.

@@ -6,9 +6,8 @@ use std::ptr;
 use super::choices::Choices;
 
 pub(crate) const TAIL: usize = 4096;
-const RIDE_POSITION: usize = 4104;
+pub(crate) const RIDE_POSITION: usize = 4104;
 const RIDE: usize = 4112;
-const RIDE_BYTES: usize = 48;
 pub(crate) const PRODUCER_STATE: usize = 4224;
 pub(crate) const HEAD: usize = 8192;
 pub(crate) const CONSUMER_STATE: usize = 8320;
@@ -16,6 +15,8 @@ const WORDS: [usize; 2] = [12288, 12416];
 const SEMAPHORES: [usize; 2] = [12544, 12672];
 pub(crate) const SUPERSEDED: usize = 128;
 pub(crate) const DATA: usize = 16384;
+/// A reserved word, which no endpoint reads: an attacker pauses while it is not 0.
+pub(crate) const HOLD: usize = DATA - 8;
 /// The most data of a ring here.
 pub(crate) const PAGE: usize = 4096;
 /// The length of padding.
@@ -72,9 +73,9 @@ use Target::{
 };
 
 /// Any bytes anywhere, and more often a word with a meaning.
-pub(crate) const EVERYTHING: [Target; 16] = [
-    Positions, Positions, Positions, Positions, Inline, Inline, States, States, SleepWords,
-    Semaphores, Fields, Superseded, Headers, Headers, Headers, Anything,
+pub(crate) const EVERYTHING: [Target; 18] = [
+    Positions, Positions, Positions, Positions, Tail, Release, Inline, Inline, States, States,
+    SleepWords, Semaphores, Fields, Superseded, Headers, Headers, Headers, Anything,
 ];
 
 impl Memory {
@@ -104,18 +105,6 @@ impl Memory {
         let start: *mut u8 = ptr::with_exposed_provenance_mut(self.start);
         // SAFETY: the ring's memory has at least this length.
         unsafe { start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-    }
-
-    /// Whether these bytes are at that offset in the data.
-    pub(crate) fn data_at(&self, offset: usize, bytes: &[u8]) -> bool {
-        let start = DATA + offset;
-        start + bytes.len() <= self.length && self.read(start..start + bytes.len()) == bytes
-    }
-
-    /// Whether these bytes are in the inline copy, after this many others.
-    pub(crate) fn inline_at(&self, offset: usize, bytes: &[u8]) -> bool {
-        let end = offset + bytes.len();
-        end <= RIDE_BYTES && self.read(RIDE + offset..RIDE + end) == bytes
     }
 
     /// A word that other threads may write to.
@@ -248,20 +237,13 @@ impl StrayWrite {
         }
     }
 
-    /// The write that restores the current bytes.
-    pub(crate) fn undoing(&self, memory: &Memory) -> Self {
-        let mut bytes = [0; 8];
-        let there = memory.read(self.offset..self.offset + self.width);
-        bytes[..self.width].copy_from_slice(&there);
-        Self { bytes, ..*self }
-    }
-
-    /// Whether it changes glibc's system call. Between two calls the library detects that;
-    /// during a call glibc aborts the process.
-    pub(crate) fn changes_a_semaphores_operation(&self) -> bool {
+    /// Whether no attacker may write there: to the word that makes it pause, or to glibc's system call.
+    /// Between two calls the library detects the latter; during a call glibc aborts the process.
+    pub(crate) fn is_for_nobody(&self) -> bool {
         let written = self.offset..self.offset + self.width;
-        SEMAPHORES
+        let meets = |word: &usize| written.start < word + 8 && *word < written.end;
+        [HOLD, SEMAPHORES[0] + 8, SEMAPHORES[1] + 8]
             .iter()
-            .any(|semaphore| written.start < semaphore + 16 && semaphore + 8 < written.end)
+            .any(meets)
     }
 }

@@ -1,15 +1,15 @@
-//! One execution of the fuzzer: the input bytes select a ring, and the steps of its
-//! endpoints while another thread overwrites the segment.
+//! One execution of the fuzzer: the input bytes select a ring, the steps of its endpoints, and
+//! stray writes to the segment.
 //!
 //! For all input bytes: no call panics, loops forever, or returns memory outside the data.
 //! An endpoint that has returned `Corrupt` returns the same from every later call, and does
-//! not move. `tests/memory/hostile.rs` runs this with bytes from a generator, `tests/fuzz`
-//! with libFuzzer's.
+//! not move. Without stray writes the ring is a queue. `tests/memory` runs this with bytes from a
+//! generator, `tests/fuzz` with libFuzzer's.
 
 pub(crate) mod calls;
 pub(crate) mod choices;
-mod guard;
 pub(crate) mod memory;
+pub(crate) mod model;
 pub(crate) mod oracle;
 pub(crate) mod rings;
 pub(crate) mod world;
@@ -17,28 +17,13 @@ pub(crate) mod world;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::mpsc::{self, TryRecvError};
-use std::thread;
 
 use self::calls::Prey;
 use self::choices::Choices;
-use self::memory::{EVERYTHING, StrayWrite};
-use self::oracle::{Answer, Failure};
+use self::oracle::{Answer, Failure, Writes};
 use self::rings::Rings;
 use self::world::World;
 use crate::common::sample::Words;
-
-/// When another thread overwrites the segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StrayWrites {
-    /// Between two calls.
-    Between,
-    /// From a second thread, during calls.
-    During,
-}
-
-/// How often the endpoints run for one second thread: one run is short.
-const LIVES: usize = 20;
 
 /// What the executions found, to check that a run was useful.
 #[derive(Clone, Debug, Default)]
@@ -83,65 +68,38 @@ pub(crate) struct Hostile {
 
 impl Hostile {
     /// Runs one execution.
-    pub(crate) fn run(&mut self, bytes: &[u8], stray_writes: StrayWrites) {
-        let mut choices = Choices::new(bytes);
-        let tally = &self.tally;
+    pub(crate) fn run(&mut self, bytes: &[u8]) {
+        let choices = &mut Choices::new(bytes);
+        let writes = match choices.below(8) {
+            0 => Writes::Never,
+            _ => Writes::Between,
+        };
         match choices.below(8) {
-            0..3 => play(&mut self.words, &mut choices, stray_writes, tally),
-            3 => play(&mut self.odd, &mut choices, stray_writes, tally),
-            4 => play(&mut self.long, &mut choices, stray_writes, tally),
-            _ => play(&mut self.frames, &mut choices, stray_writes, tally),
+            0..3 => play(&mut self.words, choices, writes, &self.tally),
+            3 => play(&mut self.odd, choices, writes, &self.tally),
+            4 => play(&mut self.long, choices, writes, &self.tally),
+            _ => play(&mut self.frames, choices, writes, &self.tally),
         }
     }
 }
 
-fn play<T: Prey + ?Sized>(
+/// Runs one execution with a shape.
+pub(crate) fn play<T: Prey + ?Sized>(
     rings: &mut Rings<T>,
     choices: &mut Choices,
-    stray_writes: StrayWrites,
+    writes: Writes,
     tally: &Tally,
 ) {
     tally.count("executions", true);
     let first = choices.one_of(&[0, 1 << 32, 1 << 63, u64::MAX]);
     let first = choices.near(first);
     let first = first - first % T::HEADER.max(1) as u64;
-    if stray_writes == StrayWrites::Between && choices.below(4) > 0 {
-        return World::<T>::on_the_heap(choices, first, tally).live(choices);
+    if choices.below(4) > 0 {
+        return World::<T>::on_the_heap(choices, first, writes, tally).live(choices);
     }
     let set = rings.choose(choices);
     set.restore_name();
     let fill = choices.byte();
     set.reset(first, if choices.coin() { fill } else { 0 });
-    match stray_writes {
-        StrayWrites::Between => World::new(&set, true, tally).live(choices),
-        StrayWrites::During => {
-            let memory = set.memory;
-            // A word that is alternately valid and invalid may pass a check.
-            let stray_writes: Vec<_> = (0..=choices.below(4))
-                .map(|_| StrayWrite::choose(&EVERYTHING, 0, choices, &memory))
-                .filter(|stray_write| !stray_write.changes_a_semaphores_operation())
-                .flat_map(|stray_write| [stray_write.undoing(&memory), stray_write])
-                .collect();
-            let (end, ended) = mpsc::channel::<()>();
-            let (begin, begun) = mpsc::channel();
-            thread::scope(|scope| {
-                let attacker = scope.spawn(move || {
-                    begin.send(()).expect("the endpoints wait");
-                    while ended.try_recv() == Err(TryRecvError::Empty) {
-                        for stray_write in &stray_writes {
-                            memory.apply(stray_write);
-                        }
-                    }
-                });
-                begun.recv().expect("the writer has begun");
-                for _ in 0..LIVES {
-                    World::new(&set, false, tally).live(&mut choices.clone());
-                }
-                drop(end);
-                // Joined explicitly: a scope ends before its threads have freed their
-                // memory, which a fuzzer would report as a leak.
-                attacker.join().expect("it only writes");
-            });
-        }
-    }
+    World::new(&set, writes, tally).live(choices);
 }

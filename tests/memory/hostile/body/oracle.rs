@@ -26,10 +26,24 @@ const OWN: usize = 128;
 #[derive(Clone)]
 pub(crate) struct Scene {
     pub(crate) memory: Memory,
-    /// The segment is overwritten only between calls and in their moments, so that results
-    /// can be compared.
-    pub(crate) quiet: bool,
+    pub(crate) writes: Writes,
     pub(crate) tally: Tally,
+}
+
+/// When the segment is overwritten.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Writes {
+    Never,
+    /// Between two calls and in their moments, so that results can be compared.
+    Between,
+    Always,
+}
+
+impl Scene {
+    /// Whether the segment does not change in between two moments.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.writes != Writes::Always
+    }
 }
 
 /// An endpoint, and its earlier results.
@@ -37,11 +51,9 @@ pub(crate) struct Watched<E> {
     pub(crate) end: E,
     /// The address of the segment, once it is known.
     base: Option<usize>,
-    /// A consumer has polled here, and may have the inline copy since.
-    lingers: Option<u64>,
     /// The poison that it must return from now on, at this position.
     poison: Option<(Corrupt, u64)>,
-    closed: bool,
+    pub(crate) closed: bool,
 }
 
 /// The result of a call.
@@ -98,8 +110,6 @@ struct Call {
     hides: bool,
     /// It may have moved and then polled for the next message.
     looks_on: bool,
-    /// If it succeeds, a message remains.
-    leaves: bool,
 }
 
 /// A call in progress.
@@ -112,7 +122,6 @@ struct Progress {
     /// The endpoint's own memory, for its copy of an inline message.
     private: Range<usize>,
     poisoned: bool,
-    lingers: bool,
     choices: Choices,
     /// The segment was overwritten during the call.
     attacked: bool,
@@ -130,9 +139,10 @@ pub(crate) fn write<T: Prey + ?Sized>(
     scene: &Scene,
     way: &Way<Write<T>>,
     messages: &[T::Message],
+    manner: usize,
     choices: &mut Choices,
 ) -> Result<usize, ClaimError> {
-    let (name, manner) = (way.name(), choices.byte().into());
+    let name = way.name();
     let has = |word| name.contains(word);
     let may_be_none = ["claim_many", "Batch", "select", "writer"]
         .map(has)
@@ -147,7 +157,6 @@ pub(crate) fn write<T: Prey + ?Sized>(
         goes_on: is_all,
         hides: has("select") || has("writer"),
         looks_on: false,
-        leaves: false,
     };
     let written = producer.step::<T, _>(scene, call, choices, |end, _| {
         (way.call)(end, messages, way.wait, manner)
@@ -159,15 +168,16 @@ pub(crate) fn write<T: Prey + ?Sized>(
     written
 }
 
-/// Takes messages by a call.
+/// Takes messages by a call, and returns them.
 pub(crate) fn read<T: Prey + ?Sized>(
     consumer: &mut Watched<T::Consumer>,
     scene: &Scene,
     way: &Way<Read<T>>,
     wanted: usize,
+    manner: usize,
     choices: &mut Choices,
-) -> Result<usize, PopError> {
-    let (name, manner) = (way.name(), choices.byte().into());
+) -> (Result<usize, PopError>, Vec<T::Message>) {
+    let name = way.name();
     let has = |word| name.contains(word);
     let is_all = way.amount == Amount::All;
     let may_be_none = ["latest", "select", "reader"].map(has).contains(&true);
@@ -191,15 +201,18 @@ pub(crate) fn read<T: Prey + ?Sized>(
             || has("reader")
             || has("peek_many") && T::HEADER > 0 && manner % 2 == 1,
         looks_on: has("reader"),
-        leaves: has("latest"),
     };
-    let taken = consumer.step::<T, _>(scene, call, choices, |end, take| {
-        let mut take = |message: T::Message| take(T::bytes(&message));
+    let mut taken = Vec::new();
+    let read = consumer.step::<T, _>(scene, call, choices, |end, take| {
+        let mut take = |message: T::Message| {
+            take(T::bytes(&message));
+            taken.push(message);
+        };
         (way.call)(end, wanted, way.wait, manner, &mut take)
     });
     let is_idle = wanted == 0 && (has("pop") || name == "try_skip");
-    assert!(!is_idle || taken == Ok(0), "by {name}");
-    taken
+    assert!(!is_idle || read == Ok(0), "by {name}");
+    (read, taken)
 }
 
 impl<E: End> Watched<E> {
@@ -207,7 +220,6 @@ impl<E: End> Watched<E> {
         Self {
             end,
             base,
-            lingers: None,
             poison: None,
             closed: false,
         }
@@ -222,12 +234,13 @@ impl<E: End> Watched<E> {
         self.poison.is_some()
     }
 
-    /// How long a call waits; forever only if the endpoint never waits.
-    pub(crate) fn wait(&self, choices: &mut Choices) -> Wait {
+    /// How long a call waits; forever only if the endpoint never waits, or where it is known
+    /// whether it waits.
+    pub(crate) fn wait(&self, is_known: bool, choices: &mut Choices) -> Wait {
         let timeout = choices.timeout();
         match choices.below(4) {
             0 | 1 => Wait::Never,
-            2 if self.closed || self.poison.is_some() => {
+            2 if is_known || self.closed || self.poison.is_some() => {
                 choices.one_of(&[Wait::Forever, Wait::Until(Deadline::NEVER)])
             }
             _ => Wait::Until(timeout.into()),
@@ -242,7 +255,7 @@ impl<E: End> Watched<E> {
         choices: &mut Choices,
         make: impl FnOnce(&mut E, &mut dyn FnMut(&[u8])) -> Result<usize, F>,
     ) -> Result<usize, F> {
-        let segment = || scene.quiet.then(|| scene.memory.segment());
+        let segment = || (scene.writes == Writes::Between).then(|| scene.memory.segment());
         let (before, earlier, own) = (segment(), self.end.position(), (&raw const self.end).addr());
         let progress = Rc::new(RefCell::new(Progress {
             scene: scene.clone(),
@@ -251,7 +264,6 @@ impl<E: End> Watched<E> {
             base: self.base,
             private: own..own + size_of::<E>(),
             poisoned: self.poison.is_some(),
-            lingers: self.lingers == Some(earlier),
             choices: mem::take(choices),
             attacked: false,
             held: VecDeque::new(),
@@ -261,13 +273,12 @@ impl<E: End> Watched<E> {
         let watcher = Rc::clone(&progress);
         let watcher = move |moment| watcher.borrow_mut().sees(moment);
         let take = &mut |bytes: &[u8]| progress.borrow_mut().takes(bytes);
-        let result = watched(scene.quiet, watcher, || make(&mut self.end, take));
+        let result = watched(scene.is_quiet(), watcher, || make(&mut self.end, take));
         let progress = Rc::into_inner(progress).expect("the call has ended");
         let progress = progress.into_inner();
         (self.base, *choices) = (progress.base, progress.choices);
 
         let moved = self.end.position().wrapping_sub(earlier);
-        self.lingers = (moved == 0 || call.looks_on).then_some(earlier.wrapping_add(moved));
         assert!(moved <= call.laps * self.end.capacity());
         scene.tally.count(call.role, moved != 0);
         let answer = match result {
@@ -285,8 +296,6 @@ impl<E: End> Watched<E> {
                     }
                     _ => {}
                 }
-                let remains = || !self.end.is_empty() || progress.lingers || !scene.quiet;
-                assert!(!call.leaves || remains(), "the latest remains");
                 match call.hides || call.counts.end == 1 {
                     true => Answer::Silent,
                     false => Answer::Sound,
@@ -313,7 +322,7 @@ impl<E: End> Watched<E> {
 
     /// All getters of an endpoint, and perhaps `close`.
     pub(crate) fn ask(&mut self, scene: &Scene, choices: &mut Choices) {
-        let before = (scene.quiet && self.poison.is_some()).then(|| scene.memory.segment());
+        let before = (scene.is_quiet() && self.poison.is_some()).then(|| scene.memory.segment());
         let end = &mut self.end;
         assert!(end.len() <= end.capacity());
         black_box((end.is_empty(), end.is_abandoned(), end.is_superseded()));
@@ -383,7 +392,7 @@ impl Progress {
             Moment::Refused => {
                 // Perhaps the header is valid again.
                 self.attack(&[Target::Headers]);
-                let quiet = self.scene.quiet;
+                let quiet = self.scene.is_quiet();
                 self.refused = quiet.then(|| self.scene.memory.segment());
             }
         }
@@ -413,37 +422,27 @@ impl Progress {
 
     /// May overwrite the segment.
     fn attack(&mut self, targets: &[Target]) {
-        if self.scene.quiet && !self.poisoned && self.choices.coin() {
+        let writes = self.scene.writes == Writes::Between;
+        if writes && !self.poisoned && self.choices.coin() {
             let (choices, memory) = (&mut self.choices, self.scene.memory);
             memory.apply(&StrayWrite::choose(targets, 0, choices, &memory));
             self.attacked = true;
         }
     }
 
-    /// The call passes on a message: the bytes that are there, or were copied inline.
+    /// The call passes on a message: if it holds one, the bytes that are there now.
     fn takes(&mut self, bytes: &[u8]) {
         let is_uniform = bytes.windows(2).all(|pair| pair[0] == pair[1]);
         self.scene.tally.count("wrong", !is_uniform);
-        let index = self.taken as u64;
         self.taken += 1;
-        if !self.scene.quiet {
+        if !self.scene.is_quiet() {
             return;
         }
-        let memory = &self.scene.memory;
-        let next = memory.offset(self.position.wrapping_add(index)) + self.header;
-        match self.held.pop_front() {
-            Some((address, len)) => {
-                assert!(copied(address, bytes.len()) == bytes, "not what it holds");
-                if self.header == 0 && bytes.len() < len {
-                    let rest = (address.wrapping_add(bytes.len()), len - bytes.len());
-                    self.held.push_front(rest);
-                }
-            }
-            None if self.lingers => {}
-            None => {
-                let is_wrapped = self.header > 0 && memory.data_at(self.header, bytes);
-                let is_there = memory.data_at(next, bytes) || memory.inline_at(self.header, bytes);
-                assert!(is_wrapped || is_there, "a message that was not published");
+        if let Some((address, len)) = self.held.pop_front() {
+            assert!(copied(address, bytes.len()) == bytes, "not what it holds");
+            if self.header == 0 && bytes.len() < len {
+                let rest = (address.wrapping_add(bytes.len()), len - bytes.len());
+                self.held.push_front(rest);
             }
         }
     }

@@ -10,18 +10,14 @@ use quoit::{DoorbellKind, Ring, RingOptions};
 
 use super::calls::Prey;
 use super::choices::Choices;
-use super::guard::{Guard, mappings};
-use super::memory::{DATA, HEAD, Memory, TAIL};
+use super::memory::{DATA, HEAD, Memory, PAGE, TAIL};
 use crate::common::names::RingName;
 
-/// Capacities in bytes. The last one nearly fills a page: a read beyond it reaches the
-/// guard.
-const DATA_BYTES: [usize; 4] = [64, 128, 512, 4096];
 const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
 
 /// The rings of one shape, each created when it is first chosen.
 pub(crate) struct Rings<T: Prey + ?Sized> {
-    sets: [Option<Rc<Set<T>>>; DATA_BYTES.len() * DOORBELLS.len()],
+    sets: [Option<Rc<Set<T>>>; 4 * DOORBELLS.len()],
 }
 
 /// The content after the data, up to the end of the last page.
@@ -40,7 +36,8 @@ pub(crate) struct Set<T: Prey + ?Sized> {
     pub(crate) name: RingName,
     /// A second name of the segment, in case it loses the first one.
     spare: RingName,
-    _guard: Guard,
+    /// Pages of a file without content, which no process can access.
+    _guards: Vec<MmapRaw>,
 }
 
 impl<T: Prey + ?Sized> Default for Rings<T> {
@@ -54,21 +51,16 @@ impl<T: Prey + ?Sized> Default for Rings<T> {
 impl<T: Prey + ?Sized> Rings<T> {
     pub(crate) fn choose(&mut self, choices: &mut Choices) -> Rc<Set<T>> {
         let index = choices.below(self.sets.len());
-        let bytes = DATA_BYTES[index / DOORBELLS.len()];
+        let capacity = T::CAPACITIES[index / DOORBELLS.len()];
         let doorbell = DOORBELLS[index % DOORBELLS.len()];
-        let set = self.sets[index].get_or_insert_with(|| Rc::new(Set::new(bytes, doorbell)));
+        let set = self.sets[index].get_or_insert_with(|| Rc::new(Set::new(capacity, doorbell)));
         Rc::clone(set)
     }
 }
 
-/// The options for a ring of at most this many bytes, and its number of slots.
-fn options<T: Prey + ?Sized>(bytes: usize, doorbell: DoorbellKind) -> (RingOptions, usize) {
-    let fitting = (bytes / T::UNIT).max(1);
-    let capacity = 1 << fitting.ilog2();
-    let options = RingOptions::new(capacity as u64)
-        .doorbell(doorbell)
-        .spin(Duration::ZERO);
-    (options, capacity)
+fn options(capacity: usize, doorbell: DoorbellKind) -> RingOptions {
+    let options = RingOptions::new(capacity as u64).doorbell(doorbell);
+    options.spin(Duration::ZERO)
 }
 
 /// A ring on the heap, where a sanitizer detects every access beyond it. Its memory exists
@@ -77,8 +69,8 @@ pub(crate) fn on_the_heap<T: Prey + ?Sized>(
     choices: &mut Choices,
     first: u64,
 ) -> (T::Producer, T::Consumer, Memory) {
-    let bytes = choices.one_of(&DATA_BYTES);
-    let (options, capacity) = options::<T>(bytes, choices.one_of(&DOORBELLS));
+    let capacity = choices.one_of(&T::CAPACITIES);
+    let options = options(capacity, choices.one_of(&DOORBELLS));
     let ends = options.first_position(first).heap::<T>();
     let (mut producer, consumer) = ends.expect("there is memory");
     let data = capacity * T::UNIT;
@@ -92,8 +84,8 @@ pub(crate) fn on_the_heap<T: Prey + ?Sized>(
 }
 
 impl<T: Prey + ?Sized> Set<T> {
-    pub(crate) fn new(bytes: usize, doorbell: DoorbellKind) -> Self {
-        let (options, capacity) = options::<T>(bytes, doorbell);
+    pub(crate) fn new(capacity: usize, doorbell: DoorbellKind) -> Self {
+        let options = options(capacity, doorbell);
         let name = RingName::new("hostile");
         options.create::<T>(&name).expect("a ring");
         let spare = name.and("-spare");
@@ -111,29 +103,32 @@ impl<T: Prey + ?Sized> Set<T> {
         fresh.resize(memory.length, SLACK);
         // A ring is mapped below earlier mappings, unless there is a gap. Then a guard
         // fills the gap, and the next ring is tried.
-        let mut guards = Vec::new();
-        loop {
+        let (empty, mut guards) = (tempfile::tempfile().expect("a file"), Vec::new());
+        let (ring, base) = loop {
             assert!(guards.len() < 1000, "no ring is directly before a guard");
-            guards.push(Guard::new());
+            let guard = MmapOptions::new().len(PAGE).map_raw(&empty);
+            guards.push(guard.expect("there is room for a page"));
             let ring = options.open::<T>(&name).expect("a ring");
-            let mappings = mappings(&name.file());
-            let is_ring = |base: &&usize| **base != memory.start;
-            let base = *mappings.iter().find(is_ring).expect("a mapping");
-            let end = base + memory.length;
-            if let Some(index) = guards.iter().position(|guard| guard.is_at(end)) {
-                return Self {
-                    ring,
-                    options,
-                    base,
-                    memory,
-                    _map: map,
-                    fresh,
-                    name,
-                    spare,
-                    _guard: guards.swap_remove(index),
-                };
+            let mut producer = ring.producer().expect("the role is free");
+            let base = T::address_of_data(&mut producer) - DATA;
+            let is_next = |guard: &MmapRaw| guard.as_ptr().addr() == base + memory.length;
+            if guards.iter().any(is_next) {
+                break (ring, base);
             }
-        }
+        };
+        let set = Self {
+            ring,
+            options,
+            base,
+            memory,
+            _map: map,
+            fresh,
+            name,
+            spare,
+            _guards: guards,
+        };
+        set.reset(0, 0);
+        set
     }
 
     /// Restores the new ring, at this position. No process holds a role.

@@ -7,8 +7,11 @@ use quoit::{Corrupt, Error, Ring};
 use super::Tally;
 use super::calls::Prey;
 use super::choices::Choices;
-use super::memory::{CONSUMER_STATE, DATA, EVERYTHING, PRODUCER_STATE, SUPERSEDED, StrayWrite};
-use super::oracle::{self, Scene, Watched};
+use super::memory::{
+    CONSUMER_STATE, DATA, EVERYTHING, Memory, PRODUCER_STATE, SUPERSEDED, StrayWrite,
+};
+use super::model::Model;
+use super::oracle::{self, Scene, Watched, Writes};
 use super::rings::{Set, on_the_heap};
 use crate::common::calls::{Amount, Wait};
 use crate::common::ends::End;
@@ -23,47 +26,55 @@ pub(crate) struct World<T: Prey + ?Sized> {
     pub(crate) consumer: Option<Watched<T::Consumer>>,
     /// Every endpoint has the capacity of the new ring.
     true_to_size: bool,
+    /// What the calls return, if nothing else writes to the segment.
+    model: Option<Model<T>>,
 }
 
 impl<T: Prey + ?Sized> World<T> {
-    pub(crate) fn new(set: &Rc<Set<T>>, quiet: bool, tally: &Tally) -> Self {
+    pub(crate) fn new(set: &Rc<Set<T>>, writes: Writes, tally: &Tally) -> Self {
+        Self::of(Some(Rc::clone(set)), set.memory, writes, tally)
+    }
+
+    pub(crate) fn on_the_heap(
+        choices: &mut Choices,
+        first: u64,
+        writes: Writes,
+        tally: &Tally,
+    ) -> Self {
+        let (producer, consumer, memory) = on_the_heap::<T>(choices, first);
+        let base = Some(memory.start);
         Self {
-            set: Some(Rc::clone(set)),
+            producer: Some(Watched::new(producer, base)),
+            consumer: Some(Watched::new(consumer, base)),
+            ..Self::of(None, memory, writes, tally)
+        }
+    }
+
+    fn of(set: Option<Rc<Set<T>>>, memory: Memory, writes: Writes, tally: &Tally) -> Self {
+        Self {
+            set,
             scene: Scene {
-                memory: set.memory,
-                quiet,
+                memory,
+                writes,
                 tally: tally.clone(),
             },
             other: None,
             producer: None,
             consumer: None,
             true_to_size: true,
-        }
-    }
-
-    pub(crate) fn on_the_heap(choices: &mut Choices, first: u64, tally: &Tally) -> Self {
-        let (producer, consumer, memory) = on_the_heap::<T>(choices, first);
-        let base = Some(memory.start);
-        Self {
-            set: None,
-            scene: Scene {
-                memory,
-                quiet: true,
-                tally: tally.clone(),
-            },
-            other: None,
-            producer: Some(Watched::new(producer, base)),
-            consumer: Some(Watched::new(consumer, base)),
-            true_to_size: true,
+            model: None,
         }
     }
 
     /// Performs steps until there are no more choices.
     pub(crate) fn live(mut self, choices: &mut Choices) {
-        if !choices.coin() || !self.scene.quiet {
+        let is_modelled = self.scene.writes == Writes::Never;
+        if is_modelled || !choices.coin() {
             self.take_producer(choices);
             self.take_consumer(choices);
         }
+        let producer = self.producer.as_ref().filter(|_| is_modelled);
+        self.model = producer.map(|Watched { end, .. }| Model::new(end.capacity(), end.position()));
         while !choices.are_over() && self.is_there() {
             self.step(choices);
         }
@@ -78,28 +89,38 @@ impl<T: Prey + ?Sized> World<T> {
         self.set.is_some() || self.producer.is_some() || self.consumer.is_some()
     }
 
-    fn step(&mut self, choices: &mut Choices) {
+    pub(crate) fn step(&mut self, choices: &mut Choices) {
         match choices.below(32) {
             0..9 => self.write(choices),
             9..18 => self.read(choices),
-            18..26 if self.scene.quiet => {
+            18..26 if self.scene.writes == Writes::Between => {
                 let memory = self.scene.memory;
                 memory.apply(&StrayWrite::choose(&EVERYTHING, 0, choices, &memory));
             }
-            18..26 => {}
+            18 => self.catch_up(),
+            19..26 => {}
             26 => self.ask(choices),
+            // Its memory would be gone, or its roles never taken again.
+            27..29 if self.set.is_none() && self.model.is_some() => {}
             27 => self.producer = None,
             28 => self.consumer = None,
             29 => self.take_producer(choices),
             30 => self.take_consumer(choices),
             _ => self.open(choices),
         }
+        if let Some(model) = &mut self.model {
+            model.are_open = [is_open(&self.producer), is_open(&self.consumer)];
+            model.compare(
+                self.producer.as_ref().map(|producer| &producer.end),
+                self.consumer.as_ref().map(|consumer| &consumer.end),
+            );
+        }
     }
 
     /// Publishes messages by any call.
     pub(crate) fn write(&mut self, choices: &mut Choices) {
         if let Some(producer) = &self.producer {
-            let wait = producer.wait(choices);
+            let wait = producer.wait(self.model.is_some(), choices);
             self.write_in(wait, choices);
         }
     }
@@ -112,17 +133,30 @@ impl<T: Prey + ?Sized> World<T> {
         let way = choices.one_of(&T::writes(&[wait]));
         let count = match way.amount {
             Amount::One => 1,
-            _ => choices.below(12),
+            _ => choices.below(12).max(usize::from(self.model.is_some())),
         };
-        let any = |_| T::any(choices, producer.end.capacity());
+        let first = self.model.as_mut().map(|model| {
+            model.number += 16; // frames of one kind
+            model.number
+        });
+        let any = |index| {
+            let number = first.map(|first| first + index as u64);
+            T::any(choices, producer.end.capacity(), number)
+        };
         let messages: Vec<_> = (0..count).map(any).collect();
-        let _ = oracle::write::<T>(producer, &self.scene, &way, &messages, choices);
+        let (manner, scene) = (choices.byte().into(), &self.scene);
+        let mut write =
+            |messages: &[_]| oracle::write::<T>(producer, scene, &way, messages, manner, choices);
+        match &mut self.model {
+            Some(model) => model.write(&way, messages, manner, scene, write),
+            None => drop(write(&messages)),
+        }
     }
 
     /// Takes messages by any call.
     pub(crate) fn read(&mut self, choices: &mut Choices) {
         if let Some(consumer) = &self.consumer {
-            let wait = consumer.wait(choices);
+            let wait = consumer.wait(self.model.is_some(), choices);
             self.read_in(wait, choices);
         }
     }
@@ -137,9 +171,25 @@ impl<T: Prey + ?Sized> World<T> {
         let wanted = match way.amount {
             Amount::One => 1,
             _ if choices.below(8) == 7 && all.contains(&true) => usize::MAX,
-            _ => choices.below(12),
+            Amount::AtOnce => choices.below(12),
+            _ => choices.below(12).max(usize::from(self.model.is_some())),
         };
-        let _ = oracle::read::<T>(consumer, &self.scene, &way, wanted, choices);
+        let manner = choices.byte().into();
+        let mut read = || oracle::read::<T>(consumer, &self.scene, &way, wanted, manner, choices);
+        match &mut self.model {
+            Some(model) => model.read(&way, wanted, read),
+            None => drop(read()),
+        }
+    }
+
+    fn catch_up(&mut self) {
+        if let (Some(model), Some(consumer)) = (&mut self.model, &mut self.consumer) {
+            model.catch_up(&mut consumer.end);
+        }
+    }
+
+    pub(crate) fn has_both(&self) -> bool {
+        self.producer.is_some() && self.consumer.is_some()
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {
@@ -197,7 +247,7 @@ impl<T: Prey + ?Sized> World<T> {
         if (superseded || leaving) && choices.below(32) != 31 {
             return; // because of that it makes a hundred attempts
         }
-        if choices.below(8) == 7 {
+        if self.model.is_none() && choices.below(8) == 7 {
             if let Err(error) = quoit::unlink(&set.name) {
                 self.refused(error);
             }
@@ -246,4 +296,9 @@ fn taken<E: End>(result: Result<E, Error>, held: bool, base: Option<usize>) -> O
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Whether the endpoint exists, and is not closed.
+fn is_open<E: End>(end: &Option<Watched<E>>) -> bool {
+    end.as_ref().is_some_and(|end| !end.closed)
 }
