@@ -61,7 +61,7 @@ fn records_are_a_queue() {
 
 fn frames_are_a_queue() {
     let tally = are_a_queue::<[u8]>(36_000);
-    for seen in ["inline copy", "padding"] {
+    for seen in ["inline copy", "padded"] {
         assert!(tally.of(seen) > 100, "too few of a kind: {tally:?}");
     }
 }

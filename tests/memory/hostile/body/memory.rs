@@ -192,7 +192,7 @@ impl StrayWrite {
             Headers | Payload => {
                 let step = spacing.max(8);
                 let place = match choices.coin() {
-                    true => choices.half() % (memory.data / step) * step,
+                    true => choices.half() % memory.data.div_ceil(step) * step,
                     // The next message.
                     false => memory.offset(memory.word(HEAD)) & !7,
                 };
@@ -223,7 +223,7 @@ impl StrayWrite {
             (Positions, 12..) => head().wrapping_add(8 * choices.below(9) as u64),
             (_, 0) => 0,
             (_, 1) => u64::MAX,
-            (_, 2) => memory.word(offset & !7) ^ 1 << choices.below(64),
+            (_, 2) => memory.word(offset.min(memory.length - 8) & !7) ^ 1 << choices.below(64),
             (_, 3) => choices.near(tail()),
             (_, 4) => choices.near(head()),
             (_, 5) => tail() << 1 | 1,

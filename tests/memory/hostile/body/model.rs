@@ -178,7 +178,7 @@ impl<T: Prey + ?Sized> Model<T> {
         assert!(published <= units.len(), "{name}");
         for (message, units) in messages.into_iter().zip(units).take(published) {
             let is_padded = units > Self::size(T::bytes(&message).len());
-            tally.count("padding", is_padded);
+            tally.count("padded", is_padded);
             self.tail = self.tail.wrapping_add(units);
             self.queue.push_back((message, units));
         }
