@@ -146,7 +146,7 @@ impl Image {
         Self { map, bytes }
     }
 
-    /// Whether the memory has changed since the last look.
+    /// Whether the memory has changed since it was last read.
     pub(crate) fn has_changed(&mut self) -> bool {
         let changed = self.map.as_ref().filter(|map| map[..] != self.bytes);
         let Some(map) = changed else {

@@ -154,7 +154,7 @@ fn attack(memory: &Memory, spacing: usize, targets: &[Target]) -> ! {
                 hint::spin_loop();
             }
             let write = StrayWrite::choose(targets, spacing, &mut choices, memory);
-            if !write.is_for_nobody() {
+            if !write.is_forbidden() {
                 (0..4).for_each(|_| memory.apply(&write));
             }
         }

@@ -239,7 +239,7 @@ impl StrayWrite {
 
     /// Whether no attacker may write there: to the word that makes it pause, or to glibc's system call.
     /// Between two calls the library detects the latter; during a call glibc aborts the process.
-    pub(crate) fn is_for_nobody(&self) -> bool {
+    pub(crate) fn is_forbidden(&self) -> bool {
         let written = self.offset..self.offset + self.width;
         let meets = |word: &usize| written.start < word + 8 && *word < written.end;
         [HOLD, SEMAPHORES[0] + 8, SEMAPHORES[1] + 8]

@@ -100,7 +100,7 @@ impl<T: Prey + ?Sized> World<T> {
             18 => self.catch_up(),
             19..26 => {}
             26 => self.ask(choices),
-            // Its memory would be gone, or its roles never taken again.
+            // The roles of such a ring are never taken again.
             27..29 if self.set.is_none() && self.model.is_some() => {}
             27 => self.producer = None,
             28 => self.consumer = None,
