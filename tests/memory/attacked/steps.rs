@@ -8,7 +8,7 @@ use crate::common::dice::Dice;
 use crate::common::sample::Words;
 use crate::hostile::body::Tally;
 use crate::hostile::body::calls::Prey;
-use crate::hostile::body::memory::Target::{self, Headers, Inline, Payload, SleepWords, Tail};
+use crate::hostile::body::memory::Target::{self, Headers, Inline, Payload, SleepWords};
 use crate::hostile::body::memory::{EVERYTHING, PAGE};
 use crate::hostile::body::rings::Set;
 
@@ -17,7 +17,6 @@ crate::common::suite::tests! {
     evenly_spaced_frames_do_not_crash_under_attack,
     frames_that_are_attacked_everywhere_do_not_crash,
     records_that_are_attacked_everywhere_do_not_crash,
-    a_position_at_which_a_role_is_taken_is_read_once,
     small_records_are_read_once,
     large_records_are_read_once,
 }
@@ -80,17 +79,6 @@ fn frames_that_are_attacked_everywhere_do_not_crash() {
 
 fn records_that_are_attacked_everywhere_do_not_crash() {
     everywhere::<Words<8>>(16);
-}
-
-/// The endpoint pops what it has seen when it took its role, if that is enough.
-fn a_position_at_which_a_role_is_taken_is_read_once() {
-    let arena = Arena::<u64>::new(32, 0, &[Tail], &Tally::default());
-    attacked(arena, &["corrupt"], |arena, _| {
-        arena.restore();
-        let popped = arena.consumer().try_pop_slice(&mut [0; 33]);
-        assert!(popped.unwrap_or(0) <= 32, "{popped:?}");
-        arena.tally.result(popped);
-    });
 }
 
 /// Only bytes that no endpoint checks.
