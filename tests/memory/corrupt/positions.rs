@@ -154,6 +154,7 @@ fn no_role_is_granted_at_impossible_positions() {
 fn a_position_is_read_once() {
     let (set, _scene) = ring::<u64>(4);
     let (mut sound, mut refused, memory) = (0, 0, set.memory);
+    memory.put(TAIL, 3);
     let alternate = || [3, 1 << 40].iter().for_each(|&tail| memory.put(TAIL, tail));
     let attempt = || match set.ring.consumer() {
         Err(_) => [0, 1],
