@@ -5,10 +5,8 @@ use std::fmt::Debug;
 use quoit::{Corrupt, Error, PopError, PushError, Ring, RingOptions, StalePolicy};
 
 use super::{any_call_finds, corrupt, is_poisoned, reads, ring, writes};
-use crate::common::clock::until;
 use crate::common::refused::refused;
 use crate::common::rings::ends;
-use crate::common::threads::while_repeating;
 use crate::hostile::body::calls::Prey;
 use crate::hostile::body::memory::{HEAD, Memory, TAIL};
 use crate::hostile::body::oracle::Watched;
@@ -18,7 +16,6 @@ crate::common::suite::tests! {
     an_impossible_head_poisons_the_producer,
     every_call_that_polls_detects_a_corrupt_position,
     no_role_is_granted_at_impossible_positions,
-    a_position_is_read_once,
     a_corrupt_ring_can_be_replaced,
 }
 
@@ -147,35 +144,6 @@ fn no_role_is_granted_at_impossible_positions() {
         let found = [corrupt("tail", odd), corrupt("head", odd)];
         both_are_refused(&set.ring, &set.memory, found);
     }
-}
-
-/// Another thread alternates two tails, until the consumer has seen enough of both. A second read
-/// would soon differ from the first.
-fn a_position_is_read_once() {
-    let (set, _scene) = ring::<u64>(4);
-    let (mut sound, mut refused, memory) = (0, 0, set.memory);
-    memory.put(TAIL, 3);
-    let alternate = || [3, 1 << 40].iter().for_each(|&tail| memory.put(TAIL, tail));
-    let attempt = || match set.ring.consumer() {
-        Err(_) => [0, 1],
-        Ok(mut consumer) => {
-            let mut sound = 0;
-            while let Ok(peek) = consumer.try_peek_many() {
-                assert_eq!(peek.len(), 3);
-                sound += 1;
-            }
-            assert_eq!(consumer.corruption(), Some(corrupt("tail", 1 << 40)));
-            [sound, 0]
-        }
-    };
-    while_repeating(alternate, || {
-        until("both are seen", || {
-            for [more, fewer] in (0..1000).map(|_| attempt()) {
-                (sound, refused) = (sound + more, refused + fewer);
-            }
-            sound > 1000 && refused > 1000
-        });
-    });
 }
 
 fn a_corrupt_ring_can_be_replaced() {
