@@ -1,8 +1,4 @@
-//! Endpoints in async code: with tokio on one thread and on several, and with a plain
-//! `block_on`.
-//!
-//! Every wait here must end by a wake of the peer. Each test of a named ring checks the
-//! rings' counters of rescues at its end, which count lost wake-ups.
+//! Endpoints in async code. `tests/waits/sleep` has the events that wake a task.
 
 mod calls;
 pub(crate) mod dropped;
@@ -13,23 +9,17 @@ pub(crate) mod sinks;
 pub(crate) mod turns;
 
 use std::future::Future;
-use std::panic;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread;
 
-use crate::common::PATIENCE;
-use crate::common::names::RingName;
 use crate::common::positions::peer;
-use crate::common::rings::{consumer, heap, named, producer};
-use crate::common::sleep_state::assert_no_rescues;
+use crate::common::rings::{consumer, heap, producer};
 use quoit::{
     AsyncConsumer, AsyncFrameConsumer, AsyncFrameProducer, AsyncProducer, Consumer, FrameConsumer,
-    FrameProducer, IntoAsyncError, Producer, Record, Ring, RingOptions, Shape,
+    FrameProducer, IntoAsyncError, Producer, Record, Ring, Shape,
 };
-use tokio::runtime::{Builder, Runtime};
 
 crate::common::suite::tests! {
     ; parts: peer
@@ -91,53 +81,6 @@ where
     T: Shape<Producer: Plain, Consumer: Plain> + ?Sized,
 {
     (producer(ring).asynchronous(), consumer(ring).asynchronous())
-}
-
-/// Runs the future of `prepare`, which gets a new ring, with a plain `block_on`, and with tokio
-/// on one thread and on several. The ring must have no rescues.
-fn on_every_runtime<T, F>(test: &str, capacity: u64, prepare: impl Fn(Ring<T>, &RingName) -> F)
-where
-    T: Shape + ?Sized,
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn on_several_threads(runtime: Runtime, task: impl Future<Output = ()> + Send + 'static) {
-        let task = runtime.spawn(task);
-        if let Err(error) = runtime.block_on(task) {
-            panic::resume_unwind(error.into_panic());
-        }
-    }
-    type Run<F> = fn(F);
-    let runs: [Run<F>; 3] = [
-        |task| futures_executor::block_on(task),
-        |task| {
-            let runtime = Builder::new_current_thread().build();
-            runtime.expect("a runtime").block_on(task);
-        },
-        |task| {
-            let runtime = Builder::new_multi_thread().worker_threads(2).build();
-            on_several_threads(runtime.expect("a runtime"), task);
-        },
-    ];
-    for run in runs {
-        let (ring, name) = named(test, &RingOptions::new(capacity));
-        let task = prepare(ring, &name);
-        in_time(move || run(task));
-        assert_no_rescues(&name);
-    }
-}
-
-/// Runs the work in a thread, and fails if it hangs.
-pub(crate) fn in_time<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
-    let (sender, done) = mpsc::channel::<()>();
-    let worker = thread::spawn(move || {
-        let _sender = sender; // dropping it sends the message, also in a panic
-        work()
-    });
-    let ended = done.recv_timeout(PATIENCE);
-    assert_ne!(ended, Err(RecvTimeoutError::Timeout), "it hangs");
-    worker
-        .join()
-        .unwrap_or_else(|panic| panic::resume_unwind(panic))
 }
 
 /// The result of one poll.

@@ -27,7 +27,6 @@ common::suite::suite! {
     observer,
     pipes::endings,
     pipes::sizes,
-    pipes::streams,
     pollable,
     #[cfg(feature = "futures")] reactor,
     rpc,

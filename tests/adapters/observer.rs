@@ -6,24 +6,22 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::process;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::common::PATIENCE;
 use crate::common::calls::{Calls, Wait, pop, push};
-use crate::common::clock::until;
 use crate::common::dice::Dice;
 use crate::common::ends::End;
-use crate::common::fork::{forked, in_a_child, succeeds};
+use crate::common::fork::in_a_child;
 use crate::common::names::{RingName, file_directory};
 use crate::common::positions::{ROLES, peer, start};
 use crate::common::process::set_limit;
 use crate::common::refused::{is, refused};
 use crate::common::rings::{consumer, ends, named, producer};
 use crate::common::sample::mix;
-use crate::common::segment_file::{CAPACITY, DOORBELL, SLOT_SIZE, SUPERSEDED, SegmentFile};
-use crate::common::threads::while_repeating;
-use quoit::observer::{Message, ShapeKind};
+use crate::common::segment_file::{
+    CAPACITY, DOORBELL, HEAD, SLOT_SIZE, SUPERSEDED, SegmentFile, TAIL,
+};
+use quoit::observer::{Message, Rates, ShapeKind};
 use quoit::{DoorbellKind, Error, Observer, Ring, RingOptions, Role};
 use rustix::process::Resource;
 
@@ -31,14 +29,10 @@ crate::common::suite::tests! {
     it_knows_the_header,
     it_sees_the_messages_that_both_endpoints_see,
     it_sees_the_holders_of_the_roles,
-    it_sees_what_each_role_counts_as_dropped,
-    it_measures_the_rates_of_a_ring,
-    it_sees_which_endpoint_sleeps,
-    at_full_load_it_sees_only_what_was_sent,
-    read_permission_suffices,
-    its_memory_cannot_be_written,
+    it_sees_every_word_of_the_endpoints,
+    what_a_role_drops_is_counted,
+    read_permission_suffices_and_the_memory_is_mapped_for_no_more,
     any_bytes_in_the_segment_are_handled,
-    it_reports_errors,
     a_record_that_does_not_fit_into_memory_is_an_error,
     it_sees_that_a_ring_is_superseded;
     parts: peer
@@ -144,26 +138,6 @@ fn it_sees_the_messages_that_both_endpoints_see() {
     sees_the_messages::<[u8]>(Clone::clone);
 }
 
-fn it_sees_what_each_role_counts_as_dropped() {
-    let (ring, _name, observer) = ring::<u64>("dropped", 8);
-    let dropped = || {
-        ROLES
-            .map(|role| observer.endpoint(role))
-            .map(|end| (end.dropped, end.rescues))
-    };
-    assert_eq!(dropped(), [(0, 0), (0, 0)]);
-    let (mut first, mut consumer) = ends(&ring);
-    first.count_dropped(3);
-    first.count_dropped(4);
-    consumer.count_dropped(1);
-    assert_eq!(dropped(), [(7, 0), (1, 0)]);
-    drop((first, consumer));
-    let mut next = producer(&ring);
-    assert_eq!(dropped(), [(7, 0), (1, 0)], "the next holder continues");
-    next.count_dropped(u64::MAX);
-    assert_eq!(dropped(), [(6, 0), (1, 0)], "it wraps");
-}
-
 fn it_sees_the_holders_of_the_roles() {
     let (ring, name, observer) = ring::<u64>("holders", 8);
     let alive = |role| observer.is_alive(role).expect("an answer");
@@ -185,98 +159,62 @@ fn it_sees_the_holders_of_the_roles() {
     assert!(!alive(Role::Producer) && !is_closed, "it has not closed");
 }
 
-fn it_measures_the_rates_of_a_ring() {
-    let (ring, _name, observer) = ring::<u64>("rates", 8);
-    let before = observer.sample();
-    // Each endpoint that attaches wakes its peer.
-    let (mut producer, mut consumer) = ends(&ring);
-    (0..5).for_each(|number| producer.try_push(number).expect("room"));
-    assert_eq!(consumer.try_iter().count(), 5);
-    // A process that gets no CPU time cannot sleep.
-    while observer.endpoint(Role::Consumer).parks == 0 {
-        assert!(consumer.pop_timeout(Duration::from_millis(50)).is_err());
+/// At the places that `layout.md` has; and the rates between two samples.
+fn it_sees_every_word_of_the_endpoints() {
+    const PARKED: u32 = 2;
+    let (_ring, name, observer) = ring::<u64>("words", 8);
+    let (file, before) = (SegmentFile::open(&name.file()), observer.sample());
+    for (role, state, sleep_word, first) in [
+        (Role::Producer, 4224, 12416, 10),
+        (Role::Consumer, 8320, 12288, 20),
+    ] {
+        let [pid, since, parks, wakes, rescues, dropped] =
+            [1, 2, 3, 4, 5, 6].map(|add| first + add);
+        let words = [first << 1 | 1, pid, since, parks, wakes, rescues, dropped];
+        for (place, word) in (state..).step_by(8).zip(words) {
+            file.write(place, word);
+        }
+        assert!(!observer.endpoint(role).is_asleep);
+        file.write_half(sleep_word, PARKED);
+        let end = observer.endpoint(role);
+        assert_eq!(
+            (end.epoch, end.is_closed, end.is_asleep),
+            (first, true, true)
+        );
+        let since = UNIX_EPOCH + Duration::from_nanos(since);
+        assert_eq!((u64::from(end.pid), end.since), (pid, since));
+        let counters = [end.parks, end.wakes, end.rescues, end.dropped];
+        assert_eq!(counters, [parks, wakes, rescues, dropped]);
     }
-    producer.try_push(5).expect("room");
+    file.write(TAIL, 6);
+    file.write(HEAD, 5);
     let after = observer.sample();
     assert_eq!(after.positions, observer.positions());
-    assert_eq!(after.producer, observer.endpoint(Role::Producer));
-    assert_eq!(after.consumer, observer.endpoint(Role::Consumer));
-
+    let ends = ROLES.map(|role| observer.endpoint(role));
+    assert_eq!([after.producer, after.consumer], ends);
     let seconds = (after.at - before.at).as_secs_f64();
     let rates = after.rates_since(&before);
     let counts = [rates.pushed, rates.popped, rates.parks, rates.wakes];
-    let wakes = [after.producer.wakes, after.consumer.wakes];
-    assert!(wakes.iter().all(|&wakes| wakes > 0), "{wakes:?}");
-    let wakes = wakes.iter().sum();
-    let expected = [6, 5, after.consumer.parks, wakes].map(|count| count as f64);
-    assert_eq!(counts.map(|rate| (rate * seconds).round()), expected);
-    let none = after.rates_since(&after);
-    assert_eq!([none.pushed, none.popped, none.parks, none.wakes], [0.0; 4]);
+    let counts = counts.map(|rate| (rate * seconds).round());
+    assert_eq!(counts, [6.0, 5.0, 13.0 + 23.0, 14.0 + 24.0]);
+    assert_eq!(after.rates_since(&after), Rates::default());
 }
 
-fn it_sees_which_endpoint_sleeps() {
-    for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
-        let options = RingOptions::new(1).doorbell(doorbell).spin(Duration::ZERO);
-        let (ring, name) = named::<u64>("sleeps", &options);
-        let observer = Observer::open(&name).expect("a ring");
-        let asleep = || ROLES.map(|role| observer.endpoint(role).is_asleep);
-        let until = |wanted| until("they sleep and wake", || asleep() == wanted);
-        let (mut producer, mut consumer) = ends(&ring);
-        assert_eq!(asleep(), [false, false]);
-        thread::scope(|scope| {
-            let reader = scope.spawn(|| consumer.pop());
-            until([false, true]);
-            producer.push(7).expect("room");
-            assert_eq!(reader.join().expect("no panic"), Ok(7));
-        });
-        assert_eq!(asleep(), [false, false]);
-        producer.push(8).expect("room");
-        thread::scope(|scope| {
-            let writer = scope.spawn(|| producer.push(9));
-            until([true, false]);
-            assert_eq!(consumer.pop(), Ok(8));
-            assert_eq!(writer.join().expect("no panic"), Ok(()));
-        });
-        assert_eq!(asleep(), [false, false]);
-    }
+/// By its next holder too.
+fn what_a_role_drops_is_counted() {
+    let (ring, _name, observer) = ring::<u64>("dropped", 8);
+    let dropped = || ROLES.map(|role| observer.endpoint(role).dropped);
+    let (mut first, mut consumer) = ends(&ring);
+    first.count_dropped(3);
+    first.count_dropped(4);
+    consumer.count_dropped(1);
+    drop((first, consumer));
+    assert_eq!(dropped(), [7, 1]);
+    producer(&ring).count_dropped(u64::MAX);
+    assert_eq!(dropped(), [6, 1], "it wraps");
 }
 
-/// A frame whose bytes are computed from its number.
-fn frame(number: u64) -> Vec<u8> {
-    let mut frame = number.to_le_bytes().to_vec();
-    frame.resize(8 + (mix(number) % 60) as usize, number as u8);
-    frame
-}
-
-fn at_full_load_it_sees_only_what_was_sent() {
-    let (ring, _name, observer) = ring::<[u8]>("load", 4096);
-    let sender = forked(|| {
-        let mut producer = producer(&ring);
-        let _ = (0..).find(|&number| producer.push(&frame(number)).is_err());
-    });
-    let mut consumer = consumer(&ring);
-    let reads = || consumer.try_pop(&mut [0; 100]).map_or((), |_| ());
-    while_repeating(reads, || {
-        let (mut seen, mut before, begun) = (0, observer.positions(), Instant::now());
-        while seen < 20_000 {
-            assert!(begun.elapsed() < PATIENCE, "only {seen} frames were seen");
-            let now = observer.positions();
-            assert!(now.tail >= before.tail && now.head >= before.head);
-            assert!(now.len() <= 4096);
-            before = now;
-            let looked = observer.unread(100, |message| {
-                let number = message.bytes.first_chunk().expect("a number");
-                assert_eq!(message.bytes, frame(u64::from_le_bytes(*number)));
-                seen += 1;
-            });
-            looked.expect("a sound ring");
-        }
-    });
-    drop(consumer);
-    succeeds(sender);
-}
-
-fn read_permission_suffices() {
+fn read_permission_suffices_and_the_memory_is_mapped_for_no_more() {
     let directory = file_directory();
     let path = directory.path().join("ring");
     let ring = RingOptions::new(8).create::<u64>(&path).expect("a ring");
@@ -294,15 +232,6 @@ fn read_permission_suffices() {
         is!(observer.is_superseded() => Ok(false));
         assert!(Ring::<u64>::open(&path).is_err(), "no write permission");
     });
-}
-
-fn its_memory_cannot_be_written() {
-    let (_ring, name, _observer) = ring::<[u8]>("nothing", 256);
-    let maps = fs::read_to_string("/proc/self/maps").expect("this process's mappings");
-    let ours = maps.lines().filter(|line| line.contains(name.as_str()));
-    // The ring's own mapping has the draft's name.
-    let modes = ours.filter_map(|line| line.split(' ').nth(1));
-    assert_eq!(modes.collect::<Vec<_>>(), ["r--s"]);
 }
 
 /// Overwrites any words: each call returns, and reads only within the segment.
@@ -335,16 +264,6 @@ fn any_bytes_in_the_segment_are_handled() {
         }
     }
     assert!(refused > 50 && shown > 50, "{refused} {shown}");
-}
-
-fn it_reports_errors() {
-    let name = RingName::new("refuses");
-    is!(Observer::open(&name) => Err(Error::NotFound { .. }));
-    for (len, reason) in [(100, "too short"), (20_000, "magic")] {
-        fs::write(name.file(), vec![0; len]).expect("a file");
-        let refusal = Observer::open(&name).expect_err("no ring").to_string();
-        assert!(refusal.contains(reason), "{refusal}");
-    }
 }
 
 /// A record of 64 megabytes in a process that may allocate only two more.

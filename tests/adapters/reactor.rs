@@ -2,12 +2,11 @@
 //! there are some, handles no signal, inherits neither affinity nor scheduling class, continues
 //! after a panic of a task's waker, and reports its own failure.
 
-use std::cell::RefCell;
 use std::fs;
-use std::mem::{ManuallyDrop, zeroed};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::process;
 use std::ptr;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, RawWaker, RawWakerVTable, Wake, Waker};
@@ -19,35 +18,27 @@ use crate::common::clock::until;
 use crate::common::descriptors::becomes_readable;
 use crate::common::forbid::forbid_in_all_threads;
 use crate::common::fork::in_a_child;
-use crate::common::names::RingName;
-use crate::common::positions::{peer, start};
 use crate::common::refused::is;
-use crate::common::rings::{consumer, ends, heap, named};
-use crate::common::segment_file::{SegmentFile, TAIL};
-use crate::common::sleep_state::{SleepPage, assert_no_rescues};
-use crate::common::threads::threads_named;
-use crate::common::tracer::Halted;
-use crate::futures::{Plain, bell, heap_ends, heap_out, in_time, is_pending, poll_once, poll_with};
+use crate::common::rings::{ends, heap, named};
+use crate::common::sleep_state::assert_no_rescues;
+use crate::common::threads::{tasks, threads_named};
+use crate::futures::{Plain, bell, heap_ends, heap_out, is_pending, poll_once, poll_with};
 use futures_executor::block_on;
 use futures_util::{SinkExt, StreamExt, future};
-use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, PushError, RingOptions, Role};
-use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
+use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, PushError, RingOptions, Select};
+use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
 
 crate::common::suite::tests! {
-    the_thread_runs_while_there_are_async_endpoints,
+    only_async_and_pollable_endpoints_have_a_thread,
     endpoints_are_created_and_dropped_on_several_threads,
-    one_thread_sleeps_for_a_hundred_rings,
     a_task_that_was_woken_otherwise_continues_to_sleep,
     the_last_endpoint_may_be_dropped_on_the_reactor_thread,
-    futures_and_endpoints_can_be_sent,
     no_signal_is_handled_on_the_thread,
     the_thread_inherits_neither_a_pin_nor_a_scheduling_class,
     a_waker_that_panics_affects_no_other_task,
     a_waker_that_panics_in_its_clone_affects_no_other_task,
-    a_peer_that_stops_before_the_thread_has_the_wait_is_noticed,
     a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on,
-    a_thread_that_cannot_wait_is_an_error_in_every_wait;
-    parts: peer
+    a_thread_that_cannot_wait_is_an_error_in_every_wait,
 }
 
 /// How many reactor threads this process has.
@@ -63,19 +54,23 @@ fn until_there_are(wanted: usize) {
     });
 }
 
-fn the_thread_runs_while_there_are_async_endpoints() {
-    until_there_are(0);
+fn only_async_and_pollable_endpoints_have_a_thread() {
+    let short = Duration::from_millis(1);
     for _ in 0..3 {
+        let (_producer, mut consumer) = heap::<u64>(8);
+        consumer.pop_timeout(short).expect_err("it slept");
+        let waited = Select::new().wait(&mut [&mut consumer], short);
+        waited.expect_err("it slept");
+        assert_eq!(tasks(process::id()).len(), 1, "this one");
         let (producer, consumer) = heap::<u64>(8);
-        assert_eq!(threads(), 0);
-        let producer = producer.asynchronous();
+        let producer = producer.into_pollable().expect("a pollable end");
         until_there_are(1);
         let mut consumer = consumer.asynchronous();
         assert!(is_pending(consumer.pop()));
-        until_there_are(1);
         drop(producer);
+        until_there_are(1);
         drop(consumer.into_inner());
-        until_there_are(0);
+        until("its thread ends", || tasks(process::id()).len() == 1);
     }
 }
 
@@ -88,49 +83,16 @@ fn endpoints_are_created_and_dropped_on_several_threads() {
             assert_eq!(block_on(both), (Ok(number), Ok(())));
         }
     };
-    in_time(move || thread::scope(|scope| [(); 4].map(|()| drop(scope.spawn(work)))));
+    for thread in [(); 4].map(|()| thread::spawn(work)) {
+        thread.join().expect("no panic");
+    }
     until_there_are(0);
 }
 
-fn one_thread_sleeps_for_a_hundred_rings() {
-    const ROUNDS: u64 = 50;
-    let rings = (0..100).map(|_| named::<u64>("many", &RingOptions::new(4)));
-    let rings: Vec<_> = rings.collect();
-    let (mut producers, consumers): (Vec<_>, Vec<_>) =
-        rings.iter().map(|(ring, _)| ends(ring)).unzip();
-    in_time(move || {
-        let read = consumers.into_iter().map(|consumer| async move {
-            let mut stream = consumer.asynchronous();
-            for number in 0..ROUNDS {
-                assert_eq!(stream.next().await, Some(Ok(number)));
-            }
-            assert_eq!(stream.next().await, None);
-        });
-        let writer = thread::spawn(move || {
-            for number in 0..ROUNDS {
-                for producer in &mut producers {
-                    producer.push(number).expect("a reader");
-                }
-            }
-            threads()
-        });
-        block_on(future::join_all(read));
-        assert_eq!(writer.join().expect("no panic"), 1);
-    });
-    for (_, name) in &rings {
-        assert_no_rescues(name);
-    }
-}
-
-/// A plain producer and an async consumer of a new ring.
-fn named_out(test: &str) -> (quoit::Producer<u64>, AsyncConsumer<u64>, RingName) {
-    let (ring, name) = named::<u64>(test, &RingOptions::new(8));
-    let (producer, consumer) = ends(&ring);
-    (producer, consumer.asynchronous(), name)
-}
-
 fn a_task_that_was_woken_otherwise_continues_to_sleep() {
-    let (mut producer, mut consumer, name) = named_out("sleeps-on");
+    let (ring, name) = named::<u64>("sleeps-on", &RingOptions::new(8));
+    let (mut producer, consumer) = ends(&ring);
+    let mut consumer = consumer.asynchronous();
     for number in 0..1000 {
         let (old, old_wakes) = bell();
         let (new, new_wakes) = bell();
@@ -186,22 +148,6 @@ fn the_last_endpoint_may_be_dropped_on_the_reactor_thread() {
     }
 }
 
-fn futures_and_endpoints_can_be_sent() {
-    fn sent<T: Send>(value: T) -> T {
-        value
-    }
-    let (producer, consumer) = heap_ends::<u64>(8);
-    let (mut producer, mut consumer) = (sent(producer), sent(consumer));
-    assert_eq!(block_on(sent(producer.push(4711))), Ok(()));
-    // The `Debug` text of neither endpoint shows the content of the ring.
-    let shown = format!("{producer:?} {consumer:?}");
-    assert!(
-        shown.contains("len: 1") && !shown.contains("4711"),
-        "{shown}"
-    );
-    assert_eq!(block_on(sent(consumer.pop())), Ok(4711));
-}
-
 /// The directory of the thread in `/proc`.
 fn reactor() -> PathBuf {
     let found = || threads_named("quoit-reactor").pop();
@@ -209,19 +155,13 @@ fn reactor() -> PathBuf {
     found().expect("it has set its name")
 }
 
-/// The system call in which a thread sleeps, and its second argument.
-fn call_of(task: &Path) -> Option<(libc::c_long, u64)> {
-    let call = fs::read_to_string(task.join("syscall")).expect("the thread lives");
-    let mut words = call.split(' ');
-    let number = words.next()?.parse().ok()?;
-    let second = words.nth(1)?.strip_prefix("0x")?;
-    Some((number, u64::from_str_radix(second, 16).ok()?))
-}
-
-/// Waits until a thread sleeps in a call with this second argument.
+/// Waits until a thread sleeps in this system call, with this second argument.
 fn until_it_sleeps(task: &Path, number: libc::c_long, second: u64) {
+    let second = format!("{second:#x}");
     until("the thread sleeps there", || {
-        call_of(task) == Some((number, second))
+        let call = fs::read_to_string(task.join("syscall")).expect("the thread lives");
+        let words: Vec<_> = call.split(' ').collect();
+        words[0] == number.to_string() && words.get(2) == Some(&&*second)
     });
 }
 
@@ -240,12 +180,10 @@ fn a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on() {
         let (sender, receiver) = mpsc::channel();
         let popped = thread::scope(|scope| {
             let wait = scope.spawn(|| {
-                // SAFETY: the call has no arguments.
-                let id = unsafe { libc::syscall(libc::SYS_gettid) };
-                sender.send(id).expect("the test listens");
+                sender.send(gettid()).expect("the test listens");
                 consumer.get().pop_timeout(PATIENCE)
             });
-            let id = receiver.recv().expect("an id");
+            let id = receiver.recv().expect("an id").as_raw_nonzero();
             let task = PathBuf::from(format!("/proc/self/task/{id}"));
             let wait_command = libc::FUTEX_WAIT_BITSET as u64;
             until_it_sleeps(&task, libc::SYS_futex, wait_command);
@@ -258,32 +196,20 @@ fn a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on() {
     assert_no_rescues(&name);
 }
 
-/// The signals that this thread blocks.
-fn blocked() -> libc::sigset_t {
-    // SAFETY: all zero bytes are a valid signal set.
-    let mut set: libc::sigset_t = unsafe { zeroed() };
-    // SAFETY: the set outlives the call, which changes nothing else.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &raw mut set) };
-    set
+/// The signals that a thread blocks.
+fn blocked(task: &Path) -> u64 {
+    let status = fs::read_to_string(task.join("status")).expect("its status");
+    let mut lines = status.lines();
+    let mask = lines.find_map(|line| line.strip_prefix("SigBlk:\t"));
+    u64::from_str_radix(mask.expect("a mask"), 16).expect("a mask")
 }
 
 fn no_signal_is_handled_on_the_thread() {
-    let before = blocked();
+    let own = || blocked("/proc/thread-self".as_ref());
+    let before = own();
     let _ends = heap_out::<u64>(1);
-    let after = blocked();
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: the set outlives the call.
-        let is_in = |set: &libc::sigset_t| unsafe { libc::sigismember(set, signal) };
-        assert_eq!(
-            is_in(&before),
-            is_in(&after),
-            "this thread's mask is unchanged"
-        );
-    }
-    let status = fs::read_to_string(reactor().join("status")).expect("its status");
-    let mut lines = status.lines();
-    let blocked = lines.find_map(|line| line.strip_prefix("SigBlk:\t"));
-    let blocked = u64::from_str_radix(blocked.expect("a mask"), 16).expect("a mask");
+    assert_eq!(own(), before, "this thread's mask is unchanged");
+    let blocked = blocked(&reactor());
     for signal in [
         libc::SIGHUP,
         libc::SIGINT,
@@ -377,65 +303,21 @@ fn a_waker_that_panics_affects_no_other_task() {
     }
 }
 
-thread_local! {
-    static CLONE: RefCell<Option<Box<dyn FnOnce() -> Waker>>> = const { RefCell::new(None) };
-}
-
-/// A waker without an effect, whose clone is what a function returns.
-fn cloned_by(clone: impl FnOnce() -> Waker + 'static) -> Waker {
+fn a_waker_that_panics_in_its_clone_affects_no_other_task() {
     static TABLE: RawWakerVTable = RawWakerVTable::new(
-        |_| {
-            let clone = CLONE.take().expect("one clone");
-            let waker = ManuallyDrop::new(clone());
-            RawWaker::new(waker.data(), waker.vtable())
-        },
+        |_| panic::resume_unwind(Box::new("a clone")),
         |_| {},
         |_| {},
         |_| {},
     );
-    CLONE.set(Some(Box::new(clone)));
-    // SAFETY: the functions do not access the data, and the clone belongs to the other waker's table.
-    unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TABLE)) }
-}
-
-fn a_waker_that_panics_in_its_clone_affects_no_other_task() {
     let (mut producer, mut consumer) = heap_out::<u64>(1);
-    let waker = cloned_by(|| panic::resume_unwind(Box::new("a clone")));
+    // SAFETY: the functions do not access the data.
+    let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TABLE)) };
     let poll = AssertUnwindSafe(|| poll_with(&waker, consumer.pop()));
     assert!(panic::catch_unwind(poll).is_err(), "it is the task's");
     producer.push(1).expect("there is room");
     assert_eq!(block_on(consumer.pop()), Ok(1));
     assert_alive();
-}
-
-/// No wake arrives. `tests/waits/sleep` has a peer that stops while the thread sleeps.
-fn a_peer_that_stops_before_the_thread_has_the_wait_is_noticed() {
-    let (ring, name) = named::<u64>("stopped", &RingOptions::new(1));
-    let mut stream = consumer(&ring).asynchronous();
-    let mut child = start(Role::Producer, &name, "on request");
-    let [page, other] = [(); 2].map(|()| SleepPage::open(&name.file()));
-    let segment = SegmentFile::open(&name.file());
-    let halted = Halted::new(child.pid());
-    child.tell("now");
-    let (bell, wakes) = bell();
-    let clone = bell.clone();
-    let waker = cloned_by(move || {
-        assert!(page.consumer_is_parked(), "the second poll is over");
-        halted.stop_when(|| segment.read(TAIL) == 1);
-        clone
-    });
-    let before = other.read().producer.wakes;
-    assert!(poll_with(&waker, stream.pop()).is_pending());
-    let popped = loop {
-        wakes.recv_timeout(PATIENCE).expect("a wake of the task");
-        if let Poll::Ready(popped) = poll_with(&bell, stream.pop()) {
-            break popped;
-        }
-    };
-    assert_eq!(popped, Ok(0));
-    assert!(child.is_stopped());
-    assert_eq!(other.read().producer.wakes, before, "no wake");
-    assert_no_rescues(&name);
 }
 
 /// It loses the system call of its wait during the wait.

@@ -2,33 +2,28 @@
 //! reordered, repeated or missing, and if a process dies in between.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use crate::common::PATIENCE;
-use crate::common::child::{Child, hear, say};
-use crate::common::names::RingName;
-use crate::common::rings::heap;
+use crate::common::fork::{forked, kill};
+use crate::common::program::stop;
+use crate::common::rings::{consumer, heap, named, producer};
 use quoit::rpc::{Call, CallError, Client, Server};
-use quoit::{FrameConsumer, FrameProducer, PopError};
+use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
 
 crate::common::suite::tests! {
-    records_are_answered_by_another_process,
+    records_are_answered,
     a_request_stays_if_its_handler_panics,
     replies_in_another_order_find_their_calls,
-    a_late_reply_is_not_taken_for_the_next_one,
     replies_that_no_call_waits_for_are_dropped,
     a_reply_that_finds_no_room_is_kept_as_long_as_its_client_waits,
     an_expired_request_is_not_handled,
     frames_that_are_not_calls_are_ignored,
     requests_and_replies_that_do_not_fit_are_refused,
-    a_full_ring_of_requests_times_out,
     a_reply_that_has_arrived_is_taken_after_the_deadline,
     a_request_says_how_long_its_client_waits,
-    a_server_outlives_its_clients_whatever_their_clocks,
-    a_service_continues_after_kill_9;
-    parts: echo_server, doubling_server, client
+    a_service_continues_after_kill_9,
 }
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -83,66 +78,14 @@ fn error_of(client: &mut Client, call: &Call) -> CallError {
     error
 }
 
-/// Names of two rings that a server and a client share.
-struct Names([RingName; 2]);
-
-impl Names {
-    fn new(test: &str) -> Self {
-        Self([RingName::new(test), RingName::new(test)])
-    }
-
-    /// Starts a part, by this runner if it is not empty.
-    fn start(&self, runner: &[&str], part: &str) -> Child {
-        let child = Child::start_by(runner, part, &[&self.0[0], &self.0[1]]);
-        child.expect("ready");
-        child
-    }
-
-    fn client(&self) -> Client {
-        let requests = FrameProducer::open_or_create(&self.0[0], 1024).expect("the role is free");
-        let replies = FrameConsumer::open_or_create(&self.0[1], 1024).expect("the role is free");
-        Client::new(requests, replies)
-    }
-}
-
-fn server(names: &[String]) -> Server {
-    let requests = FrameConsumer::open_or_create(&names[0], 1024).expect("the role is free");
-    let replies = FrameProducer::open_or_create(&names[1], 1024).expect("the role is free");
-    say("ready");
-    Server::new(requests, replies)
-}
-
-/// Echoes until it is killed.
-fn echo_server(names: &[String]) {
-    let served = server(names).serve(echo, || false);
-    panic!("it does not end: {served:?}");
-}
-
-/// Doubles numbers until its client closes.
-fn doubling_server(names: &[String]) {
-    let mut server = server(names);
-    let double = |number: u64| number.checked_mul(2).ok_or("too large");
-    let mut answers = std::iter::repeat_with(|| server.answer_record(PATIENCE, double));
-    let end = answers.find(Result::is_err);
-    assert_eq!(end, Some(Err(PopError::Abandoned)));
-}
-
-/// Makes one call, and begins another.
-fn client(names: &[String]) {
-    let requests = FrameProducer::open(&names[0]).expect("the role is free");
-    let replies = FrameConsumer::open(&names[1]).expect("the role is free");
-    let mut client = Client::new(requests, replies);
-    say("ready");
-    let call = start(&mut client, b"hello");
-    say(String::from_utf8_lossy(&reply_to(&mut client, &call)));
-    let _unfinished = client.start(b"unfinished", PATIENCE);
-    hear();
-}
-
-fn records_are_answered_by_another_process() {
-    let names = Names::new("records");
-    let server = names.start(&[], "doubling_server");
-    let mut client = names.client();
+/// Until the client closes.
+fn records_are_answered() {
+    let (mut client, mut server) = pair();
+    let server = thread::spawn(move || {
+        let double = |number: u64| number.checked_mul(2).ok_or("too large");
+        let mut answers = std::iter::repeat_with(|| server.answer_record(PATIENCE, double));
+        answers.find(Result::is_err)
+    });
     for number in 0..1000_u64 {
         assert_eq!(client.call_record(&number, PATIENCE), Ok(2 * number));
     }
@@ -156,7 +99,8 @@ fn records_are_answered_by_another_process() {
     assert_eq!(wrong, Err(CallError::WrongLength { expected, found }));
     assert_eq!(client.in_flight(), 0);
     drop(client);
-    server.succeeds();
+    let ended = server.join().expect("no panic");
+    assert_eq!(ended, Some(Err(PopError::Abandoned)));
 }
 
 /// The request stays for the next answer, or can be passed over.
@@ -201,23 +145,6 @@ fn replies_in_another_order_find_their_calls() {
     assert_eq!(client.in_flight(), 0);
 }
 
-/// The client gives up while its request is handled.
-fn a_late_reply_is_not_taken_for_the_next_one() {
-    let (mut client, mut server) = pair();
-    let late = client.start(b"late", Duration::from_secs(1));
-    let late = late.expect("room");
-    let answered = server.answer(PATIENCE, |request, reply| {
-        assert_eq!(error_of(&mut client, &late), CallError::TimedOut);
-        assert_eq!(client.in_flight(), 0);
-        echo(request, reply)
-    });
-    answered.expect("a request");
-    let next = start(&mut client, b"next");
-    answer(&mut server, 1);
-    assert_eq!(reply_to(&mut client, &next), b"next");
-    assert_eq!(error_of(&mut client, &late), CallError::NotInFlight);
-}
-
 /// At once, and in the ring after the server has seen it: it takes two with the first, which
 /// keeps it busy.
 fn an_expired_request_is_not_handled() {
@@ -243,19 +170,28 @@ fn an_expired_request_is_not_handled() {
     client.cancel(busy);
 }
 
-/// Of a call that was cancelled, and of a client before this one.
+/// Of a client before this one, of a call that was cancelled, and of one whose client gives up
+/// while it is handled.
 fn replies_that_no_call_waits_for_are_dropped() {
     let (mut client, mut server) = pair();
     let _unfinished = start(&mut client, b"earlier");
     let (requests, replies) = client.into_inner();
     let mut client = Client::new(requests, replies);
-    let call = start(&mut client, b"next");
     let cancelled = start(&mut client, b"cancelled");
     client.cancel(cancelled);
-    assert_eq!(client.in_flight(), 1);
-    answer(&mut server, 3);
+    answer(&mut server, 2);
+    let late = client.start(b"late", Duration::from_secs(1));
+    let late = late.expect("room");
+    let answered = server.answer(PATIENCE, |request, reply| {
+        assert_eq!(error_of(&mut client, &late), CallError::TimedOut);
+        assert_eq!(client.in_flight(), 0);
+        echo(request, reply)
+    });
+    answered.expect("a request");
+    let call = start(&mut client, b"next");
+    answer(&mut server, 1);
     assert_eq!(reply_to(&mut client, &call), b"next");
-    assert_eq!(client.in_flight(), 0);
+    assert_eq!(error_of(&mut client, &late), CallError::NotInFlight);
 }
 
 /// Frames of another writer in the rings.
@@ -300,22 +236,10 @@ fn requests_and_replies_that_do_not_fit_are_refused() {
     answered.expect("a request");
     let refused = error_of(&mut client, &call);
     assert!(matches!(refused, CallError::Refused(text) if text.len() < 500));
-}
-
-fn a_full_ring_of_requests_times_out() {
-    let (mut client, mut server) = pair();
-    let begun = std::iter::repeat_with(|| client.start(&[7; 100], SHORT));
-    let (calls, rest): (Vec<_>, Vec<_>) = begun.take(9).partition(Result::is_ok);
-    let refused = rest.into_iter().map(Result::unwrap_err).collect::<Vec<_>>();
-    assert_eq!(refused, [CallError::TimedOut]);
-    assert_eq!(client.in_flight(), calls.len());
-    drop(calls);
-    // There is room again when the server has seen that they have expired.
-    let answers = std::iter::repeat_with(|| server.answer(Duration::ZERO, echo));
-    assert_eq!(answers.take_while(Result::is_ok).count(), 8);
-    let call = start(&mut client, b"next");
-    answer(&mut server, 1);
-    assert_eq!(reply_to(&mut client, &call), b"next");
+    drop(server);
+    let mut begun = std::iter::repeat_with(|| client.start(&[7; 100], PATIENCE));
+    let full = begun.find_map(Result::err);
+    assert_eq!(full, Some(CallError::NoServer));
 }
 
 fn a_reply_that_has_arrived_is_taken_after_the_deadline() {
@@ -383,56 +307,43 @@ fn a_request_says_how_long_its_client_waits() {
     }
 }
 
-/// In two runs, the clock of one process and then of the other is a day ahead. Without time
-/// namespaces both have the same clock, and the check of the request must suffice
-/// (`a_request_says_how_long_its_client_waits`).
-fn a_server_outlives_its_clients_whatever_their_clocks() {
-    const AHEAD: [&str; 4] = ["unshare", "-T", "--monotonic", "86400"];
-    let may = Command::new(AHEAD[0])
-        .args(&AHEAD[1..])
-        .arg("true")
-        .status();
-    let ahead: &[&str] = match may {
-        Ok(status) if status.success() => &AHEAD,
-        _ => &[],
-    };
-    for [server_clock, client_clock] in [[ahead, &[]], [&[], ahead]] {
-        let names = Names::new("clocks");
-        let _server = names.start(server_clock, "echo_server");
-        for is_killed in [true, false].repeat(3) {
-            let mut client = names.start(client_clock, "client");
-            client.expect("hello");
-            match is_killed {
-                true => client.kill(),
-                false => client.succeeds(),
-            }
-        }
-    }
-}
-
 /// A server dies during any call, which stays in flight: the next server answers it.
 fn a_service_continues_after_kill_9() {
-    let names = Names::new("service");
-    let mut client = names.client();
+    let rings = ["requests", "replies"].map(|test| named::<[u8]>(test, &RingOptions::new(1024)));
+    let [(requests, requests_name), (replies, replies_name)] = &rings;
+    let serve = || {
+        forked(|| {
+            let requests = FrameConsumer::open(requests_name).expect("the role is free");
+            let replies = FrameProducer::open(replies_name).expect("the role is free");
+            let served = Server::new(requests, replies).serve(echo, || false);
+            panic!("it does not end: {served:?}");
+        })
+    };
+    let mut client = Client::new(producer(requests), consumer(replies));
     let mut reply = Vec::new();
     for round in 0..20_u64 {
-        let mut server = names.start(&[], "echo_server");
+        let mut server = serve();
         let request = |number: u64| (20 * round + number).to_le_bytes();
-        let calls = (0..20).map(|number| start(&mut client, &request(number)));
-        let calls: Vec<_> = calls.collect();
+        let mut start = |request: &[u8]| loop {
+            match client.start(request, PATIENCE) {
+                Err(CallError::NoServer) => {} // it starts
+                call => break call.expect("room"),
+            }
+        };
+        let calls: Vec<_> = (0..20).map(|number| start(&request(number))).collect();
         for (number, call) in (0..).zip(&calls) {
             if number == round {
-                server.kill(); // during any call
-                server = names.start(&[], "echo_server");
+                kill(server); // during any call
+                server = serve();
             }
             while let Err(error) = client.finish(call, &mut reply) {
                 assert_eq!(error, CallError::NoServer, "call {number} of {round}");
             }
             assert_eq!(reply, request(number));
         }
-        server.signal(libc::SIGSTOP);
-        let call = start(&mut client, b"unanswered");
-        server.kill();
+        stop(server as u32);
+        let call = self::start(&mut client, b"unanswered");
+        kill(server);
         assert_eq!(error_of(&mut client, &call), CallError::NoServer);
         client.cancel(call);
     }

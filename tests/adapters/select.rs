@@ -8,6 +8,7 @@ use std::thread::{self, sleep};
 use std::time::Duration;
 
 use crate::common::PATIENCE;
+use crate::common::allocations::{Counting, allocated};
 use crate::common::forbid::forbid;
 use crate::common::positions::peer;
 use crate::common::refused::is;
@@ -17,7 +18,7 @@ use quoit::{
 };
 
 crate::common::suite::tests! {
-    each_of_the_most_rings_can_end_the_wait,
+    each_of_the_most_rings_can_end_a_wait_which_allocates_nothing,
     shapes_and_roles_can_be_mixed,
     invalid_sets_of_endpoints_are_refused,
     a_kernel_without_it_is_an_error;
@@ -29,8 +30,10 @@ fn options() -> RingOptions {
     RingOptions::new(64).spin(Duration::ZERO)
 }
 
+/// Both endpoints of a ring without liveness checks, so that only a wake ends a sleep.
 fn heap<T: Shape + ?Sized>() -> (T::Producer, T::Consumer) {
-    options().heap::<T>().expect("a ring")
+    let options = options().peer_check(Duration::MAX);
+    options.heap::<T>().expect("a ring")
 }
 
 fn heap_pairs(count: usize) -> (Vec<Producer<u64>>, Vec<Consumer<u64>>) {
@@ -42,12 +45,20 @@ fn event<S: Selectable>(select: &mut Select, ends: &mut [S]) -> Selected {
     select.wait(ends, PATIENCE).expect("an event")
 }
 
-/// `tests/waits/sleep` has the other events.
-fn each_of_the_most_rings_can_end_the_wait() {
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// It sleeps before. `tests/waits/sleep` has the other events.
+fn each_of_the_most_rings_can_end_a_wait_which_allocates_nothing() {
     let (mut producers, mut consumers) = heap_pairs(Select::MAX_ENDS);
     for index in [0, 1, 63, 125, 126] {
         let event = thread::scope(|scope| {
-            let wait = scope.spawn(|| event(&mut Select::new(), &mut consumers));
+            let wait = scope.spawn(|| {
+                let before = allocated();
+                let event = event(&mut Select::new(), &mut consumers);
+                assert_eq!(allocated(), before);
+                event
+            });
             sleep(Duration::from_millis(5)); // usually it sleeps now
             producers[index].try_push(7).expect("there is room");
             wait.join().expect("the wait returns")
@@ -55,6 +66,7 @@ fn each_of_the_most_rings_can_end_the_wait() {
         assert_eq!(event, Selected::Ready(index));
         assert_eq!(consumers[index].try_pop(), Ok(7));
     }
+    assert!(size_of::<Select>() <= 2112, "{}", size_of::<Select>());
 }
 
 fn shapes_and_roles_can_be_mixed() {

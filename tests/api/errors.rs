@@ -202,10 +202,3 @@ fn the_hot_errors_fit_into_two_registers() {
     assert!(size_of::<Result<u64, ClaimError>>() <= 16);
     assert!(size_of::<Result<(), PeerError>>() <= 16);
 }
-
-#[test]
-fn a_push_error_returns_the_record() {
-    use PushError::{Abandoned, Corrupt, Full, ReactorDied, Superseded, TimedOut};
-    let errors = [Full, TimedOut, Abandoned, Superseded, Corrupt, ReactorDied];
-    assert_eq!(errors.map(|error| error(7).into_inner()), [7; 6]);
-}

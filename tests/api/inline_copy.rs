@@ -4,33 +4,29 @@
 //! The tests overwrite one of the two copies, to see which one a read takes.
 
 use quoit::raw::{self, RawRing};
-use quoit::{PopError, Producer, RingOptions};
+use quoit::{PopError, RingOptions};
 
 use crate::common::calls::{Calls, Wait, pop, push};
-use crate::common::names::RingName;
 use crate::common::rings::{ends, named};
 use crate::common::sample::Words;
-use crate::common::segment_file::{DATA, RIDE, RIDE_POSITION, SegmentFile};
+use crate::common::segment_file::{DATA, RIDE, SegmentFile};
 
 /// Both endpoints of a ring, and its file.
 struct Pair<T: Calls + ?Sized> {
     producer: T::Producer,
     consumer: T::Consumer,
     file: SegmentFile,
-    name: RingName,
 }
 
 impl<T: Calls + ?Sized> Pair<T> {
-    fn new(capacity: u64, first_position: u64) -> Self {
-        let options = RingOptions::new(capacity).first_position(first_position);
-        let (ring, name) = named::<T>("inline", &options);
+    fn new(capacity: u64) -> Self {
+        let (ring, name) = named::<T>("inline", &RingOptions::new(capacity));
         let (producer, consumer) = ends(&ring);
         let file = SegmentFile::open(&name.file());
         Self {
             producer,
             consumer,
             file,
-            name,
         }
     }
 
@@ -79,12 +75,11 @@ impl<T: Calls + ?Sized> Pair<T> {
 }
 
 fn numbers() -> Pair<u64> {
-    Pair::new(8, 0).caught_up(&0)
+    Pair::new(8).caught_up(&0)
 }
 
-/// Frames in a ring of 128 bytes, two of 16 bytes after the first position.
-fn frames(first_position: u64) -> Pair<[u8]> {
-    Pair::new(128, first_position).caught_up(&(0, vec![0; 8]))
+fn frames() -> Pair<[u8]> {
+    Pair::new(128).caught_up(&(0, vec![0; 8]))
 }
 
 #[test]
@@ -95,31 +90,18 @@ fn a_short_message_that_is_alone_is_read_from_its_inline_copy() {
     });
     let is_batch = |pair: &mut Pair<u64>| assert_eq!(pair.producer.try_push_slice(&[7]), Ok(1));
     numbers().reads(false, &[7], is_batch);
-    let six = Pair::<Words<6>>::new(8, 0).caught_up(&Words([0; 6]));
+    let six = Pair::<Words<6>>::new(8).caught_up(&Words([0; 6]));
     six.reads(true, &[Words([1, 2, 3, 4, 5, 6])], |pair| {
         let mut claim = pair.producer.try_claim().expect("there is room");
         claim.write(Words([1, 2, 3, 4, 5, 6]));
         claim.commit();
     });
-    frames(0).reads(true, &[(9, vec![7; 40])], |pair| {
+    frames().reads(true, &[(9, vec![7; 40])], |pair| {
         pair.push(&(9, vec![7; 40]))
     });
-    frames(0).reads(false, &[(0, vec![7; 41])], |pair| {
+    frames().reads(false, &[(0, vec![7; 41])], |pair| {
         pair.push(&(0, vec![7; 41]))
     });
-}
-
-/// As for a consumer of another implementation that does not use the inline copy.
-#[test]
-fn an_inline_copy_of_another_position_is_not_read() {
-    for position in [|_| 0, |position| position + 2] {
-        let mut pair = numbers();
-        pair.push(&7);
-        let own = pair.file.read(RIDE_POSITION);
-        pair.file.write(RIDE_POSITION, position(own));
-        pair.spoil_inline_copy();
-        pair.pops(&7);
-    }
 }
 
 #[test]
@@ -135,7 +117,7 @@ fn a_second_peek_of_an_inline_copy_equals_the_first() {
 
 #[test]
 fn there_are_none_before_the_consumer_has_caught_up_nor_after_it_has_fallen_behind() {
-    let mut pair = Pair::<u64>::new(8, 0);
+    let mut pair = Pair::<u64>::new(8);
     for value in 0..20 {
         pair.push(&value);
         assert!(!pair.file.has_inline_copy());
@@ -148,29 +130,6 @@ fn there_are_none_before_the_consumer_has_caught_up_nor_after_it_has_fallen_behi
         (1..4).for_each(|value| pair.pops(&value));
     }
     pair.reads(false, &[0], |pair| pair.push(&0));
-}
-
-#[test]
-fn a_new_producer_clears_the_inline_copy_of_the_previous_holder() {
-    let mut pair = numbers();
-    pair.push(&7);
-    assert!(pair.file.has_inline_copy());
-    drop(pair.producer);
-    pair.producer = Producer::open(&pair.name).expect("the role is free");
-    pair.reads(false, &[7], |_| ());
-}
-
-/// The inline copy is a frame of another length than the unread bytes.
-#[test]
-fn a_frame_after_padding_is_read_from_the_ring() {
-    // The two frames that `frames` sends leave eight bytes of the lap.
-    let mut pair = frames(128 - 8 - 32);
-    let message = (0, vec![7; 8]);
-    pair.push(&message);
-    assert!(pair.file.has_inline_copy());
-    pair.file.write_bytes(RIDE + 8, &[0xee; 40]);
-    pair.pops(&message);
-    assert_eq!(pair.consumer.position(), 128 + 16);
 }
 
 /// The endpoint of the bindings.

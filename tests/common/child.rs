@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::env;
-use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{self, Command, ExitStatus, Stdio};
@@ -21,15 +20,9 @@ pub(crate) struct Child(RefCell<Program>);
 impl Child {
     /// Starts `part`, which the list of this test's module has, with these arguments.
     pub(crate) fn start(part: &str, arguments: &[&str]) -> Self {
-        Self::start_by(&[], part, arguments)
-    }
-
-    /// The same, started by a program such as `unshare`.
-    pub(crate) fn start_by(runner: &[&str], part: &str, arguments: &[&str]) -> Self {
         let this = env::current_exe().expect("this binary's path");
-        let mut words = runner.iter().map(OsStr::new).chain([this.as_ref()]);
-        let mut command = Command::new(words.next().expect("at least this binary"));
-        let command = command.args(words).args(arguments).env(PART, sibling(part));
+        let mut command = Command::new(this);
+        let command = command.args(arguments).env(PART, sibling(part));
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         Self(RefCell::new(Program::spawn(command)))
     }

@@ -51,3 +51,10 @@ pub(crate) fn lock_all(file: &File) {
         lock(file, byte, libc::F_WRLCK);
     }
 }
+
+/// Takes all descriptors that are free, up to a limit of this process, except this many.
+pub(crate) fn take_all_but(free: usize) -> Vec<File> {
+    let mut taken: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    taken.truncate(taken.len() - free);
+    taken
+}

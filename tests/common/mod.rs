@@ -7,6 +7,7 @@
     reason = "each suite uses its own part of this"
 )]
 
+pub(crate) mod allocations;
 pub(crate) mod calls;
 pub(crate) mod child;
 pub(crate) mod clock;
@@ -17,7 +18,6 @@ pub(crate) mod descriptors;
 pub(crate) mod dice;
 pub(crate) mod ends;
 pub(crate) mod exchange;
-pub(crate) mod flood;
 pub(crate) mod forbid;
 pub(crate) mod fork;
 pub(crate) mod mappings;

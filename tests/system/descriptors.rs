@@ -1,8 +1,5 @@
-//! The descriptors of the library: every call that takes or opens a descriptor closes it,
-//! whether it succeeds or fails. None has the number of a standard stream, and none
-//! outlives an `exec`.
-//!
-//! Each call runs 500 times, or `QUOIT_DESCRIPTOR_ROUNDS` times; with a ring on a disk a fiftieth of that.
+//! The descriptors of the library: none is kept, none has the number of a standard stream, and
+//! none outlives an `exec`.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -15,83 +12,31 @@ use crate::common::descriptors::open_descriptors;
 use crate::common::fork::in_a_child;
 use crate::common::names::{RingName, file_directory, shared_memory_directory};
 use crate::common::refused::is;
-use crate::common::rings::{anonymous, consumer, ends};
+use crate::common::rings::{anonymous, consumer, ends, named};
 use crate::common::terminal::pair;
-use crate::handoff::wire;
 use quoit::{Error, Observer, Producer, RingOptions, Select, handoff};
-use rustix::fs::SealFlags;
 use rustix::process::setsid;
 
 crate::common::suite::tests! {
-    no_call_keeps_a_descriptor,
+    no_endpoint_keeps_a_descriptor,
     closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec,
     a_terminal_that_is_opened_becomes_no_controlling_terminal,
 }
 
-fn rounds() -> u32 {
-    let rounds = std::env::var("QUOIT_DESCRIPTOR_ROUNDS");
-    rounds.map_or(500, |rounds| rounds.parse().expect("a number"))
-}
-
-/// Makes a call many times. Afterwards the same descriptors are open as before.
-fn keeps_none(rounds: u32, what: &str, mut call: impl FnMut()) {
-    call(); // The first call opens what the whole process opens once.
-    let before = open_descriptors();
-    for _ in 0..rounds {
-        call();
-    }
-    assert_eq!(open_descriptors(), before, "{what}");
-}
-
-fn no_call_keeps_a_descriptor() {
-    of_calls_in(shared_memory_directory().path(), rounds());
-    // A disk is slow.
-    of_calls_in(file_directory().path(), rounds().div_ceil(50));
-}
-
-fn of_calls_in(directory: &Path, rounds: u32) {
-    let options = RingOptions::new(64);
-    let place = Place::new(directory, options.clone());
-    let (last, others) = CALLS.split_last().expect("calls");
-    for (name, call) in others {
-        keeps_none(rounds, name, || {
-            call(&place).expect("no call is refused");
-            let _ = fs::remove_file(place.new_name());
-        });
-    }
-    keeps_none(rounds, last.0, || {
-        last.1(&place).expect("no process holds it");
-        options
-            .create::<u64>(place.there())
-            .expect("the name is free");
-    });
-    let (ours, theirs) = UnixStream::pair().expect("two sockets");
-    let ring = anonymous::<u64>(64);
-    keeps_none(rounds, "other calls", || {
-        let ring = options.open::<u64>(place.there()).expect("it exists");
-        // It opens the directory once for each ring.
-        ring.sync_all().expect("the disk works");
+/// `limits::refusals` has each call of `CALLS`, and `handoff::refusals` those with a socket.
+fn no_endpoint_keeps_a_descriptor() {
+    let (ring, _name) = named::<u64>("kept", &RingOptions::new(64));
+    let use_it = || {
         let (_producer, mut consumer) = ends(&ring);
         let waited = Select::new().wait(&mut [&mut consumer], Duration::ZERO);
         assert!(waited.is_err());
         drop(consumer.into_pollable().expect("a descriptor"));
-    });
-    keeps_none(rounds, "a handoff", || {
-        handoff::send(&ours, &ring).expect("it is sent");
-        handoff::receive::<u64>(&theirs).expect("it comes");
-        handoff::send(&ours, &ring).expect("it is sent");
-        assert!(handoff::receive::<[u8]>(&theirs).is_err());
-    });
-    let named = tempfile::tempfile().expect("a file");
-    keeps_none(rounds, "what is no ring without a name", || {
-        let refused = options.open_descriptor::<u32>(ring.descriptor().expect("one"));
-        is!(refused => Err(Error::SchemaMismatch { .. }));
-        let refused = options.open_descriptor::<u64>(&named);
-        is!(refused => Err(Error::WrongDescriptor { .. }));
-        let refused = options.open_descriptor::<u64>(wire::memfd(b"", SealFlags::SHRINK));
-        is!(refused => Err(Error::WrongDescriptor { .. } | Error::Io { .. }));
-        assert!(RingOptions::new(1 << 50).create_anonymous::<u64>().is_err());
-    });
+    };
+    // The first time opens what the whole process opens once.
+    use_it();
+    let before = open_descriptors();
+    use_it();
+    assert_eq!(open_descriptors(), before);
 }
 
 fn closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec() {

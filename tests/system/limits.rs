@@ -7,5 +7,4 @@
 pub(crate) mod descriptors;
 pub(crate) mod groups;
 pub(crate) mod huge_pages;
-pub(crate) mod memory;
 pub(crate) mod refusals;

@@ -1,8 +1,8 @@
 //! While neither endpoint sleeps, neither makes a system call nor runs a fence, with a
-//! plain wait or in a `Select`. The library starts no thread for them.
+//! plain wait or in a `Select`.
 //!
 //! A tracer counts the system calls of two processes that stream a million records, in
-//! windows of ten thousand. A window counts if neither endpoint slept or was woken
+//! windows of ten thousand, which end with a call that it must see. A window counts if neither endpoint slept or was woken
 //! (according to their counters) or yielded its processor, which it does before it sleeps.
 //! In such a window there must be no system call. An endpoint that only spins never sleeps
 //! or yields. A wait of a tenth of a second checks the peer, so a window of that length
@@ -11,14 +11,11 @@
 //! omits the fence.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use crate::common::clock::until;
 use crate::common::names::RingName;
 use crate::common::positions::{End, ROLES};
-use crate::common::rings::{ends, named};
 use crate::common::sleep_state::{SleepPage, SleepState};
 use crate::common::tracer::{Window, end_window, trace};
 use crate::common::worker::{Worker, hear, tell};
@@ -26,8 +23,6 @@ use quoit::{RingOptions, Role, Select, Selected, WaitStrategy};
 
 crate::common::suite::tests! {
     neither_endpoint_makes_a_system_call_while_neither_sleeps,
-    a_system_call_in_the_loop_is_counted,
-    only_async_and_pollable_endpoints_start_a_thread,
 }
 
 const WINDOWS: u64 = 100;
@@ -66,17 +61,13 @@ fn mover(mut end: End, strategy: &str) -> impl FnMut() + use<> {
 }
 
 /// In a child: moves records in windows.
-fn endpoint(socket: &UnixStream, name: &RingName, role: Role, strategy: &str, meddles: bool) {
+fn endpoint(socket: &UnixStream, name: &RingName, role: Role, strategy: &str) {
     let ring = options(strategy).open::<u64>(name).expect("the ring");
     let mut moves = mover(End::of(&ring, role), strategy);
     tell(socket, 0);
     hear(socket);
     for _ in 0..=WINDOWS {
         (0..WINDOW).for_each(|_| moves());
-        if meddles && role == Role::Producer {
-            // SAFETY: the call has no pointers.
-            unsafe { libc::syscall(libc::SYS_getuid) };
-        }
         end_window();
     }
     hear(socket);
@@ -86,11 +77,10 @@ fn endpoint(socket: &UnixStream, name: &RingName, role: Role, strategy: &str, me
 type Seen = (SleepState, [bool; 2]);
 
 /// Streams between two traced processes; returns the windows of both.
-fn stream(strategy: &str, meddles: bool) -> [Vec<Window<Seen>>; 2] {
+fn stream(strategy: &str) -> [Vec<Window<Seen>>; 2] {
     let name = RingName::new("no-syscalls");
     options(strategy).create::<u64>(&name).expect("a ring");
-    let ends =
-        ROLES.map(|role| Worker::start(|socket| endpoint(&socket, &name, role, strategy, meddles)));
+    let ends = ROLES.map(|role| Worker::start(|socket| endpoint(&socket, &name, role, strategy)));
     let tracers = ends.each_ref().map(|end| {
         hear(&end.socket);
         let page = SleepPage::open(&name.file());
@@ -108,7 +98,7 @@ type Calls = (u64, BTreeMap<u64, u64>);
 
 /// Streams until each endpoint has enough windows without a sleep for a million messages,
 /// also on a busy machine; returns the system calls in them.
-fn calls_without_sleep(strategy: &str, meddles: bool) -> [Calls; 2] {
+fn calls_without_sleep(strategy: &str) -> [Calls; 2] {
     let is_quiet = |window: &Window<Seen>| {
         let yields = window.calls.contains_key(&(libc::SYS_sched_yield as u64));
         // An endpoint that only spins never sleeps and never yields.
@@ -117,7 +107,7 @@ fn calls_without_sleep(strategy: &str, meddles: bool) -> [Calls; 2] {
     };
     let mut calls = <[Calls; 2]>::default();
     for _ in 0..100 {
-        let ends = stream(strategy, meddles);
+        let ends = stream(strategy);
         for (end, ((windows, made), all)) in calls.iter_mut().zip(&ends).enumerate() {
             for window in all.iter().filter(|window| is_quiet(window)) {
                 *windows += 1;
@@ -138,46 +128,8 @@ fn calls_without_sleep(strategy: &str, meddles: bool) -> [Calls; 2] {
 
 fn neither_endpoint_makes_a_system_call_while_neither_sleeps() {
     for strategy in ["spin", "park", "select"] {
-        for (_, made) in calls_without_sleep(strategy, false) {
+        for (_, made) in calls_without_sleep(strategy) {
             assert!(made.is_empty(), "{strategy}: {made:?}");
         }
     }
-}
-
-fn a_system_call_in_the_loop_is_counted() {
-    let [(windows, made), (_, made_by_consumer)] = calls_without_sleep("park", true);
-    let meddling = BTreeMap::from([(libc::SYS_getuid as u64, windows)]);
-    assert_eq!(made, meddling, "one in each window");
-    assert!(made_by_consumer.is_empty(), "the other endpoint makes none");
-}
-
-/// The names of this process's threads except the first.
-fn threads() -> Vec<String> {
-    let tasks = fs::read_dir("/proc/self/task").expect("the threads");
-    let names = tasks.flatten().filter_map(|task| {
-        let is_first = task.file_name().to_str() == Some(&std::process::id().to_string());
-        let name = fs::read_to_string(task.path().join("comm")).ok();
-        name.filter(|_| !is_first)
-    });
-    names.map(|name| name.trim_end().to_owned()).collect()
-}
-
-fn only_async_and_pollable_endpoints_start_a_thread() {
-    let options = RingOptions::new(8).spin(Duration::ZERO);
-    let (ring, _name) = named::<u64>("threads", &options);
-    let (mut producer, mut consumer) = ends(&ring);
-    let short = Duration::from_millis(1);
-    producer.push(1).expect("there is room");
-    assert_eq!(consumer.pop(), Ok(1));
-    consumer.pop_timeout(short).expect_err("it slept");
-    assert_eq!(threads(), [""; 0], "plain endpoints");
-    let waited = Select::new().wait(&mut [consumer.interest()], short);
-    waited.expect_err("it slept");
-    assert_eq!(threads(), [""; 0], "a select");
-    let pollable = consumer.into_pollable().expect("a pollable end");
-    assert_eq!(threads().len(), 1);
-    // The thread sets its name itself, a moment later.
-    until("it has its name", || threads() == ["quoit-reactor"]);
-    drop(pollable);
-    until("it has ended", || threads().is_empty());
 }

@@ -8,7 +8,7 @@ use quoit::{ClaimError, PopError};
 
 use super::{Plain, Sink, Stream};
 use crate::common::calls::{Calls, reason};
-use crate::common::sample::{Words, bytes, mix};
+use crate::common::sample::{Words, bytes};
 
 type Moving<'a, E> = Pin<Box<dyn Future<Output = Result<usize, E>> + Send + 'a>>;
 type Take<'a, T> = &'a mut (dyn FnMut(<T as Calls>::Message) + Send + 'a);
@@ -35,7 +35,9 @@ pub(crate) trait AsyncCalls: Calls<Message: Sync, Producer: Plain, Consumer: Pla
     /// So small that both endpoints wait sometimes.
     const CAPACITY: u64;
 
-    fn numbered(number: u64) -> Self::Message;
+    fn numbered(number: u64) -> Self::Message {
+        Self::message(number)
+    }
 }
 
 /// The calls that both shapes have: of the sink, with this argument of `ready` and this way
@@ -124,10 +126,6 @@ impl AsyncCalls for Words<2> {
             })
         },
     ];
-
-    fn numbered(number: u64) -> Self {
-        Self([number, mix(number)])
-    }
 }
 
 impl AsyncCalls for [u8] {

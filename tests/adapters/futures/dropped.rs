@@ -2,18 +2,22 @@
 //! ring: messages arrive once and in order.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::thread;
 
 use futures_executor::block_on;
 use futures_util::future::{self, Either};
-use quoit::PopError;
+use quoit::{PopError, RingOptions};
+use tokio::runtime::Builder;
 
 use super::calls::AsyncCalls;
-use super::{Sink, Stream, async_pair, on_every_runtime};
+use super::{Sink, Stream, async_pair};
 use crate::common::dice::Dice;
+use crate::common::rings::named;
 use crate::common::sample::Words;
+use crate::common::sleep_state::assert_no_rescues;
+use crate::common::threads::while_waiting;
 
 crate::common::suite::tests! {
     records_arrive_once_although_futures_are_dropped,
@@ -24,11 +28,28 @@ const MESSAGES: u64 = 20_000;
 /// The most messages of a call. The ring has room for fewer.
 const BATCH: u64 = 11;
 
-fn arrive_once<T: AsyncCalls + ?Sized>(test: &str) {
-    on_every_runtime::<T, _>(test, T::CAPACITY, |ring, _| {
+/// Runs a future to its end.
+type Run = fn(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+/// A plain `block_on`, and tokio on one thread and on several.
+const RUNS: [Run; 3] = [
+    |task| block_on(task),
+    |task| {
+        let runtime = Builder::new_current_thread().build();
+        runtime.expect("a runtime").block_on(task);
+    },
+    |task| {
+        let runtime = Builder::new_multi_thread().worker_threads(2).build();
+        let runtime = runtime.expect("a runtime");
+        runtime.block_on(runtime.spawn(task)).expect("no panic");
+    },
+];
+
+fn arrive_once<T: AsyncCalls + ?Sized>() {
+    for run in RUNS {
+        let (ring, name) = named::<T>("dropped", &RingOptions::new(T::CAPACITY));
         let (mut sink, mut stream) = async_pair(&ring);
-        drop(ring);
-        async move {
+        let task = async move {
             let writer = thread::spawn(move || {
                 block_on(write::<T>(&mut sink, &mut Dice(1)));
             });
@@ -36,16 +57,18 @@ fn arrive_once<T: AsyncCalls + ?Sized>(test: &str) {
             writer.join().expect("all is pushed");
             let end = T::RECEIVES[0](&mut stream, 1, 0, &mut |_| panic!("one too many")).await;
             assert_eq!(end, Err(PopError::Abandoned));
-        }
-    });
+        };
+        while_waiting(move || run(Box::pin(task)), || ());
+        assert_no_rescues(&name);
+    }
 }
 
 fn records_arrive_once_although_futures_are_dropped() {
-    arrive_once::<Words<2>>("dropped-records");
+    arrive_once::<Words<2>>();
 }
 
 fn frames_arrive_once_although_futures_are_dropped() {
-    arrive_once::<[u8]>("dropped-frames");
+    arrive_once::<[u8]>();
 }
 
 /// Is ready after this many polls, which follow one another directly.

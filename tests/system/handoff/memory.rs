@@ -1,13 +1,12 @@
 //! The memory of a ring without a name, and its lifetime.
 
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use crate::common::refused::is;
 use crate::common::rings::{anonymous, consumer, producer};
 use crate::handoff::wire::file;
-use quoit::{Error, PopError, PushError, Ring, RingOptions};
+use quoit::{Error, PopError, PushError, RingOptions};
 use rustix::fs::{SealFlags, fcntl_add_seals};
 use rustix::io::Errno;
 
@@ -15,7 +14,6 @@ crate::common::suite::tests! {
     it_is_never_superseded,
     unlink_supersedes_it,
     it_cannot_change_its_size,
-    it_has_the_requested_mode,
 }
 
 /// Longer than several liveness checks of a wait.
@@ -23,6 +21,7 @@ const SOME_CHECKS: Duration = Duration::from_millis(350);
 
 fn it_is_never_superseded() {
     let ring = anonymous::<u64>(1);
+    assert_eq!(ring.name(), "anonymous");
     let timed_out = consumer(&ring).pop_timeout(SOME_CHECKS);
     assert_eq!(timed_out, Err(PopError::TimedOut));
     let mut producer = producer(&ring);
@@ -59,14 +58,4 @@ fn it_cannot_change_its_size() {
         assert_eq!(refused, Err(Errno::PERM), "no process has sealed the seals");
     }
     assert_eq!(file.metadata().expect("a length").len(), length);
-}
-
-fn it_has_the_requested_mode() {
-    let mode = |ring: Ring<u64>| {
-        let metadata = file(&ring).metadata().expect("a mode");
-        metadata.permissions().mode() & 0o7777
-    };
-    assert_eq!(mode(anonymous(64)), 0o600);
-    let public = RingOptions::new(64).mode(0o666).create_anonymous();
-    assert_eq!(mode(public.expect("a ring")), 0o666);
 }

@@ -1,20 +1,19 @@
 //! Descriptors: with any number of free descriptors, a call takes what it needs, or returns
 //! an error and closes all of them.
 
-use std::fs::{self, File};
+use std::fs;
 
 use quoit::{Error, Producer, RingOptions};
 use rustix::process::Resource;
 
 use crate::calls::{CALLS, Place};
+use crate::common::descriptors::take_all_but;
 use crate::common::names::{files_in, shared_memory_directory};
 use crate::common::process::set_limit;
 use crate::common::refused::refused;
-use crate::common::rings::{anonymous, ends};
 
 crate::common::suite::tests! {
     too_few_descriptors_are_an_error_at_every_call,
-    messages_and_a_close_need_no_descriptor,
     a_ring_stays_if_its_creator_gets_no_role,
 }
 
@@ -26,7 +25,7 @@ fn too_few_descriptors_are_an_error_at_every_call() {
         for free in 0.. {
             let taken = take_all_but(free);
             let result = call(&place);
-            let still_free = take_all().len();
+            let still_free = take_all_but(0).len();
             drop(taken);
             if result.is_ok() {
                 assert!(free > 0 || name == "heap", "{name} takes a descriptor");
@@ -38,15 +37,6 @@ fn too_few_descriptors_are_an_error_at_every_call() {
         }
         let _ = fs::remove_file(place.new_name());
     }
-}
-
-fn messages_and_a_close_need_no_descriptor() {
-    set_limit(Resource::Nofile, 32);
-    let (mut producer, mut consumer) = ends(&anonymous::<u64>(64));
-    let _full = take_all();
-    producer.push(7).expect("the consumer is attached");
-    assert_eq!(consumer.pop(), Ok(7));
-    drop((producer, consumer));
 }
 
 /// One descriptor suffices for a new ring, and the next call opens it.
@@ -67,15 +57,4 @@ fn has_none<R>(result: Result<R, Error>) {
     assert!(text.contains("ulimit -n"), "{text:?}");
     refused!(refusal => Error::Io { source, .. });
     assert_eq!(source.raw_os_error(), Some(libc::EMFILE));
-}
-
-fn take_all_but(free: usize) -> Vec<File> {
-    let mut taken = take_all();
-    taken.truncate(taken.len() - free);
-    taken
-}
-
-/// All free descriptors.
-fn take_all() -> Vec<File> {
-    std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
 }

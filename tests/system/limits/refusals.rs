@@ -13,17 +13,16 @@ use crate::calls::{CALLS, Place};
 use crate::common::descriptors::open_descriptors;
 use crate::common::forbid::refuse_with;
 use crate::common::fork::in_a_directory;
-use crate::common::mounts::{mount, own_mounts};
-use crate::common::names::files_in;
+use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
+use crate::common::names::{files_in, shared_memory_directory};
 use crate::common::process::{drop_root, set_limit};
+use crate::common::refused::refused;
 use crate::common::rings::named;
 
 crate::common::suite::tests! {
-    under_no_condition_a_call_is_refused,
+    by_the_system,
     by_a_seccomp_profile,
-    by_the_limits_of_a_process,
-    by_the_rights_of_a_user,
-    by_mounts,
+    a_ring_larger_than_all_of_shared_memory_is_an_error,
     incarnations_differ_without_getrandom,
 }
 
@@ -97,52 +96,125 @@ fn actions() -> Vec<usize> {
     (1..=libc::SIGRTMAX()).map(action).collect()
 }
 
-fn under_no_condition_a_call_is_refused() {
-    under("no condition", WORDS, PRIVATE, |_| Ok(()));
+/// The name, the words of a ring, the mode bits, and how it is set.
+type Condition = (&'static str, u64, u32, fn(&mut Place) -> io::Result<()>);
+
+const LENGTH: u64 = 16384 + 8 * WORDS;
+
+#[rustfmt::skip]
+const CONDITIONS: [Condition; 16] = [
+    ("no condition", WORDS, PRIVATE, |_| Ok(())),
+    ("file size", WORDS, PRIVATE, |_| limited(Resource::Fsize, LENGTH - 1)),
+    ("file size, just enough", WORDS, PRIVATE, |_| limited(Resource::Fsize, LENGTH)),
+    // A ring has eight megabytes.
+    ("address space", 1 << 20, PRIVATE, |_| with_more_addresses(4 << 20)),
+    ("address space, enough", 1 << 20, PRIVATE, |_| with_more_addresses(32 << 20)),
+    ("locked memory of 0", WORDS, PUBLIC, |place| locked(place, 0)),
+    ("locked memory of 4096", WORDS, PUBLIC, |place| locked(place, 4096)),
+    ("mlockall", 2 << 20, PUBLIC, |_| locks_all()),
+    ("mlockall, small rings", WORDS, PUBLIC, |_| locks_all()),
+    // Another user, for which the rings grant nothing, to read, or everything.
+    ("mode 0", WORDS, 0, |_| as_another_user()),
+    ("mode 444", WORDS, 0o444, |_| as_another_user()),
+    ("mode 666", WORDS, PUBLIC, |_| as_another_user()),
+    ("the directory of another user", WORDS, PUBLIC, |place| {
+        fs::set_permissions(&place.directory, Permissions::from_mode(0o555))?;
+        as_another_user()
+    }),
+    // A new ring would be larger than that.
+    ("a file system of a megabyte", WORDS, PRIVATE, |place| {
+        mount_a_megabyte(&place.directory)?;
+        *place = Place::new(&place.directory, place.options.clone());
+        place.options = place.options.clone().capacity(1 << 17);
+        Ok(())
+    }),
+    ("a read-only file system", WORDS, PRIVATE, |_| {
+        own_mounts()?;
+        let flags = libc::MS_BIND | libc::MS_NOSUID | libc::MS_NODEV;
+        mount(c"/dev/shm", Path::new("/dev/shm"), c"", flags, c"")?;
+        let flags = flags | libc::MS_REMOUNT | libc::MS_RDONLY;
+        mount(c"", Path::new("/dev/shm"), c"", flags, c"")
+    }),
+    // A draft then has a name, because a nameless file cannot be linked.
+    ("no /proc", WORDS, PRIVATE, |_| {
+        own_mounts()?;
+        mount(c"none", Path::new("/proc"), c"tmpfs", 0, c"")
+    }),
+];
+
+fn as_another_user() -> io::Result<()> {
+    drop_root();
+    Ok(())
 }
+
+fn limited(resource: Resource, most: u64) -> io::Result<()> {
+    set_limit(resource, most);
+    Ok(())
+}
+
+fn with_more_addresses(more: u64) -> io::Result<()> {
+    let pages = fs::read_to_string("/proc/self/statm")?;
+    let (pages, _) = pages.split_once(' ').expect("several numbers");
+    let used = pages.parse::<u64>().expect("a number") * 4096;
+    limited(Resource::As, used + more)
+}
+
+fn locked(place: &mut Place, most: u64) -> io::Result<()> {
+    drop_root();
+    place.options = place.options.clone().lock_memory(true);
+    limited(Resource::Memlock, most)
+}
+
+fn locks_all() -> io::Result<()> {
+    drop_root();
+    set_limit(Resource::Memlock, 8 << 20);
+    // SAFETY: no pointer.
+    match unsafe { libc::mlockall(libc::MCL_FUTURE) } {
+        0 => Ok(()),
+        _ => panic!("{}", io::Error::last_os_error()),
+    }
+}
+
+fn by_the_system() {
+    for (name, words, mode, set) in CONDITIONS {
+        under(name, words, mode, set);
+    }
+}
+
+/// A name, a system call, some of its commands, and what it answers.
+type Profile = (
+    &'static str,
+    libc::c_long,
+    Option<[u32; 2]>,
+    &'static [libc::c_int],
+);
+
+const BOTH: &[libc::c_int] = &[libc::EPERM, libc::ENOSYS];
+
+#[rustfmt::skip]
+const PROFILES: [Profile; 8] = [
+    // Open-file-description locks: query and wait.
+    ("locks", libc::SYS_fcntl, Some([libc::F_OFD_GETLK as u32, libc::F_OFD_SETLKW as u32]),
+        &[libc::EINVAL, libc::ENOSYS, libc::EPERM]),
+    // By a security module: not as a lock that another process holds.
+    ("F_OFD_SETLK", libc::SYS_fcntl, Some([libc::F_OFD_SETLK as u32; 2]), &[libc::EACCES]),
+    ("F_ADD_SEALS", libc::SYS_fcntl, Some([libc::F_ADD_SEALS as u32; 2]), BOTH),
+    ("memfd_create", libc::SYS_memfd_create, None, BOTH),
+    ("fallocate", libc::SYS_fallocate, None, BOTH),
+    ("linkat", libc::SYS_linkat, None, BOTH),
+    ("msync", libc::SYS_msync, None, BOTH),
+    ("fsync", libc::SYS_fsync, None, BOTH),
+];
 
 /// Or by a kernel other than Linux, such as gVisor, or an old one.
 fn by_a_seccomp_profile() {
-    // Open-file-description locks: set, query and wait.
-    let locks = [libc::F_OFD_GETLK as u32, libc::F_OFD_SETLKW as u32];
-    let only = |command: libc::c_int| Some([command as u32; 2]);
-    let both = &[libc::EPERM, libc::ENOSYS][..];
-    for (name, call, commands, answers) in [
-        (
-            "locks",
-            libc::SYS_fcntl,
-            Some(locks),
-            &[libc::EINVAL, libc::ENOSYS, libc::EPERM][..],
-        ),
-        // By a security module: not as a lock that another process holds.
-        (
-            "F_OFD_SETLK",
-            libc::SYS_fcntl,
-            only(libc::F_OFD_SETLK),
-            &[libc::EACCES],
-        ),
-        (
-            "F_ADD_SEALS",
-            libc::SYS_fcntl,
-            only(libc::F_ADD_SEALS),
-            both,
-        ),
-        ("memfd_create", libc::SYS_memfd_create, None, both),
-        ("fallocate", libc::SYS_fallocate, None, both),
-        ("linkat", libc::SYS_linkat, None, both),
-        ("msync", libc::SYS_msync, None, both),
-        ("fsync", libc::SYS_fsync, None, both),
-    ] {
+    for (name, call, commands, answers) in PROFILES {
         for answer in answers {
-            under(
-                &format!("{name} with error {answer}"),
-                WORDS,
-                PRIVATE,
-                |_| {
-                    refuse_with(call, *answer, commands);
-                    Ok(())
-                },
-            );
+            let name = format!("{name} with error {answer}");
+            under(&name, WORDS, PRIVATE, |_| {
+                refuse_with(call, *answer, commands);
+                Ok(())
+            });
         }
     }
 }
@@ -154,73 +226,18 @@ fn incarnations_differ_without_getrandom() {
     assert_ne!(first, second);
 }
 
-fn by_the_limits_of_a_process() {
-    let length = 16384 + 8 * WORDS;
-    for (name, most) in [
-        ("file size", length - 1),
-        ("file size, just enough", length),
-    ] {
-        under(name, WORDS, PRIVATE, |_| {
-            set_limit(Resource::Fsize, most);
-            Ok(())
-        });
-    }
-    // A ring has eight megabytes.
-    for (name, more) in [("address space", 4), ("address space, enough", 32)] {
-        under(name, 1 << 20, PRIVATE, |_| {
-            let pages = fs::read_to_string("/proc/self/statm").expect("this process's memory");
-            let (pages, _) = pages.split_once(' ').expect("several numbers");
-            let used = pages.parse::<u64>().expect("a number") * 4096;
-            set_limit(Resource::As, used + (more << 20));
-            Ok(())
-        });
-    }
-    for (name, most) in [("locked memory of 0", 0), ("locked memory of 4096", 4096)] {
-        under(name, WORDS, PUBLIC, |place| {
-            drop_root();
-            set_limit(Resource::Memlock, most);
-            place.options = place.options.clone().lock_memory(true);
-            Ok(())
-        });
-    }
-    for (name, words) in [("mlockall", 2 << 20), ("mlockall, small rings", WORDS)] {
-        under(name, words, PUBLIC, |_| {
-            drop_root();
-            set_limit(Resource::Memlock, 8 << 20);
-            // SAFETY: no pointer.
-            let locks = unsafe { libc::mlockall(libc::MCL_FUTURE) };
-            assert_eq!(locks, 0, "{}", io::Error::last_os_error());
-            Ok(())
-        });
-    }
-}
-
-/// Another user, for which the rings grant nothing, to read, or everything.
-fn by_the_rights_of_a_user() {
-    for mode in [0, 0o444, PUBLIC] {
-        under(&format!("mode {mode:o}"), WORDS, mode, |_| {
-            drop_root();
-            Ok(())
-        });
-    }
-    under("the directory of another user", WORDS, PUBLIC, |place| {
-        fs::set_permissions(&place.directory, Permissions::from_mode(0o555))?;
-        drop_root();
-        Ok(())
-    });
-}
-
-fn by_mounts() {
-    under("a read-only file system", WORDS, PRIVATE, |_| {
-        own_mounts()?;
-        let flags = libc::MS_BIND | libc::MS_NOSUID | libc::MS_NODEV;
-        mount(c"/dev/shm", Path::new("/dev/shm"), c"", flags, c"")?;
-        let flags = flags | libc::MS_REMOUNT | libc::MS_RDONLY;
-        mount(c"", Path::new("/dev/shm"), c"", flags, c"")
-    });
-    // A draft then has a name, because a nameless file cannot be linked.
-    under("no /proc", WORDS, PRIVATE, |_| {
-        own_mounts()?;
-        mount(c"none", Path::new("/proc"), c"tmpfs", 0, c"")
-    });
+/// Also where no process may mount.
+fn a_ring_larger_than_all_of_shared_memory_is_an_error() {
+    const HEADER: u64 = 16384;
+    let directory = shared_memory_directory();
+    let stat = rustix::fs::statvfs(directory.path()).expect("the directory is there");
+    let capacity = (stat.f_blocks * stat.f_frsize).next_power_of_two();
+    let refusal = RingOptions::new(capacity).create::<u64>(directory.path().join("ring"));
+    refused!(refusal is Err(Error::NotEnoughMemory { wanted, available, hint }));
+    assert_eq!(wanted, HEADER + capacity * 8);
+    assert!(
+        available < wanted && hint.contains("remount,size="),
+        "{hint}"
+    );
+    assert_eq!(files_in(directory.path()), [""; 0]);
 }
