@@ -128,7 +128,7 @@ const ALLOWED: [(&str, &str, &str); 4] = [
     ),
     (
         "lead|leads to",
-        "src/error.rs tests/tool/streams.rs",
+        "src/error.rs tests/tool/endings.rs",
         "the text of an error",
     ),
     (
@@ -291,7 +291,6 @@ fn the_texts_are_in_plain_words() {
 #[test]
 fn a_phrase_is_found_in_comments_strings_and_pages() {
     for (path, text, count) in [
-        ("a.rs", "/// Whoever attaches.\n", 1),
         ("a.rs", "fn f() {} // by\n// hand\n", 1),
         ("a.rs", "const A: &str = \"it never\\n came\";", 1),
         ("a.rs", "const A: &str = r#\"a \"dear\" call\"#;", 1),
@@ -299,10 +298,7 @@ fn a_phrase_is_found_in_comments_strings_and_pages() {
         ("a.rs", "fn f<'a>(a: &'a str) {} // Beside it.", 1),
         ("a.rs", "fn the_ring_is_gone() {}", 1),
         ("a.rs", "/* At hand. */ fn f() {}", 1),
-        ("a.c", "char quote = '\"'; // Whoever attaches.\n", 1),
         ("a.sh", "echo 'a goodbye'\n", 1),
-        ("b/run", "x=1 # in vain\n", 1),
-        ("a.toml", "name = \"a\" # Beside it.\n", 1),
         ("a.py", "\"\"\"At\nhand.\"\"\"\n", 1),
         ("a.rs", "fn f(beside: u8) { let who = 1; }", 0),
         ("a.rs", "const A: &str = \"{nobody} and {who:?}\";", 0),
