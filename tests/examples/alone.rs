@@ -120,9 +120,8 @@ fn an_interrupted_example_leaves_nothing() {
                 !others.into_iter().any(|other| maps(other, "")),
                 "{words}: a process is left"
             );
-            let left = files
-                .union(&files_of(words, process))
-                .find(|file| file.exists());
+            let after = files_of(words, process);
+            let left = files.union(&after).find(|file| file.exists());
             assert_eq!(left, None, "{words}");
         }
     }

@@ -1,6 +1,7 @@
 //! The examples of sleeping and waking.
 
 use std::fs;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ fn a_feed_that_another_process_kills_restarts_too() {
     let mut example = begun("three_feeds --ticks", 3, 0);
     let process = example.pid();
     let files = || files_of("three_feeds", process).into_iter();
-    let is_read = |ring| Observer::open(ring).is_ok_and(|ring| ring.positions().head > 0);
+    let is_read = |ring: &PathBuf| Observer::open(ring).is_ok_and(|ring| ring.positions().head > 0);
     until("each ring is read", || files().filter(is_read).count() == 3);
     signal(children(process)[0], libc::SIGKILL);
     assert!(example.line().contains(" has closed or crashed, all "));
