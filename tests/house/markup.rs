@@ -236,7 +236,7 @@ fn a_mark_that_is_seen_is_found() {
         "# Another title\n",
         "```text\nnot closed\n",
     ] {
-        assert_eq!(faults("README.md", markdown), 1, "{markdown}");
+        assert!(faults("README.md", markdown) > 0, "{markdown}");
     }
     for markdown in [
         "**Name**: 2 * 3, `a*b`, \\*, [`Name`].\n",

@@ -121,7 +121,7 @@ pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
         assert!(all.starts_with(&written) && all.ends_with(&rest));
         let again = (written.len() + rest.len()).checked_sub(all.len());
         let again = again.expect("nothing is lost");
-        assert!(again <= together * (length + 1), "{again} bytes came twice");
+        assert!(again <= together * (length + 1), "{again} bytes arrive twice");
     }
 }
 
