@@ -121,7 +121,10 @@ pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
         assert!(all.starts_with(&written) && all.ends_with(&rest));
         let again = (written.len() + rest.len()).checked_sub(all.len());
         let again = again.expect("nothing is lost");
-        assert!(again <= together * (length + 1), "{again} bytes arrive twice");
+        assert!(
+            again <= together * (length + 1),
+            "{again} bytes arrive twice"
+        );
     }
 }
 
@@ -134,7 +137,10 @@ pub(crate) fn a_command_whose_reader_closed_ends_at_once() {
         &["recv", &name],
     ] {
         let mut tool = start(command);
-        tool.reads_until("\n");
+        // `top` says nothing for a day.
+        if command[0] != "top" {
+            tool.reads_until("\n");
+        }
         tool.stop_reading();
         // Nothing else comes.
         tool.end().quietly();
