@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 pub(crate) use std::process::Stdio;
 
+use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 pub(crate) use super::common::clock::until;
@@ -53,19 +54,14 @@ pub(crate) fn ctrl_c(example: &Program) {
 /// there or among the temporary files.
 pub(crate) fn files_of(words: &str, process: u32) -> BTreeSet<PathBuf> {
     let example = words.split(' ').next().expect("an example");
-    let prefix = format!("quoit-{}-{process}", example.replace('_', "-"));
-    let is_its = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        let rest = name.and_then(|name| name.strip_prefix(&prefix));
-        rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
-    };
+    let example = example.replace('_', "-");
+    let its = Regex::new(&format!(r"/quoit-{example}-{process}(\D[^/]*)?$")).expect("a pattern");
     let folders = [PathBuf::from("/dev/shm"), env::temp_dir()];
     let entries = folders
         .iter()
         .flat_map(|place| fs::read_dir(place).expect("a directory"));
-    let made = entries
-        .map(|entry| entry.expect("an entry").path())
-        .filter(is_its);
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let made = paths.filter(|path| its.is_match(&path.to_string_lossy()));
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
     let words = maps.split_whitespace();
     let mapped = words.filter(|word| word.starts_with("/dev/shm/"));

@@ -1,5 +1,7 @@
 //! The example that measures round trips.
 
+use regex::Regex;
+
 use super::common::cores;
 use super::example::{files_of, run, start};
 
@@ -14,19 +16,12 @@ fn round_trips_are_timed_between_two_cores() {
     let process = example.pid();
     let said = example.end().text();
     let last = format!("2000 round trips between cores {other} and {one}\n");
-    let times = said.strip_suffix(&last).expect("a summary").lines();
-    let times = times.zip(["p50: ", "p99: ", "p99.9: ", "p99.99: "]);
-    let times = times.map(|(line, start)| {
-        let number = line
-            .strip_prefix(start)
-            .and_then(|line| line.strip_suffix(" ns"));
-        number.expect(line).parse().expect(line)
-    });
-    let times: Vec<u64> = times.collect();
-    assert!(
-        said.lines().count() == 5 && times.len() == 4 && times[0] > 0 && times.is_sorted(),
-        "{said}"
-    );
+    let times = said.strip_suffix(&last).expect("a summary");
+    let form = r"^p50: (\d+) ns\np99: (\d+) ns\np99.9: (\d+) ns\np99.99: (\d+) ns\n$";
+    let times = Regex::new(form).expect("a pattern").captures(times);
+    let (_, times) = times.expect(&said).extract::<4>();
+    let times = times.map(|time| time.parse::<u64>().expect("a number"));
+    assert!(times[0] > 0 && times.is_sorted(), "{said}");
     assert!(files_of("latency", process).is_empty());
     let refused = "error: this process may not use core 4096\n";
     run("latency --cores 0,4096").is(1, "", refused);
