@@ -181,9 +181,12 @@ fn every_atomic_access_is_in_a_model() {
     expect_none(&faults);
 }
 
-/// In a form that the library does not have.
+/// In forms that the library does not have.
 #[test]
-fn an_access_is_found_by_the_full_path_of_its_edge() {
-    let source = Source::parse("a.rs", "fn f() { crate::sync::fence(crate::sync::WAKE); }");
-    assert_eq!(accesses(&source, &["WAKE".to_owned()]), ["f: fence WAKE"]);
+fn an_access_is_found_with_the_path_of_its_edge_and_beside_an_index() {
+    let code = "use crate::sync::PLAIN; \
+        fn f() { crate::sync::fence(crate::sync::WAKE); a[b].store(c[d], PLAIN); }";
+    let edges = ["PLAIN", "WAKE"].map(str::to_owned);
+    let found = accesses(&Source::parse("a.rs", code), &edges);
+    assert_eq!(found, ["f: fence WAKE", "f: a store PLAIN"]);
 }
