@@ -89,9 +89,11 @@ fn no_file_has_more_than_400_lines_of_code() {
 /// before. That each has one is a lint of clippy, `undocumented_unsafe_blocks`, which lets the blocks of
 /// a statement share it.
 fn shared_comments(source: &Source) -> Vec<String> {
-    let lines = (1..).zip(source.text.lines());
-    let comments = lines.filter(|(_, line)| line.contains("// SAFETY:"));
-    let comments: Vec<_> = comments.map(|(line, _)| line).collect();
+    let comments: Vec<_> = (1..)
+        .zip(source.text.lines())
+        .filter(|(_, line)| line.contains("// SAFETY:"))
+        .map(|(line, _)| line)
+        .collect();
     let (mut shared, mut last) = (Vec::new(), 0);
     for pair in source.tokens.windows(2) {
         if pair[0].0 == "unsafe" && pair[1].0 == "{" {
