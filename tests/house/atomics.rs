@@ -183,7 +183,7 @@ fn every_atomic_access_is_in_a_model() {
 
 /// In forms that the library does not have.
 #[test]
-fn an_access_is_found_with_the_path_of_its_edge_and_beside_an_index() {
+fn an_access_is_found_with_the_path_of_its_edge_and_with_an_index() {
     let code = "use crate::sync::PLAIN; \
         fn f() { crate::sync::fence(crate::sync::WAKE); a[b].store(c[d], PLAIN); }";
     let edges = ["PLAIN", "WAKE"].map(str::to_owned);

@@ -121,8 +121,8 @@ fn the_commands_for_any_host_run() {
         }
     }
     let procs = std::fs::read_to_string(directory.path().join("rings/cgroup.procs"));
-    assert_eq!(procs.expect("a file"), format!("{process}\n"));
     drop(consumer);
     ring.unlink().expect("no process holds it");
     super::sources::expect_none(&faults);
+    assert_eq!(procs.expect("a file"), format!("{process}\n"));
 }
