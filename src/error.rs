@@ -75,6 +75,7 @@ pub(crate) use debug_as_display;
 
 /// One of the two endpoints of a ring, for errors and for an [`Observer`](crate::Observer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "complete: docs::api")]
 pub enum Role {
     /// The endpoint that writes.
     Producer,

@@ -102,6 +102,7 @@ const WAITS: u32 = 16;
 
 /// What [`Select::wait`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "complete: docs::api")]
 pub enum Selected {
     /// The endpoint at this index has a message, or room, or an error that its next call returns.
     Ready(usize),

@@ -48,6 +48,7 @@ pub(crate) enum NoRoom {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "complete: docs::api")]
 pub enum PushError<T> {
     /// There is no room now. A later call may find some.
     Full(T),
@@ -148,6 +149,7 @@ impl<T> From<PushError<T>> for io::Error {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "complete: docs::api")]
 pub enum ClaimError {
     /// There is not enough room now. A later call may find it.
     Full,
@@ -256,6 +258,7 @@ impl From<ClaimError> for io::Error {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "complete: docs::api")]
 pub enum PopError {
     /// There is no message now. A later call may find one.
     Empty,
@@ -352,6 +355,7 @@ impl From<PopError> for io::Error {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "complete: docs::api")]
 pub enum PeerError {
     /// No peer attached in time. A later call may find one.
     TimedOut,

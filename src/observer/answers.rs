@@ -32,6 +32,7 @@ pub struct RingInfo {
 
 /// The shape of an observed ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "complete: docs::api")]
 pub enum ShapeKind {
     /// Records of one size.
     Records,

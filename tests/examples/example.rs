@@ -1,5 +1,6 @@
 //! An example as a process.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 pub(crate) use std::process::Stdio;
 
+use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 pub(crate) use super::common::clock::until;
@@ -48,34 +50,31 @@ pub(crate) fn ctrl_c(example: &Program) {
     kill_process_group(group, Signal::INT).expect("its group can be signalled");
 }
 
-/// What the process of an example, started with these words, has in memory or among the temporary
-/// files.
-pub(crate) fn names_of(words: &str, process: u32) -> Vec<PathBuf> {
+/// What the process of an example, started with these words, has mapped in memory, or has made
+/// there or among the temporary files.
+pub(crate) fn files_of(words: &str, process: u32) -> BTreeSet<PathBuf> {
     let example = words.split(' ').next().expect("an example");
-    let prefix = format!("quoit-{}-{process}", example.replace('_', "-"));
+    let example = example.replace('_', "-");
+    let its = Regex::new(&format!(r"/quoit-{example}-{process}(\D[^/]*)?$")).expect("a pattern");
     let folders = [PathBuf::from("/dev/shm"), env::temp_dir()];
     let entries = folders
         .iter()
         .flat_map(|place| fs::read_dir(place).expect("a directory"));
     let paths = entries.map(|entry| entry.expect("an entry").path());
-    let is_its = |path: &PathBuf| {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        let rest = name.strip_prefix(&prefix);
-        rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
-    };
-    paths.filter(is_its).collect()
+    let made = paths.filter(|path| its.is_match(&path.to_string_lossy()));
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
+    let words = maps.split_whitespace();
+    let mapped = words.filter(|word| word.starts_with("/dev/shm/"));
+    made.chain(mapped.map(PathBuf::from)).collect()
 }
 
-/// Starts an endless example, and waits until it has this many names and children.
-pub(crate) fn begun(words: &str, names: usize, processes: usize) -> Program {
+/// Starts an endless example, and waits until it has this many files and children.
+pub(crate) fn begun(words: &str, files: usize, processes: usize) -> Program {
     let mut command = command(&format!("{words} 1000000000"));
     // In a group of its own, for `ctrl_c`.
     let example = Program::start(command.process_group(0));
     until("it has begun", || {
-        names_of(words, example.pid()).len() >= names && children(example.pid()).len() >= processes
+        files_of(words, example.pid()).len() >= files && children(example.pid()).len() >= processes
     });
     example
 }

@@ -1,7 +1,9 @@
 //! The example that measures round trips.
 
+use regex::Regex;
+
 use super::common::cores;
-use super::example::{names_of, run, start};
+use super::example::{files_of, run, start};
 
 #[test]
 fn round_trips_are_timed_between_two_cores() {
@@ -13,19 +15,14 @@ fn round_trips_are_timed_between_two_cores() {
     let example = start(&format!("latency --trips 2000 --cores {other},{one}"));
     let process = example.pid();
     let said = example.end().text();
-    let lines: Vec<_> = said.lines().collect();
-    let last = format!("2000 round trips between cores {other} and {one}");
-    assert_eq!((lines.len(), lines[4]), (5, &*last));
-    let starts = ["p50: ", "p99: ", "p99.9: ", "p99.99: "];
-    let nanos = starts.iter().zip(&lines).map(|(start, line)| {
-        let number = line
-            .strip_prefix(start)
-            .and_then(|line| line.strip_suffix(" ns"));
-        number.expect(line).parse().expect(line)
-    });
-    let nanos: Vec<u64> = nanos.collect();
-    assert!(nanos[0] > 0 && nanos.is_sorted(), "{nanos:?}");
-    assert!(names_of("latency", process).is_empty());
+    let last = format!("2000 round trips between cores {other} and {one}\n");
+    let times = said.strip_suffix(&last).expect("a summary");
+    let form = r"^p50: (\d+) ns\np99: (\d+) ns\np99.9: (\d+) ns\np99.99: (\d+) ns\n$";
+    let times = Regex::new(form).expect("a pattern").captures(times);
+    let (_, times) = times.expect(&said).extract::<4>();
+    let times = times.map(|time| time.parse::<u64>().expect("a number"));
+    assert!(times[0] > 0 && times.is_sorted(), "{said}");
+    assert!(files_of("latency", process).is_empty());
     let refused = "error: this process may not use core 4096\n";
     run("latency --cores 0,4096").is(1, "", refused);
 }

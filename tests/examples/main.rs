@@ -10,38 +10,38 @@ mod example;
 mod latency;
 mod network;
 mod readme;
-#[cfg(feature = "shared_memory")]
-mod shmem;
 mod sleeping;
 mod streaming;
 mod working;
 
 use std::fs;
 
+use quoit::{Observer, RingOptions, Role};
+
 use common::names::RingName;
-use common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
+use common::segment_file::{DATA, SegmentFile};
 use common::terminal::{On, SIZE, Terminal};
 use example::*;
 
-/// The ring's tail and head, from its segment.
+/// The ring's tail and head; 0 before there is a ring.
 fn positions(ring: &RingName) -> (u64, u64) {
-    let segment = SegmentFile::open(&ring.file());
-    (segment.read(TAIL), segment.read(HEAD))
+    Observer::open(ring).map_or((0, 0), |ring| {
+        let positions = ring.positions();
+        (positions.tail, positions.head)
+    })
 }
 
 fn wait_for_ring(ring: &RingName) {
-    until("there is a ring", || ring.file().exists());
+    until("there is a ring", || Observer::open(ring).is_ok());
 }
 
 /// Waits until this many messages were sent.
 fn wait_for_tail(ring: &RingName, tail: u64) {
-    wait_for_ring(ring);
     until("the messages are sent", || positions(ring).0 >= tail);
 }
 
 /// Waits until this many messages were read.
 fn wait_for_head(ring: &RingName, head: u64) {
-    wait_for_ring(ring);
     until("the messages are read", || positions(ring).1 >= head);
 }
 
@@ -53,26 +53,6 @@ fn assert_removed(ring: &RingName) {
 fn verified(first: u64, end: u64) -> String {
     let (count, last) = (end - first, end - 1);
     format!("verified {count} messages ({first} to {last}), 0 lost, 0 torn\n")
-}
-
-/// Either endpoint may start first.
-#[test]
-fn producer_and_consumer_exchange_messages() {
-    for is_first in [true, false] {
-        let ring = RingName::new("first");
-        let of = |role: &str| end_of(&ring, &format!("{role} --count 50000"));
-        let mut producer = is_first.then(|| of("producer"));
-        if is_first {
-            wait_for_tail(&ring, 1000);
-        }
-        let consumer = of("consumer");
-        wait_for_ring(&ring);
-        let producer = producer.take().unwrap_or_else(|| of("producer"));
-        consumer.end().is(0, &verified(0, 50_000), "");
-        let sent = "sent 50000 messages (0 to 49999), all read\n";
-        producer.end().is(0, sent, "");
-        assert_removed(&ring);
-    }
 }
 
 #[test]
@@ -127,19 +107,6 @@ fn killed_consumers_leave_no_gap() {
     producer.end().is(143, &sum, "");
     let consumer = end_of(&ring, &format!("consumer --count {sent}")).end();
     consumer.is(0, &verified(read, sent), "");
-    assert_removed(&ring);
-}
-
-#[test]
-fn an_interrupt_ends_one_and_then_the_other() {
-    let ring = RingName::new("interrupt");
-    let [producer, consumer] = ["producer", "consumer"].map(|role| end_of(&ring, role));
-    wait_for_head(&ring, 10_000);
-    producer.ends_by(libc::SIGINT);
-    let sent = positions(&ring).0;
-    wait_for_head(&ring, sent);
-    consumer.signal(libc::SIGINT);
-    consumer.end().is(130, &verified(0, sent), "");
     assert_removed(&ring);
 }
 
@@ -209,11 +176,10 @@ fn the_last_process_keeps_a_new_ring_of_the_same_name() {
     let [ring, moved] = ["renamed", "renamed-to"].map(RingName::new);
     let consumer = end_of(&ring, "consumer");
     until("it is the consumer", || {
-        quoit::Observer::open(&ring)
-            .is_ok_and(|ring| ring.endpoint(quoit::Role::Consumer).parks > 0)
+        Observer::open(&ring).is_ok_and(|ring| ring.endpoint(Role::Consumer).parks > 0)
     });
     fs::rename(ring.file(), moved.file()).expect("our ring");
-    let other = quoit::RingOptions::new(64).create::<u64>(&ring);
+    let other = RingOptions::new(64).create::<u64>(&ring);
     // It was used, no process has it, and nothing is unread.
     drop(other.expect("the name is free").producer());
     consumer.signal(libc::SIGINT);
@@ -222,16 +188,6 @@ fn the_last_process_keeps_a_new_ring_of_the_same_name() {
         ring.file().exists(),
         "the ring of other processes is removed"
     );
-}
-
-#[test]
-fn there_is_one_producer() {
-    let ring = RingName::new("one-producer");
-    let first = end_of(&ring, "producer");
-    wait_for_tail(&ring, 1);
-    let holder = format!("producer (process {})", first.pid());
-    let why = format!("error: the ring already has a {holder}; stop that process first\n");
-    end_of(&ring, "producer").end().is(1, "", &why);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn an_echo_server_serves_until_a_signal_stops_it() {
         server.signal(signal);
         let last = "stopped; 0 datagrams found no room\n";
         server.end().is(128 + signal, last, "");
-        assert!(names_of("udp_echo", process).is_empty());
+        assert!(files_of("udp_echo", process).is_empty());
     }
 }
 

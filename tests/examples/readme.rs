@@ -22,56 +22,36 @@ fn block(language: &str) -> &'static str {
 
 /// Makes and builds the user's crate, with another ring than "ticks"; says where the program is.
 fn build(ring: &RingName) -> PathBuf {
-    let user = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme-user");
+    // In the target and with the profile of this test, which most of it was compiled for.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("");
+    let user = target.join("tmp/readme-user");
     let _ = fs::remove_dir_all(&user);
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let new = Command::new(&cargo)
-        .args(["new", "--quiet", "--vcs", "none"])
-        .arg(&user)
-        .output();
-    let new = new.expect("cargo runs");
-    assert!(new.status.success(), "{new:?}");
+    let cargo = |words: &str| {
+        let mut cargo = Command::new(env!("CARGO"));
+        let output = cargo.args(words.split(' ')).current_dir(target.join("tmp"));
+        let output = output.output().expect("cargo runs");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{errors}");
+        errors
+    };
+    cargo("new --quiet --vcs none readme-user");
     let dependencies = block("toml").replace("\"../quoit\"", &format!("{ROOT:?}"));
     assert!(dependencies.contains(ROOT), "README.md names no path");
     let manifest = fs::read_to_string(user.join("Cargo.toml")).expect("a file");
     let package = manifest
         .strip_suffix("[dependencies]\n")
         .expect("the last line");
+    // No part of a workspace that a directory above may have.
+    let manifest = format!("{package}{dependencies}\n[workspace]\n");
+    fs::write(user.join("Cargo.toml"), manifest).expect("a file");
     let program = block("rust,no_run").replace("\"ticks\"", &format!("\"{ring}\""));
     assert_eq!(program.matches(ring.as_str()).count(), 2);
-    for (file, text) in [
-        // No part of a workspace that a directory above may have.
-        (
-            "Cargo.toml",
-            format!("{package}{dependencies}\n[workspace]\n"),
-        ),
-        ("src/main.rs", program),
-    ] {
-        fs::write(user.join(file), text).expect("a file");
-    }
+    fs::write(user.join("src/main.rs"), program).expect("a file");
     // The versions that are there: no network is needed.
     fs::copy(Path::new(ROOT).join("Cargo.lock"), user.join("Cargo.lock")).expect("a copy");
-    // In the target and with the profile of this test, which most of it was compiled for.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("");
-    let built = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--offline",
-            "--profile",
-            "test",
-            "--target-dir",
-        ])
-        .arg(&target)
-        .current_dir(&user)
-        .output()
-        .expect("cargo runs");
-    let errors = String::from_utf8_lossy(&built.stderr);
-    assert!(built.status.success(), "{errors}");
-    assert_eq!(
-        errors, "",
-        "the programs of README.md compile without a warning"
-    );
+    let build = "build --quiet --offline --profile test --target-dir ..";
+    let errors = cargo(&format!("{build} --manifest-path readme-user/Cargo.toml"));
+    assert_eq!(errors, "", "they compile without a warning");
     target.join("debug/readme-user")
 }
 

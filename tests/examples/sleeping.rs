@@ -1,38 +1,27 @@
 //! The examples of sleeping and waking.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use super::common::segment_file::{HEAD, SegmentFile};
-use super::example::*;
+use quoit::Observer;
 
-/// Starts an endless example, and waits until each of these rings of it is read.
-fn reading(words: &str, rings: &[&str]) -> Program {
-    let example = begun(words, rings.len(), 0);
-    for ring in rings {
-        let file = |path: &Path| path.to_string_lossy().ends_with(ring);
-        let is_read = || {
-            let names = names_of(words, example.pid());
-            let path = names.iter().find(|path| file(path));
-            path.is_some_and(|path| SegmentFile::open(path).read(HEAD) > 0)
-        };
-        until("it is read", is_read);
-    }
-    example
-}
+use super::example::*;
 
 #[test]
 fn a_feed_that_another_process_kills_restarts_too() {
-    let mut example = reading("three_feeds --ticks", &["north", "south", "west"]);
+    let mut example = begun("three_feeds --ticks", 3, 0);
     let process = example.pid();
+    let files = || files_of("three_feeds", process).into_iter();
+    let is_read = |ring: &PathBuf| Observer::open(ring).is_ok_and(|ring| ring.positions().head > 0);
+    until("each ring is read", || files().filter(is_read).count() == 3);
     signal(children(process)[0], libc::SIGKILL);
     assert!(example.line().contains(" has closed or crashed, all "));
     assert!(example.line().ends_with(" is back"));
     example.signal(libc::SIGINT);
     example.end().is(130, "", "interrupted\n");
-    assert!(names_of("three_feeds", process).is_empty());
+    assert_eq!(files().next(), None);
 }
 
 #[test]

@@ -5,7 +5,6 @@ use quoit::{FrameConsumer, PopError};
 use super::common::names::{RingName, file_directory};
 use super::common::segment_file::{DATA, SegmentFile, TAIL};
 use super::example::*;
-use super::wait_for_ring;
 
 #[test]
 fn a_journal_is_written_and_drained_by_separate_commands() {
@@ -56,18 +55,6 @@ fn frames_are_sent_to_any_consumer() {
         let said = frames.end().text();
         let is_whole = said.starts_with("1000 frames, checksum ") && said.ends_with(", all read\n");
         assert_eq!(is_whole, is_read, "{said}");
-        assert!(!ring.file().exists());
-    }
-}
-
-#[test]
-fn interrupted_frames_leave_nothing() {
-    for signal in [libc::SIGINT, libc::SIGTERM] {
-        let ring = RingName::new("frames-interrupted");
-        let example = end_of(&ring, "frames");
-        wait_for_ring(&ring);
-        example.signal(signal);
-        example.end().is(128 + signal, "", "interrupted\n");
         assert!(!ring.file().exists());
     }
 }

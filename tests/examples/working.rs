@@ -7,9 +7,9 @@ use super::example::*;
 /// The memory of a ring without a name.
 pub(crate) const MEMFD: &str = "/memfd:quoit (deleted)";
 
-/// Starts it, and waits until its workers are at work.
-fn at_work() -> (Program, Vec<u32>) {
-    let example = begun("workers --workers 2 --below", 0, 2);
+#[test]
+fn workers_create_nothing_in_shared_memory_and_end_with_their_killed_parent() {
+    let mut example = begun("workers --workers 2 --below", 0, 2);
     let workers = children(example.pid());
     // Before its `exec` a worker has its parent's mappings.
     let is_worker = |worker| {
@@ -20,20 +20,9 @@ fn at_work() -> (Program, Vec<u32>) {
     until("both have their rings", || {
         workers.iter().all(|&worker| is_worker(worker))
     });
-    (example, workers)
-}
-
-#[test]
-fn the_workers_create_nothing_in_shared_memory() {
-    let (example, workers) = at_work();
-    for process in workers.into_iter().chain([example.pid()]) {
+    for &process in workers.iter().chain([&example.pid()]) {
         assert!(maps(process, MEMFD) && !maps(process, "/dev/shm"));
     }
-}
-
-#[test]
-fn workers_end_with_their_killed_parent() {
-    let (mut example, workers) = at_work();
     example.kill();
     for worker in workers {
         until("the worker has ended", || !maps(worker, MEMFD));

@@ -4,9 +4,6 @@
 //! of code in a sentence that begins with one of [`PROGRAMS`], or with one of the host's. In the
 //! comments of examples and benches, each line that begins with such a program is one, too.
 
-use std::fs;
-use std::process::Command;
-
 use pulldown_cmark::Event;
 
 use super::host;
@@ -46,8 +43,6 @@ const RUN_BY: [(&str, &[&str]); 6] = [
             "cargo bench --bench round_trip => documented 'cargo bench'\n",
             "cargo bench --bench throughput => documented 'cargo bench'\n",
             "cargo bench --bench transports => documented 'cargo bench'\n",
-            "cargo bench --bench transports -- --all => \
-             documented 'cargo bench --bench transports -- --all'\n",
             "cargo bench --bench verdict -- --numbers src/docs/numbers.md => \
              cargo bench --bench verdict -- --numbers \"$scratch/numbers.md\"\n",
             "cargo build --lib --examples && cargo test => \
@@ -70,7 +65,7 @@ const RUN_BY: [(&str, &[&str]); 6] = [
     (
         "tests/examples/readme.rs",
         &[
-            "cargo new ticks => \"new\"",
+            "cargo new ticks => cargo(\"new ",
             "cargo run -- write => \"write\"",
             "cargo run -- read => \"read\"",
         ],
@@ -227,7 +222,6 @@ fn missing_by_rule(command: &str) -> Option<Vec<&str>> {
 fn fault_of(command: &str, gate: &str) -> Option<String> {
     if gate.contains(&format!("documented '{command}'"))
         || gate.contains(&format!("documented \"{command}\""))
-        || ISOLATION.contains(&command)
         || host::is_listed(command)
     {
         return None;
@@ -273,8 +267,6 @@ fn every_command_of_a_page_is_run() {
 #[test]
 fn a_command_that_nothing_runs_is_found() {
     let text = "\
-# A page
-
 Say `cargo bench --bench
 of-none`, `cargo`, `quoit list --of-none` or `quoit list`.
 
@@ -287,59 +279,25 @@ $ quoit of-none
 quoit: an answer
 ```
 ";
-    let found = commands(&Page::new("a.md", text));
+    let source = "//! ```text\n//! rm a   short\n//! cargo bench --bench a   short\n//! ```\n\
+        /// Or\n///   quoit of-none-either\n// quoit is\nfn f() {}\n";
+    let (page, gate) = (Page::new("a.md", text), read(GATE));
+    let found = [page, Page::new("a.rs", &head(source))];
+    let found: Vec<_> = found.iter().flat_map(commands).collect();
+    assert_eq!(found.len(), 7);
     let faults = found.iter().filter_map(|(command, place)| {
-        let fault = fault_of(command, &read(GATE))?;
+        let fault = fault_of(command, &gate)?;
         Some(format!("{place}: {command}: {fault}"))
     });
-    let faults: Vec<_> = faults.collect();
     assert_eq!(
-        faults,
+        faults.collect::<Vec<_>>(),
         [
-            "a.md:7: sudo reboot: nothing runs it",
-            "a.md:11: quoit of-none: no test has of-none",
-            "a.md:3: cargo bench --bench of-none: nothing runs it",
-            "a.md:4: quoit list --of-none: no test has --of-none",
+            "a.md:5: sudo reboot: nothing runs it",
+            "a.md:9: quoit of-none: no test has of-none",
+            "a.md:1: cargo bench --bench of-none: nothing runs it",
+            "a.md:2: quoit list --of-none: no test has --of-none",
+            "a.rs:3: cargo bench --bench a: nothing runs it",
+            "a.rs:6: quoit of-none-either: no test has of-none-either",
         ]
     );
-    assert_eq!(found.len(), 5);
-    let source =
-        "//! ```text\n//! cargo bench --bench a   short\n//! ```\n/// Or `lscpu -e`.\nfn f() {}\n";
-    let found = commands(&Page::new("a.rs", &head(source)));
-    let found: Vec<_> = found.iter().map(|(command, _)| &**command).collect();
-    assert_eq!(found, ["cargo bench --bench a", "lscpu -e"]);
-}
-
-/// The block of `docs::tuning` that makes a partition of the control groups.
-const ISOLATION: [&str; 6] = [
-    "cd /sys/fs/cgroup",
-    "echo +cpuset > cgroup.subtree_control",
-    "mkdir rings",
-    "echo 2-3 > rings/cpuset.cpus",
-    "echo isolated > rings/cpuset.cpus.partition",
-    "echo PID > rings/cgroup.procs",
-];
-
-/// In a directory in place of the kernel's: what arrives there is what the kernel would get.
-#[test]
-fn the_commands_for_isolated_cores_write_what_they_say() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let page = read("src/docs/tuning.md");
-    let lines = page.lines().map(str::trim_start);
-    let is_of_them = |line: &&str| ISOLATION.iter().any(|command| line.starts_with(command));
-    let script: Vec<_> = lines.filter(is_of_them).collect();
-    assert_eq!(script.len(), ISOLATION.len());
-    let place = directory.path().to_str().expect("a path in UTF-8");
-    let script = script.join("\n").replace("/sys/fs/cgroup", place);
-    let status = Command::new("sh").args(["-euc", &script]).status();
-    assert!(status.expect("a shell").success());
-    for (file, text) in [
-        ("cgroup.subtree_control", "+cpuset\n"),
-        ("rings/cpuset.cpus", "2-3\n"),
-        ("rings/cpuset.cpus.partition", "isolated\n"),
-        ("rings/cgroup.procs", "PID\n"),
-    ] {
-        let written = fs::read_to_string(directory.path().join(file));
-        assert_eq!(written.expect("the file is written"), text);
-    }
 }

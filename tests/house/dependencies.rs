@@ -11,7 +11,7 @@ const MOST_CRATES: usize = 8;
 
 /// The output of this cargo command, for this package and platform.
 fn cargo(arguments: &[&str]) -> Vec<u8> {
-    let output = Command::new(env::var("CARGO").as_deref().unwrap_or("cargo"))
+    let output = Command::new(env!("CARGO"))
         .args(arguments)
         .args(["--locked", "--offline", "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
@@ -40,16 +40,13 @@ fn default_tree() -> BTreeSet<String> {
     tree
 }
 
-/// The packages of `cargo metadata`.
-fn packages() -> Vec<Value> {
+/// The packages of `cargo metadata`: this one, and all dependencies.
+pub(crate) fn packages() -> Vec<Value> {
     let format = ["metadata", "--all-features", "--format-version", "1"];
     let scope = ["--filter-platform", &platform()];
     let json = cargo(&[&format[..], &scope].concat());
-    let mut metadata: Value = serde_json::from_slice(&json).expect("cargo writes JSON");
-    match metadata["packages"].take() {
-        Value::Array(packages) => packages,
-        other => panic!("no packages: {other}"),
-    }
+    let metadata: Value = serde_json::from_slice(&json).expect("cargo writes JSON");
+    metadata["packages"].as_array().expect("packages").clone()
 }
 
 #[test]

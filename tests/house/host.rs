@@ -18,12 +18,18 @@ pub(crate) fn begins_with_a_program(text: &str) -> bool {
 }
 
 /// A command, and a part of its output. `NAME`, `PID` and `TID` are those of the ring, of this
-/// process and of this thread.
-const RUN: [(&str, &str); 15] = [
+/// process and of this thread. An empty directory stands for that of the control groups.
+const RUN: [(&str, &str); 21] = [
     ("awk '{print $10}' /proc/PID/stat", "\n"),
     ("awk '{print $12}' /proc/PID/stat", "\n"),
+    ("cd /sys/fs/cgroup", ""),
     ("chmod 600 /dev/shm/NAME", ""),
     ("df -h /dev/shm", "/dev/shm"),
+    ("echo +cpuset > cgroup.subtree_control", ""),
+    ("mkdir rings", ""),
+    ("echo 2-3 > rings/cpuset.cpus", ""),
+    ("echo isolated > rings/cpuset.cpus.partition", ""),
+    ("echo PID > rings/cgroup.procs", ""),
     ("exec 3>&-", ""),
     (
         "grep -A22 \" $(stat -c %i /dev/shm/NAME) \" /proc/PID/smaps | grep Swap:",
@@ -93,13 +99,20 @@ fn the_commands_for_any_host_run() {
     let thread = std::fs::read_link("/proc/thread-self").expect("this thread");
     let thread = Path::new(&thread).file_name().expect("its number");
     let thread = thread.to_str().expect("a number").to_owned();
+    let directory = tempfile::tempdir().expect("a directory");
+    let groups = directory.path().to_str().expect("a path in UTF-8");
     let mut faults = Vec::new();
     for (command, part) in RUN {
         let fill = |text: &str| {
             let text = text.replace("TID", &thread).replace("NAME", &name);
-            text.replace("PID", &process.to_string())
+            let text = text.replace("PID", &process.to_string());
+            text.replace("/sys/fs/cgroup", groups)
         };
-        let output = Command::new("sh").args(["-c", &fill(command)]).output();
+        let mut shell = Command::new("sh");
+        let output = shell
+            .args(["-euc", &fill(command)])
+            .current_dir(groups)
+            .output();
         let output = output.expect("a shell");
         let text =
             String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
@@ -107,7 +120,9 @@ fn the_commands_for_any_host_run() {
             faults.push(format!("{command}: {}: {text}", output.status));
         }
     }
+    let procs = std::fs::read_to_string(directory.path().join("rings/cgroup.procs"));
     drop(consumer);
     ring.unlink().expect("no process holds it");
     super::sources::expect_none(&faults);
+    assert_eq!(procs.expect("a file"), format!("{process}\n"));
 }

@@ -1,12 +1,11 @@
-//! The pages: their form, and the commands in them, each of which something runs.
+//! The pages, as Markdown.
 
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
-use super::sources::expect_none;
 use super::words::paths;
 
 /// A text that is rendered: its file below the root, and the line in which it begins.
@@ -26,11 +25,10 @@ pub(crate) struct Block {
 
 impl Page {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        let (path, text) = (path.to_owned(), text.to_owned());
         Self {
-            path,
+            path: path.to_owned(),
             line: 1,
-            text,
+            text: text.to_owned(),
         }
     }
 
@@ -45,7 +43,8 @@ impl Page {
     }
 
     pub(crate) fn blocks(&self) -> Vec<Block> {
-        let (mut blocks, mut is_inside) = (Vec::<Block>::new(), false);
+        let mut blocks = Vec::<Block>::new();
+        let mut is_inside = false;
         for (event, range) in self.events() {
             match event {
                 Event::Start(Tag::CodeBlock(kind)) => {
@@ -53,12 +52,10 @@ impl Page {
                         CodeBlockKind::Fenced(language) => (language.into_string(), 1),
                         CodeBlockKind::Indented => (String::new(), 0),
                     };
-                    let line = self.line_at(range.start) + above;
-                    let text = String::new();
                     blocks.push(Block {
                         language,
-                        line,
-                        text,
+                        line: self.line_at(range.start) + above,
+                        text: String::new(),
                     });
                     is_inside = true;
                 }
@@ -87,37 +84,4 @@ pub(crate) fn pages() -> Vec<Page> {
     let pages: Vec<_> = pages.collect();
     assert!(pages.len() > 25, "the pages were not found");
     pages
-}
-
-/// What is wrong with the form: a page begins with its title, and has no other one; each of its
-/// blocks is closed.
-fn faults_of_form(page: &Page) -> Vec<String> {
-    let titles = page.events().filter_map(|(event, range)| {
-        let level = HeadingLevel::H1;
-        let is_title =
-            matches!(event, Event::Start(Tag::Heading { level: found, .. }) if found == level);
-        is_title.then(|| page.line_at(range.start))
-    });
-    let titles: Vec<_> = titles.collect();
-    let lines = page.text.lines().map(str::trim_start);
-    let fences = lines.filter(|line| line.starts_with("```")).count();
-    let is_right = titles == [1] && fences % 2 == 0;
-    let fault =
-        (!is_right).then(|| format!("{}: titles in {titles:?}, {fences} fences", page.path));
-    fault.into_iter().collect()
-}
-
-#[test]
-fn every_page_begins_with_its_only_title() {
-    let faults: Vec<_> = pages().iter().flat_map(faults_of_form).collect();
-    expect_none(&faults);
-    for (text, fault) in [
-        ("# A title\n\n## A section\n\n```\n# Ok(())\n```\n", false),
-        ("Text.\n", true),
-        ("# A title\n\n# Another one\n", true),
-        ("# A title\n\n```\nlet a = 1;\n", true),
-    ] {
-        let found = !faults_of_form(&Page::new("a.md", text)).is_empty();
-        assert_eq!(found, fault, "{text}");
-    }
 }

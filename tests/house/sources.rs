@@ -177,32 +177,3 @@ pub(crate) fn flat(stream: TokenStream) -> Vec<(String, Span)> {
     }
     tokens
 }
-
-#[test]
-fn code_is_distinguished_from_comments_strings_and_tests() {
-    let text = r#"/// Doc: unsafe.
-fn f<'a>(s: &'a str) -> &'a str { s } // unsafe
-
-const C: &str = "one // unsafe \
-    two";
-#[cfg(test)]
-mod tests {
-    fn g() {}
-}
-const D: u8 = b'/'; /* unsafe */
-"#;
-    let source = Source::parse("a.rs", text);
-    assert!(source.code.iter().eq(&[2, 4, 5, 10]), "{:?}", source.code);
-    let mut tokens = source.tokens.iter();
-    assert!(tokens.all(|(token, _)| token != "unsafe" && token != "tests"));
-}
-
-#[test]
-fn items_of_a_macro_are_read() {
-    let text =
-        "macro_rules! m { ($($(#[$d:meta])* $n:ident),*) => { $($(#[$d])* pub fn $n() {})* } }";
-    let items = |text| Source::parse("a.rs", text).file.items;
-    assert!(matches!(items(text)[..], [Item::Fn(_)]));
-    let text = "macro_rules! m { ($n:ident) => { $n + 1 } }";
-    assert!(matches!(items(text)[..], [Item::Macro(_)]));
-}

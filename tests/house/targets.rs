@@ -1,48 +1,55 @@
 //! The targets of this package, according to cargo, and what registries show of it.
 
-use std::process::Command;
-
 use serde_json::Value;
 
+use super::dependencies::packages;
 use super::pages::read;
 
-/// This package's targets of a kind.
-fn targets(kind: &str) -> Vec<Value> {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--manifest-path",
-            manifest,
-        ])
-        .output()
-        .expect("cargo runs");
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
-    let targets = metadata["packages"][0]["targets"].as_array();
-    let mut targets = targets.expect("targets").clone();
-    targets.retain(|target| target["kind"][0] == kind);
-    targets
+/// This package's targets.
+fn targets() -> Vec<Value> {
+    let mut packages = packages().into_iter();
+    let ours = packages.find(|package| package["name"] == "quoit");
+    let targets = ours.expect("this package")["targets"].take();
+    targets.as_array().expect("targets").clone()
 }
 
+/// `cargo bench` measures everything, and the same tests run with and without the feature `loom`,
+/// except for the models.
 #[test]
-fn benches_need_no_extra_setup() {
-    assert_eq!(targets("custom-build"), [Value::Null; 0]);
-    let benches = targets("bench");
-    assert!(!benches.is_empty(), "there are no benches");
-    for target in benches {
+fn no_bench_needs_a_feature_and_only_the_models_need_loom() {
+    let [mut benches, mut tests, mut models] = [0; 3];
+    for target in targets() {
+        let path = target["src_path"].as_str().expect("a path");
         let features = &target["required-features"];
-        assert!(features.is_null(), "{} needs {features}", target["name"]);
+        let needs_loom = features[0] == "loom";
+        match target["kind"][0].as_str() {
+            Some("custom-build") => panic!("{path} runs before each build"),
+            Some("bench") => {
+                benches += 1;
+                assert!(features.is_null(), "{path} needs {features}");
+            }
+            Some("test") if path.contains("/loom-tests/") => {
+                models += 1;
+                assert!(needs_loom, "{path}");
+            }
+            _ => {
+                tests += 1;
+                assert!(!needs_loom, "{path}");
+            }
+        }
     }
+    assert!(
+        benches > 0 && tests > 10 && models > 0,
+        "they were not found"
+    );
 }
 
 /// The examples, each with the feature that it needs, if any.
 #[test]
 fn the_list_of_examples_has_a_command_for_each() {
     let list = read("examples/README.md");
-    let examples = targets("example");
+    let mut examples = targets();
+    examples.retain(|target| target["kind"][0] == "example");
     assert!(!examples.is_empty(), "there are no examples");
     for target in examples {
         let name = target["name"].as_str().expect("a name");
@@ -51,21 +58,6 @@ fn the_list_of_examples_has_a_command_for_each() {
         let command = format!("| `cargo run --release {feature}--example {name}");
         assert!(list.contains(&command), "no row has {command}");
     }
-}
-
-/// The same tests run with and without the feature `loom`, except for the models.
-#[test]
-fn only_the_models_need_the_feature_loom() {
-    let mut counts = [0; 2];
-    for target in targets("test") {
-        let path = target["src_path"].as_str().expect("a path");
-        let features = target["required-features"].as_array();
-        let needs_loom = features.is_some_and(|features| features.contains(&"loom".into()));
-        let is_model = path.contains("/loom-tests/");
-        assert_eq!(needs_loom, is_model, "{path}");
-        counts[usize::from(is_model)] += 1;
-    }
-    assert!(counts[0] > 10 && counts[1] > 0, "the tests were not found");
 }
 
 /// What registries show of a package, by the file that has it.
@@ -87,10 +79,9 @@ fn what_a_registry_shows_is_set_or_the_checklist_of_a_release_lists_it() {
     for (file, fields) in SHOWN {
         let text = read(file);
         for field in fields.split(' ') {
-            let is_set = text.lines().any(|line| {
-                let rest = line.strip_prefix(field);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" = "))
-            });
+            let is_set = text
+                .lines()
+                .any(|line| line == field || line.starts_with(&format!("{field} = ")));
             let is_listed = list.contains(&format!("   - `{field}` in `{file}`"));
             assert_ne!(
                 is_set, is_listed,

@@ -128,7 +128,7 @@ const ALLOWED: [(&str, &str, &str); 4] = [
     ),
     (
         "lead|leads to",
-        "src/error.rs tests/tool/streams.rs",
+        "src/error.rs tests/tool/endings.rs",
         "the text of an error",
     ),
     (
@@ -166,7 +166,7 @@ fn text_of(path: &str, content: &str) -> String {
     let code = |code: &str| {
         let lines = code
             .split('\n')
-            .map(|line| if line.is_empty() { "" } else { CODE });
+            .map(|line| if line.trim().is_empty() { line } else { CODE });
         lines.collect::<Vec<_>>().join("\n")
     };
     // Such as `{name}` in a format.
@@ -291,18 +291,14 @@ fn the_texts_are_in_plain_words() {
 #[test]
 fn a_phrase_is_found_in_comments_strings_and_pages() {
     for (path, text, count) in [
-        ("a.rs", "/// Whoever attaches.\n", 1),
-        ("a.rs", "fn f() {} // by\n// hand\n", 1),
+        ("a.rs", "fn f() {} // by\n    // hand\n", 1),
         ("a.rs", "const A: &str = \"it never\\n came\";", 1),
         ("a.rs", "const A: &str = r#\"a \"dear\" call\"#;", 1),
         ("a.rs", "const Q: char = '\"'; // a goodbye", 1),
         ("a.rs", "fn f<'a>(a: &'a str) {} // Beside it.", 1),
         ("a.rs", "fn the_ring_is_gone() {}", 1),
         ("a.rs", "/* At hand. */ fn f() {}", 1),
-        ("a.c", "char quote = '\"'; // Whoever attaches.\n", 1),
         ("a.sh", "echo 'a goodbye'\n", 1),
-        ("b/run", "x=1 # in vain\n", 1),
-        ("a.toml", "name = \"a\" # Beside it.\n", 1),
         ("a.py", "\"\"\"At\nhand.\"\"\"\n", 1),
         ("a.rs", "fn f(beside: u8) { let who = 1; }", 0),
         ("a.rs", "const A: &str = \"{nobody} and {who:?}\";", 0),

@@ -1,4 +1,8 @@
-//! Endpoints that close, crash, are interrupted, or write to an output without a reader.
+//! What ends a command, and what does not: its peer, a full output, its ring.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use crate::tool::*;
 
@@ -47,24 +51,6 @@ pub(crate) fn a_full_ring_keeps_no_signal_away_and_ends_its_sender_with_its_rece
     assert_eq!(receive(&name), numbers(4), "what fitted is there");
 }
 
-pub(crate) fn a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing() {
-    let name = RingName::new("closed");
-    send(&name, 1000);
-    let receive = |name: &str| {
-        start_on(closed(), &["recv", name, "--unlink"])
-            .end()
-            .quietly()
-    };
-    receive(&name);
-    assert!(name.file().exists(), "nothing could be written");
-    assert_eq!(self::receive(&name), numbers(1000));
-    // Nor does it wait for a producer that has closed, or for the first one.
-    let unawaited = RingName::new("unawaited");
-    for name in [&name, &unawaited] {
-        receive(name);
-    }
-}
-
 /// Another process truncates the file that they have mapped.
 pub(crate) fn a_ring_that_is_truncated_ends_its_commands_with_a_line() {
     let name = RingName::new("truncated");
@@ -79,4 +65,52 @@ pub(crate) fn a_ring_that_is_truncated_ends_its_commands_with_a_line() {
     [receiver, tail, sender]
         .into_iter()
         .for_each(|tool| tool.end().with(3, why));
+}
+
+/// `--unlink` removes the ring that the command had open, and no other one.
+pub(crate) fn another_ring_that_has_the_name_is_not_removed() {
+    for is_moved in [true, false] {
+        let name = RingName::new("same-name");
+        let elsewhere = RingName::new("moved");
+        let receiver = start(&["recv", &name, "--unlink"]);
+        let observer = observer(&name);
+        // With the role alone it has not looked at the name for the last time.
+        until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
+        let mut producer = FrameProducer::open(&name).expect("the role is free");
+        producer.push(b"last").expect("there is room");
+        match is_moved {
+            true => fs::rename(name.file(), elsewhere.file()).expect("our ring"),
+            false => fs::remove_file(name.file()).expect("our ring"),
+        }
+        let other = RingOptions::new(64).create::<u64>(&name);
+        // It was used, no process has it, and nothing is unread.
+        drop(other.expect("the name is free").producer());
+        drop(producer);
+        let ended = receiver.end();
+        assert_eq!(ended.output, b"last\n");
+        match is_moved {
+            true => ended.with(3, "does not lead to the ring from here"),
+            false => drop(ended.quietly()),
+        }
+        assert!(name.file().exists(), "the ring of others is removed");
+    }
+}
+
+pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
+    let (name, mut consumer) = consumed("some-room", 64);
+    let mut sender = start(&["send", &name, "--timeout", "2s"]);
+    sender.feed(&numbers(9));
+    // It looks around at least once between two sleeps.
+    let observer = observer(&name);
+    let parks = || observer.endpoint(Role::Producer).parks;
+    until("the sender has slept often", || parks() > 5);
+    assert_eq!(consumer.len(), 64);
+    for number in 1..=9 {
+        let frame = consumer.peek_timeout(PATIENCE).expect("a frame");
+        assert_eq!(frame.to_vec(), number.to_string().as_bytes());
+        frame.release();
+        // Longer than that in all.
+        thread::sleep(Duration::from_millis(if number < 6 { 450 } else { 0 }));
+    }
+    sender.end().quietly();
 }

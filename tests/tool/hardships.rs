@@ -1,88 +1,54 @@
-//! Signals at any moment, terminals that accept no output or hang up, full disks, and
-//! rings that are removed or corrupted while the tool watches them.
+//! Signals at any moment, terminals that accept no output or hang up, and rings that are removed
+//! while the tool watches them.
 
 use std::fs;
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::recordings::frames_of;
+use crate::common::threads::while_repeating;
 use crate::tool::*;
 
-pub(crate) fn a_signal_ends_a_recorder_that_never_waits() {
+/// Its input is always ready. In a small ring it waits again and again, never for long; in a large
+/// one it never waits.
+pub(crate) fn a_signal_ends_a_sender_that_is_never_idle() {
     let directory = file_directory();
-    let (name, producer) = frames("torrent", 1 << 16);
-    let frame = |_| vec![7; 100];
-    flood(producer, frame, || {
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            let file = &*file_in(&directory, &signal.to_string());
-            let recorder = start(&["record", &name, file]);
-            until("it records", || length(file) > 1 << 17);
-            recorder.ends_by(signal);
-            let again = RingName::new("torrent-again");
-            let replay = ["replay", &again, file, "--speed", "max", "--timeout", "0s"];
-            // It does not fit, and so is read to its end and found whole.
-            run(&replay, b"").with(7, "replayed");
-        }
-    });
-}
-
-pub(crate) fn a_signal_ends_a_sender_that_never_waits_for_long() {
-    let (name, mut consumer) = consumed("trickle", 64);
-    let mut sender = start(&["send", &name]);
-    sender.feed(&numbers(10_000));
-    let mut count = 0;
-    // Each is taken long before a wait for room is over.
-    while let Ok(frame) = consumer.peek() {
-        frame.release();
-        count += 1;
-        if count == 10 {
-            sender.signal(libc::SIGINT);
-        }
-        assert!(count < 1000, "it does not hear");
-        thread::sleep(Duration::from_millis(2));
-    }
-    sender.end().with(130, "");
-}
-
-/// Its input is always ready, and so is its ring.
-pub(crate) fn a_signal_ends_a_sender_of_a_large_file() {
-    let directory = file_directory();
-    let path = directory.path().join("sparse");
+    let path = file_in(&directory, "sparse");
     let file = fs::File::create(&path).expect("a file");
     file.set_len(1 << 40).expect("a sparse file takes no room");
-    let (name, mut consumer) = consumed("large-file", 1 << 26);
-    let (tool, file) = (PATH, path.display());
-    let send = format!("exec {tool} send --format raw {name} < {file}");
-    let sender = program("sh", &["-c", &send]);
-    let (mut heard, mut bytes) = (false, 0_u64);
-    while consumer.peek().is_ok() {
-        let popped = consumer.drain_with(|frame| {
-            bytes += frame.len() as u64;
-            ControlFlow::Continue(())
-        });
-        popped.expect("sound frames");
-        if bytes > 1 << 24 && !heard {
-            sender.signal(libc::SIGINT);
-            heard = true;
+    for (capacity, pause, most) in [(64, 2, 1000), (1 << 26, 0, 1 << 16)] {
+        let (name, mut consumer) = consumed("busy", capacity);
+        let send = format!("exec {PATH} send --format raw {name} < {path}");
+        let sender = program("sh", &["-c", &send]);
+        let mut count = 0;
+        while let Ok(frame) = consumer.peek() {
+            frame.release();
+            count += 1;
+            if count == 10 {
+                sender.signal(libc::SIGINT);
+            }
+            assert!(count < most, "it does not hear");
+            thread::sleep(Duration::from_millis(pause));
         }
-        assert!(bytes < 1 << 32, "it does not hear");
+        sender.end().with(130, "");
     }
-    sender.end().with(130, "");
 }
 
 pub(crate) fn a_signal_tears_no_line_of_a_file() {
     let directory = file_directory();
     let path = directory.path().join("lines");
-    let (name, producer) = frames("lines-to-a-file", 1 << 16);
-    let line = |number: u64| number.to_string().into_bytes();
-    flood(producer, line, || {
+    let (name, mut producer) = frames("lines-to-a-file", 1 << 16);
+    let mut number = 0;
+    let push = || {
+        let line = number.to_string();
+        let pushed = producer.push_timeout(line.as_bytes(), Duration::from_millis(10));
+        number += u64::from(pushed.is_ok());
+    };
+    while_repeating(push, || {
         let file = fs::File::create(&path).expect("a file");
         let receiver = start_on(file.into(), &["recv", &name]);
         until("it writes", || length(&path) > 1 << 17);
@@ -165,34 +131,6 @@ pub(crate) fn a_terminal_that_hangs_up_ends_top() {
         top.shows("hung-up");
         assert_eq!(top.hang_up(), Some(129));
     }
-}
-
-pub(crate) fn a_recording_on_a_full_disk_is_whole() {
-    let directory = file_directory();
-    let path = directory.path().to_str().expect("UTF-8");
-    Child::start("recording_on_a_megabyte", &[path]).succeeds();
-}
-
-/// Records two megabytes to one, replays it, and finds the rest in the ring.
-pub(crate) fn recording_on_a_megabyte(arguments: &[String]) {
-    let directory = Path::new(&arguments[0]);
-    if let Err(error) = mount_a_megabyte(directory) {
-        return eprintln!("[no mounts of its own: {error}] ");
-    }
-    let file = &*format!("{}/recording", arguments[0]);
-    let again = RingName::new("some");
-    let (name, mut producer) = frames("too-much", 1 << 22);
-    let payload = |number: u32| [number.to_le_bytes(); 25].concat();
-    (0..20_000).for_each(|number| producer.push(&payload(number)).expect("room"));
-    drop(producer);
-    let recorded = run(&["record", &name, file], b"");
-    recorded.with(1, "No space left");
-    let replayed = run(&["replay", &again, file, "--speed", "max"], b"");
-    replayed.with(6, "broken after");
-    let (recorded, left) = (frames_of(&again), frames_of(&name));
-    assert!(!recorded.is_empty() && !left.is_empty(), "each has some");
-    let all = (0..20_000).map(|number| (0, payload(number)));
-    assert!(recorded.into_iter().chain(left).eq(all));
 }
 
 pub(crate) fn a_follower_ends_with_its_ring() {

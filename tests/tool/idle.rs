@@ -1,14 +1,10 @@
 //! Commands that have nothing to do, and text that no process reads.
 
 use std::fs;
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::Resource;
-
 use crate::common::naps::Naps;
-use crate::deaths::limited;
 use crate::tool::*;
 
 pub(crate) fn a_command_that_waits_hardly_wakes() {
@@ -79,33 +75,4 @@ pub(crate) fn a_tail_of_any_length_begins_at_once_and_needs_little_memory() {
             tail.end().quietly();
         }
     }
-    // All of it comes, if it is read.
-    let name = RingName::new("thousands");
-    send(&name, 5000);
-    let text = run(&["tail", &name, "-n", "4000"], b"").text();
-    assert_eq!(text.matches("position").count(), 4000);
-}
-
-/// No ring keeps a file open, so no command stops at a limit, or leaves rings out.
-pub(crate) fn more_rings_than_open_files_are_all_seen() {
-    let directory = shared_memory_directory();
-    for number in 0..200 {
-        let ring = Producer::<u64>::create(file_in(&directory, &format!("ring-{number}")), 64);
-        drop(ring.expect("a ring"));
-    }
-    let seen = |arguments: &[&str], unit: &str| {
-        let tool = limited(Resource::Nofile, 50, Stdio::piped(), arguments);
-        let text = tool.end().text();
-        assert_eq!(text.matches(unit).count(), 200, "{arguments:?}");
-        text
-    };
-    let (all, first) = (file_in(&directory, "ring-*"), file_in(&directory, "ring-1"));
-    let top = ["top", "--json", "--count", "1", "--interval", "10ms"];
-    // Twice the same is one.
-    let twice = [&top[..], &[&all, &first, &first]].concat();
-    let look = json(&seen(&twice, "\"incarnation\""));
-    is(&look, &json!({"events": []}));
-    seen(&["list", &file_in(&directory, "")], "/ring-");
-    seen(&["stat", "--json", &all], "\"incarnation\"");
-    seen(&["metrics", &all], "state=\"ok\"} 1");
 }

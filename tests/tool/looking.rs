@@ -1,31 +1,6 @@
 //! Looking disturbs no endpoint, not even one under full load.
 
-use crate::runbook::held;
 use crate::tool::*;
-use crate::transcript::PRODUCER_PID;
-
-/// A tool that may not look at the holder names no process of this host. The transcript has what
-/// one that may look says.
-pub(crate) fn a_holder_that_cannot_be_seen_is_called_by_its_own_number() {
-    let (name, _) = ring::<[u8]>("namespace", 64);
-    let _holder = held(&name, "producer");
-    // Process 1 is there, and has nothing to do with the ring.
-    SegmentFile::open(&name.file()).write_half(PRODUCER_PID, 1);
-    let blind = |arguments: &[&str]| {
-        let unshare = ["--user", "--pid", "--fork", "--mount-proc", PATH];
-        program("unshare", &[&unshare[..], arguments].concat()).end()
-    };
-    let seen = blind(&["stat", &name]);
-    if seen.code != Some(0) {
-        return; // no such namespaces here
-    }
-    let words = "it calls itself process 1, perhaps in another PID namespace";
-    let seen = seen.text();
-    has(&seen, words);
-    lacks(&seen, "on core");
-    has(&blind(&["rm", &name]).errors, words);
-    has(line(&blind(&["list"]).text(), &name), " 1? ");
-}
 
 /// A record: the same number in each.
 pub(crate) type Numbers = [u64; 4];
@@ -83,16 +58,6 @@ pub(crate) fn a_ring_under_full_load_is_seen_whole() {
         let both = json!({"wrong": [], "producer": producer, "consumer": consumer});
         is(&stat, &both);
     }
-    run(&["rm", &name], b"").with(4, "is in use: producer ");
-    run(&["recv", &name], b"").with(4, "already has a consumer");
-
     pusher.kill();
     popper.expect("alone");
-    let pid = pids[1].to_string();
-    let list = says(&["list"]);
-    let words: Vec<_> = line(&list, &name).split_whitespace().collect();
-    assert_eq!(words[3..8], ["records", "0", "0%", "crashed", &pid]);
-    drop(popper);
-    let removed = says(&["rm", "--stale", &name]);
-    assert_eq!(removed, format!("removed {name}\n"));
 }

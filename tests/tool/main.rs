@@ -1,5 +1,6 @@
 //! The tool `quoit` as a process, with each of its subcommands.
 
+mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod deaths;
@@ -9,14 +10,12 @@ mod fields;
 mod hardships;
 mod idle;
 mod looking;
-mod machine;
 mod metrics;
 mod places;
 mod recordings;
 mod records;
 mod runbook;
 mod standard;
-mod streams;
 mod terminal;
 mod tool;
 mod top;
@@ -24,36 +23,25 @@ mod transcript;
 
 common::suite::suite! {
     tests: [
-        streams::a_stream_of_lines_goes_through_a_full_ring,
-        streams::either_endpoint_may_attach_first_each_time,
-        streams::frames_and_raw_bytes_arrive_as_they_were,
         endings::a_receiver_whose_output_is_full_loses_nothing_when_it_is_ended,
         endings::a_full_ring_keeps_no_signal_away_and_ends_its_sender_with_its_receiver,
-        endings::a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing,
-        streams::a_sender_that_may_wait_continues_when_there_is_room,
-        hardships::a_signal_ends_a_recorder_that_never_waits,
-        hardships::a_signal_ends_a_sender_that_never_waits_for_long,
-        hardships::a_signal_ends_a_sender_of_a_large_file,
+        endings::a_sender_that_may_wait_continues_when_there_is_room,
+        hardships::a_signal_ends_a_sender_that_is_never_idle,
         hardships::a_signal_tears_no_line_of_a_file,
         hardships::a_signal_that_was_ignored_still_is,
         hardships::a_tool_that_hears_no_signal_is_ended_by_later_ones,
         hardships::a_terminal_that_takes_nothing_keeps_no_signal_away,
         hardships::a_terminal_that_hangs_up_ends_top,
-        streams::another_ring_that_has_the_name_is_not_removed,
-        hardships::a_recording_on_a_full_disk_is_whole,
+        endings::another_ring_that_has_the_name_is_not_removed,
         hardships::a_follower_ends_with_its_ring,
         places::a_receiver_reports_the_death_of_its_own_producer_only,
         deaths::a_signal_kills_each_command_after_it_has_left_the_ring,
         deaths::a_recording_at_a_limit_of_its_size_is_readable,
         deaths::an_output_at_a_limit_of_its_size_loses_nothing,
-        deaths::long_messages_are_released_one_by_one,
-        deaths::a_receiver_whose_reader_closed_frees_its_role,
-        deaths::a_watcher_whose_reader_closed_ends_at_once,
+        deaths::a_command_whose_reader_closed_ends_at_once,
         standard::an_answer_that_cannot_be_written_is_a_failure,
-        standard::a_command_with_no_standard_descriptors_writes_to_no_wrong_file,
         idle::a_command_that_waits_hardly_wakes,
         idle::a_tail_of_any_length_begins_at_once_and_needs_little_memory,
-        idle::more_rings_than_open_files_are_all_seen,
         recordings::a_recording_is_an_mcap_file,
         recordings::a_tap_takes_nothing_and_tells_what_it_missed,
         recordings::a_recording_cut_anywhere_is_replayed_to_its_last_whole_chunk,
@@ -67,7 +55,6 @@ common::suite::suite! {
         top::top_shows_full_load_and_a_death,
         top::top_leaves_the_terminal_as_it_was,
         top::top_gives_the_terminal_back_while_it_is_stopped,
-        top::top_with_a_count_stays_on_the_terminal,
         top::top_reports_progress_and_stalls_to_programs,
         top::top_reports_what_attaches_and_what_was_removed,
         top::an_endpoint_that_attaches_again_does_not_seem_to_die,
@@ -76,11 +63,8 @@ common::suite::suite! {
         terminal::a_terminal_shows_the_progress_of_a_command,
         places::a_foreign_file_kills_no_command_and_takes_no_memory,
         places::a_follower_continues_in_a_copied_up_file,
-        looking::a_holder_that_cannot_be_seen_is_called_by_its_own_number,
-        machine::this_machine_is_examined_in_24_rows_and_80_columns,
-        machine::bench_says_what_it_measured_in_json_and_as_a_table,
-        machine::bench_leaves_nothing_however_it_ends,
-        machine::completions_and_pages_name_every_subcommand,
+        bench::bench_says_what_it_measured_in_json_and_as_a_table,
+        bench::bench_leaves_nothing_however_it_ends,
         terminal::a_table_fits_its_terminal,
         metrics::metrics_are_served,
         endings::a_ring_that_is_truncated_ends_its_commands_with_a_line,
@@ -91,6 +75,5 @@ common::suite::suite! {
         runbook::holder,
         looking::pusher,
         looking::popper,
-        hardships::recording_on_a_megabyte,
     ],
 }

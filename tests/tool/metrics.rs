@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use crate::tool::*;
 
 pub(crate) fn metrics_are_served() {
-    let (name, mut producer) = records("metrics");
+    let (name, ring) = ring::<u64>("metrics", 64);
+    let mut producer = ring.producer().expect("a role");
     let mut server = start(&["metrics", "--listen", "127.0.0.1:0", &name]);
     let said = server.line();
     let address = said.strip_prefix("listening at http://");

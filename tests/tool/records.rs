@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use serde_json::Map;
 
 use crate::fields::Fields;
@@ -63,18 +63,18 @@ fn sample() -> impl Strategy<Value = Sample> {
     ]
 }
 
-fn runner(cases: u32) -> TestRunner {
-    TestRunner::new(Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    })
+/// Tries this with many values.
+fn try_many<S: Strategy>(values: S, test: impl Fn(S::Value) -> TestCaseResult) {
+    let mut config = Config::with_cases(4000);
+    config.failure_persistence = None;
+    let outcome = TestRunner::new(config).run(&values, test);
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 pub(crate) fn a_record_is_shown_as_its_fields_were_written() {
     // With a name, without one, and passed over.
     let fields = vec((sample(), 0..3, "[ \n\t]{0,2}"), 1..8);
-    let outcome = runner(4000).run(&fields, |fields| {
+    try_many(fields, |fields| {
         let (mut layout, mut record) = (String::new(), Vec::new());
         let (mut expected, mut words) = (Map::new(), Vec::new());
         for (place, ((written, value, bytes), named, space)) in fields.into_iter().enumerate() {
@@ -102,7 +102,6 @@ pub(crate) fn a_record_is_shown_as_its_fields_were_written() {
         }
         Ok(())
     });
-    outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 pub(crate) fn whatever_is_no_layout_is_refused_with_a_place() {
@@ -111,7 +110,7 @@ pub(crate) fn whatever_is_no_layout_is_refused_with_a_place() {
         "(a: )?\\[{0,9}u8(; [0-9]{1,20}\\]?){0,9}(, )?[a-z]*"
     ];
     let refused = Cell::new(0);
-    let outcome = runner(4000).run(&texts, |text| {
+    try_many(texts, |text| {
         let Err(why) = Fields::parse(&text) else {
             return Ok(());
         };
@@ -125,7 +124,6 @@ pub(crate) fn whatever_is_no_layout_is_refused_with_a_place() {
         prop_assert!(2 <= place && place + marks <= width + 1, "{}", why);
         Ok(())
     });
-    outcome.unwrap_or_else(|failure| panic!("{failure}"));
     assert!(refused.get() > 1000, "too few were wrong");
     let deep = format!("{}u8{}", "[".repeat(50_000), "; 1]".repeat(10_000));
     has(

@@ -4,7 +4,6 @@ use std::ffi::CStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 pub(crate) use quoit::{
     Consumer, DoorbellKind, FrameConsumer, FrameProducer, Observer, PopError, Producer, Ring,
@@ -16,7 +15,7 @@ use tempfile::TempDir;
 pub(crate) use crate::common::PATIENCE;
 pub(crate) use crate::common::child::{Child, hold, is_asleep, say};
 pub(crate) use crate::common::clock::until;
-pub(crate) use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
+pub(crate) use crate::common::mounts::{mount, own_mounts};
 pub(crate) use crate::common::names::{RingName, file_directory, shared_memory_directory};
 pub(crate) use crate::common::program::*;
 use crate::common::rings::named;
@@ -24,7 +23,6 @@ pub(crate) use crate::common::segment_file::{
     CAPACITY, DATA, LAYOUT, SUPERSEDED, SegmentFile, TAIL,
 };
 pub(crate) use crate::common::terminal::*;
-use crate::common::threads::while_repeating;
 
 /// A file in a directory, as an argument.
 pub(crate) fn file_in(directory: &TempDir, name: &str) -> String {
@@ -50,12 +48,6 @@ pub(crate) fn consumed(name: &str, capacity: u64) -> (RingName, FrameConsumer) {
     (name, ring.consumer().expect("a role"))
 }
 
-/// A ring of 64 records, and its producer.
-pub(crate) fn records(name: &str) -> (RingName, Producer<u64>) {
-    let (name, ring) = ring::<u64>(name, 64);
-    (name, ring.producer().expect("a role"))
-}
-
 /// Gives this test a /dev/shm of its own, if it may have one.
 pub(crate) fn own_shm(options: &CStr) -> bool {
     let shm = Path::new("/dev/shm");
@@ -71,12 +63,6 @@ pub(crate) fn own_shm(options: &CStr) -> bool {
 pub(crate) fn has(text: &str, part: impl AsRef<str>) {
     let part = part.as_ref();
     assert!(text.contains(part), "{part:?} is not in\n{text}");
-}
-
-/// The text has nothing of this.
-#[track_caller]
-pub(crate) fn lacks(text: &str, part: &str) {
-    assert!(!text.contains(part), "{part:?} is in\n{text}");
 }
 
 /// The first line with this part.
@@ -146,16 +132,6 @@ pub(crate) fn unread(name: &RingName) -> u64 {
 pub(crate) fn observer(name: &RingName) -> Observer {
     until("there is a ring", || Observer::open(name).is_ok());
     Observer::open(name).expect("a ring")
-}
-
-/// Pushes frames, each as its number has it, until the rest is done.
-pub(crate) fn flood(mut producer: FrameProducer, frame: fn(u64) -> Vec<u8>, rest: impl FnOnce()) {
-    let mut number = 0;
-    let push = || {
-        let pushed = producer.push_timeout(&frame(number), Duration::from_millis(10));
-        number += u64::from(pushed.is_ok());
-    };
-    while_repeating(push, rest);
 }
 
 /// The length of a file, if there is one.

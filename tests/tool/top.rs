@@ -105,24 +105,6 @@ pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
     assert!(top.is_as_before());
 }
 
-pub(crate) fn top_with_a_count_stays_on_the_terminal() {
-    let (name, _) = ring::<u64>("stays", 64);
-    let arguments = ["top", "--count", "2", "--interval", "10ms", &name];
-    let mut top = on_terminal(On::All, &arguments);
-    assert_eq!(top.end(), Some(0));
-    let (_, words) = row(top.screen(), "-stays").expect("a row");
-    assert_eq!(words[1..].join(" "), ".......... 0% 0 0 0 0 - -");
-    let tables = top.text().matches("consumer").count();
-    assert_eq!(tables, 2, "{}", top.text());
-
-    let columns = top.text().lines().map(|line| line.chars().count()).max();
-    assert_eq!(columns, Some(usize::from(COLUMNS) - 1));
-
-    let text = says(&arguments);
-    let is_whole = |line: &str| line.starts_with(name.as_str());
-    assert!(text.lines().any(is_whole), "no name is cut in a pipe");
-}
-
 /// The next poll.
 fn next(top: &mut Program) -> Value {
     json(&top.reads_until("\n"))
@@ -244,9 +226,9 @@ pub(crate) fn what_it_cannot_read_is_among_all_rings() {
     fs::set_permissions(private.file(), Permissions::from_mode(0o0)).expect("ours");
     let top = "quoit top --count 1 --interval 10ms";
     for command in [top, "quoit stat"] {
-        let said = shell(command, true).text();
+        let said = shell(command, "other").text();
         has(&said, format!("its mode 0; sudo quoit stat {private}"));
     }
-    let text = shell(top, false).text();
+    let text = shell(top, "").text();
     assert!(line(&text, "-corrupt ").ends_with(" (corrupt)"), "{text}");
 }

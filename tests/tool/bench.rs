@@ -1,0 +1,51 @@
+//! The bench of the tool.
+
+use std::fs;
+
+use crate::tool::*;
+
+/// The rings of the bench with this process.
+fn left(pid: u32) -> usize {
+    let begin = format!("quoit-bench-{pid}-");
+    let entries = fs::read_dir("/dev/shm").expect("a directory");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let names = names.filter(|name| name.to_string_lossy().starts_with(&begin));
+    names.count()
+}
+
+const WAYS: [&str; 4] = ["pipe", "Unix socket", "quoit parked", "quoit spinning"];
+
+pub(crate) fn bench_says_what_it_measured_in_json_and_as_a_table() {
+    let answer = says_json(&["bench", "--quick", "--json"]);
+    for figure in ["round_trip_nanoseconds", "stream_nanoseconds_per_message"] {
+        for way in WAYS {
+            let of = |name: &str| answer[figure][way][name].as_u64().expect("a number");
+            assert!(0 < of("p50") && of("p50") <= of("p99"), "{answer}");
+            assert!(of("p99") <= of("max"), "{answer}");
+        }
+    }
+    let text = says(&["bench", "--quick"]);
+    for way in WAYS {
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with(way)).collect();
+        assert!(rows.len() == 2 && rows[0] != rows[1], "{text}");
+    }
+    let widths = text.lines().map(|line| line.chars().count());
+    assert!(widths.max() <= Some(80), "{text}");
+}
+
+pub(crate) fn bench_leaves_nothing_however_it_ends() {
+    for (is_its_own, number, code, why) in [
+        (true, libc::SIGINT, 130, ""),
+        (true, libc::SIGTERM, 143, ""),
+        (false, libc::SIGKILL, 1, "quoit: could not measure: "),
+    ] {
+        let bench = start(&["bench"]);
+        let pid = bench.pid();
+        until("it measures", || children(pid).len() == WAYS.len());
+        signal(if is_its_own { pid } else { children(pid)[0] }, number);
+        let ended = bench.end();
+        assert!(ended.errors.starts_with(why), "{ended:?}");
+        ended.with(code, why);
+        assert_eq!(left(pid), 0, "in memory, after {code}");
+    }
+}
