@@ -23,11 +23,11 @@ use crate::common::PATIENCE;
 use crate::common::clock::until;
 use crate::common::dice::Dice;
 use crate::common::fork::{ending, forked, kill, work_as_long_as_the_parent};
-use crate::common::naps::{Naps, sleeps};
+use crate::common::naps::Naps;
 use crate::common::positions::{End, peer, start};
-use crate::common::program::{signal, stop};
-use crate::common::segment_file::DATA;
-use crate::common::tracer::{Halted, meddle};
+use crate::common::program::stop;
+use crate::common::segment_file::{DATA, position};
+use crate::common::tracer::meddle;
 use form::{Form, Way};
 use quoit::Role;
 use scene::Scene;
@@ -39,7 +39,6 @@ crate::common::suite::tests! {
     a_killed_peer_is_abandoned_after_its_messages,
     a_ring_that_loses_its_name_is_superseded,
     a_killed_sleeper_costs_one_wake,
-    a_peer_that_stops_before_its_wake_is_noticed,
     missing_wakes_are_counted_as_rescues_unless_the_waker_is_stopped,
     a_sleeper_wakes_at_most_eleven_times_a_second;
     parts: peer
@@ -304,34 +303,6 @@ fn a_killed_sleeper_costs_one_wake() {
     });
 }
 
-/// At the next liveness check. A stopped peer has not closed, and may still wake the sleeper: that
-/// is no rescue.
-fn a_peer_that_stops_before_its_wake_is_noticed() {
-    /// The most sleeps of the process until then: the end of the one in progress, the grace for a
-    /// wake in flight, and the next sleep of each thread.
-    const NAPS: u64 = 10;
-    with_each(Form::usual(), |form| {
-        let scene = without_a_peer(form, OFTEN);
-        let mut peer = start(scene.other(), &scene.name, "on request");
-        scene.sleeps();
-        let wakes = scene.wakes();
-        let halted = Halted::new(peer.pid());
-        peer.tell("go");
-        halted.stop_when(|| scene.segment.read(scene.position()) == 1);
-        let naps = sleeps(scene.sleeper);
-        scene.hears("moved");
-        let naps = sleeps(scene.sleeper) - naps;
-        assert!(naps <= NAPS, "{form:?}: {naps} sleeps");
-        scene.checks();
-        assert!(peer.is_stopped(), "{form:?}");
-        assert_eq!(scene.wakes(), wakes, "{form:?}: no wake");
-        assert_eq!(scene.rescues(), 0, "{form:?}");
-        signal(peer.pid(), libc::SIGCONT);
-        peer.tell("go");
-        scene.hears_and_sleeps("moved");
-    });
-}
-
 /// A waker that follows the layout except for its wakes, as a faulty client in another language
 /// might. Each of its messages arrives, at the deadline of a sleep, and only the counter shows that
 /// the wakes fail. `tests/foreign` has clients that wake correctly, and cause no rescue.
@@ -357,7 +328,7 @@ fn missing_wakes_are_counted_as_rescues_unless_the_waker_is_stopped() {
                     let slot = DATA + sent % Form::CAPACITY * 8;
                     scene.segment.write(slot, sent);
                 }
-                scene.segment.write(scene.position(), sent + 1);
+                scene.segment.write(position(scene.other()), sent + 1);
                 if manner == "only the word" {
                     scene.page.end_sleep(form.sleeper);
                 }
