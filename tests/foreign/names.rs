@@ -114,7 +114,8 @@ fn c_clears_the_state_of_the_previous_holder() {
     file.write(RIDE_POSITION, 1 << 1 | 1);
     file.write_half(PRODUCER_WORD, 2);
     client
-        .run(&["produce", &name, "records", "0"])
+        .start(&["produce", &name, "records", "0"])
+        .end()
         .is(0, "attached\n", "");
     assert_eq!(file.read(RIDE_POSITION), 0);
     assert_eq!(file.read(PRODUCER_WORD), 0);

@@ -11,6 +11,7 @@ use super::consumers::{patient_c, start};
 use super::until;
 use crate::common::calls::{Wait, pop, push};
 use crate::common::child::is_asleep;
+use crate::common::ends::End as _;
 use crate::common::names::RingName;
 use crate::common::positions::{ROLES, other};
 use crate::common::program::Program;
@@ -46,11 +47,13 @@ fn steps(
     for _ in 0..SLEEPS {
         let sleeps = || page.is_parked(sleeper) && is_asleep(end.pid());
         until("it sleeps", sleeps);
-        let before = file.read(position(sleeper));
+        let positions = ROLES.map(|role| file.read(position(role)));
+        let moves = |role| file.read(position(role)) != positions[role as usize];
         step();
+        until("the step is made", || moves(other(sleeper)));
         // A frame may leave too little room for another one.
         if sleeper == Consumer || !variant.has_frames() {
-            until("it continues", || file.read(position(sleeper)) != before);
+            until("it continues", || moves(sleeper));
         }
     }
     until("it sleeps again", || page.is_parked(sleeper));

@@ -60,7 +60,7 @@ fn row<E: Send + 'static, P: Send + 'static, R: Debug, F: Debug, G: 'static>(
     name: &str,
     ends: impl Fn(&RingOptions) -> (E, P) + 'static,
     call: impl Fn(&mut E, Deadline) -> Result<R, F> + Copy + Send + 'static,
-    feed: fn(&mut P) -> G,
+    feed: impl Fn(&mut P) -> G + Copy + Send + 'static,
 ) -> Row {
     let make = move |options: &RingOptions| -> (Call, Feed) {
         let (mut end, mut peer) = ends(options);
@@ -82,7 +82,7 @@ fn ended<R: Debug, F: Debug>(result: Result<R, F>) -> Ended {
 }
 
 /// A shape, and peers that do not satisfy a call of the table.
-trait Starved: Calls {
+trait Starved: Calls + 'static {
     /// Several of these fill a ring.
     const FILLER: Self::Message;
 
@@ -130,36 +130,24 @@ fn table<T: Starved + ?Sized>(wait: Wait) -> Vec<Row> {
         Wait::Forever => wait,
         _ => Wait::Until(deadline),
     };
-    let writes = ways(T::WRITES, &[wait]).into_iter().map(|write| Row {
-        name: write.name(),
-        end: "Abandoned",
-        make: Box::new(move |options| {
-            let (mut producer, mut consumer) = full::<T>(options);
+    let end = "Abandoned";
+    let writes = ways(T::WRITES, &[wait]).into_iter().map(|write| {
+        let call = move |end: &mut T::Producer, timeout| {
             let messages: Vec<_> = (0..MESSAGES as u64).map(T::message).collect();
-            let call =
-                move |timeout| ended((write.call)(&mut producer, &messages, form(timeout), 0));
-            let feed = move || T::release_little(&mut consumer, write.amount);
-            (Box::new(call), Box::new(feed))
-        }),
+            (write.call)(end, &messages, form(timeout), 0)
+        };
+        let feed = move |peer: &mut T::Consumer| T::release_little(peer, write.amount);
+        let row = row(&write.name(), full::<T>, call, feed);
+        Row { end, ..row }
     });
-    let reads = ways(T::READS, &[wait]).into_iter().map(|read| Row {
-        name: read.name(),
-        end: "Abandoned",
-        make: Box::new(move |options| {
-            let (mut consumer, mut producer) = empty::<T>(options);
-            let call = move |timeout| {
-                let taken = &mut |message| panic!("there is {message:?}");
-                ended((read.call)(
-                    &mut consumer,
-                    MESSAGES,
-                    form(timeout),
-                    0,
-                    taken,
-                ))
-            };
-            let feed = move || T::send_little(&mut producer, read.amount);
-            (Box::new(call), Box::new(feed))
-        }),
+    let reads = ways(T::READS, &[wait]).into_iter().map(|read| {
+        let call = move |end: &mut T::Consumer, timeout| {
+            let taken = &mut |message| panic!("there is {message:?}");
+            (read.call)(end, MESSAGES, form(timeout), 0, taken)
+        };
+        let feed = move |peer: &mut T::Producer| T::send_little(peer, read.amount);
+        let row = row(&read.name(), empty::<T>, call, feed);
+        Row { end, ..row }
     });
     writes.chain(reads).collect()
 }
@@ -178,11 +166,15 @@ fn full<T: Starved + ?Sized>(options: &RingOptions) -> (T::Producer, T::Consumer
 }
 
 /// A ring without a peer. Dropping the value attaches one.
-struct Attaches<E>(Ring<u8>, RingName, fn(&Ring<u8>) -> E);
+struct Attaches<E> {
+    ring: Ring<u8>,
+    _name: RingName,
+    attach: fn(&Ring<u8>) -> E,
+}
 
 impl<E> Drop for Attaches<E> {
     fn drop(&mut self) {
-        drop((self.2)(&self.0));
+        drop((self.attach)(&self.ring));
     }
 }
 
@@ -193,8 +185,16 @@ fn peer_row<E: End, P: 'static>(
     attach: fn(&Ring<u8>) -> P,
 ) -> Row {
     let ends = move |options: &RingOptions| {
-        let (ring, name) = named("alone", options);
-        (take(&ring), Attaches(ring, name, attach))
+        let (ring, _name) = named("alone", options);
+        let end = take(&ring);
+        (
+            end,
+            Attaches {
+                ring,
+                _name,
+                attach,
+            },
+        )
     };
     let end = "Ok";
     let call = |end: &mut E, timeout| end.wait_for_peer_timeout(timeout);

@@ -38,7 +38,6 @@ crate::common::suite::tests! {
     peers_that_come_and_go_lose_nothing,
     a_killed_peer_is_abandoned_after_its_messages,
     a_ring_that_loses_its_name_is_superseded,
-    a_killed_sleeper_costs_one_wake,
     missing_wakes_are_counted_as_rescues_unless_the_waker_is_stopped,
     a_sleeper_wakes_at_most_eleven_times_a_second;
     parts: peer
@@ -279,27 +278,6 @@ fn a_ring_that_loses_its_name_is_superseded() {
                 scene.checks(); // it is reported once
             }
         }
-    });
-}
-
-fn a_killed_sleeper_costs_one_wake() {
-    with_each(Form::all(), |form| {
-        let scene = without_a_peer(form, NEVER);
-        let mut peer = scene.attaches();
-        scene.sleeps();
-        kill(scene.sleeper as _);
-        assert!(
-            scene.is_parked(),
-            "{form:?}: it was killed during its sleep"
-        );
-        let wakes = scene.wakes();
-        moves(&mut peer, 2);
-        let wakes = scene.wakes() - wakes;
-        assert_eq!(
-            wakes, 1,
-            "{form:?}: one wake without a sleeper, and no more"
-        );
-        moves(&mut End::of(&scene.ring, form.sleeper), 2);
     });
 }
 
