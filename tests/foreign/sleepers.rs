@@ -16,7 +16,7 @@ use crate::common::names::RingName;
 use crate::common::positions::{ROLES, other};
 use crate::common::program::Program;
 use crate::common::rings::{consumer, producer};
-use crate::common::segment_file::{HEAD, SegmentFile, position};
+use crate::common::segment_file::{SegmentFile, TAIL, position};
 use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
@@ -84,9 +84,9 @@ fn c_wakes_rust_from_each_sleep() {
             let c = start("consume.c", name);
             let file = SegmentFile::open(&name.file());
             let step: Step = Box::new(move || {
-                let before = file.read(HEAD);
+                let before = file.read(TAIL);
                 c.signal(libc::SIGCONT);
-                until("it continues", || file.read(HEAD) != before);
+                until("its producer continues", || file.read(TAIL) != before);
                 c.signal(libc::SIGSTOP);
             });
             (rust(Producer, name), step)

@@ -3,19 +3,18 @@
 
 use std::sync::Barrier;
 use std::thread;
-use std::time::Duration;
 
 use crate::common::fork::succeeds;
 use crate::common::names::RingName;
+use crate::common::refused::is;
 use crate::common::rings::{ends, named, producer};
 use crate::common::worker::{Worker, hear, tell};
-use quoit::{Error, PopError, Ring, RingOptions, StalePolicy};
+use quoit::{Error, Ring, RingOptions, StalePolicy};
 
 crate::common::suite::tests! {
     threads_that_open_or_create_get_one_ring,
     exactly_one_creates,
     two_endpoints_that_close_at_once_remove_the_name,
-    an_endpoint_can_remove_the_name_when_its_peer_has_closed,
 }
 
 const ROUNDS: usize = 50;
@@ -84,10 +83,6 @@ fn exactly_one_creates() {
     }
 }
 
-fn is_unlinked(name: &RingName) -> bool {
-    matches!(Ring::<u64>::open(name), Err(Error::NotFound { .. }))
-}
-
 /// Either of them may hold its lock a moment longer.
 fn two_endpoints_that_close_at_once_remove_the_name() {
     for _ in 0..500 {
@@ -103,24 +98,6 @@ fn two_endpoints_that_close_at_once_remove_the_name() {
             barrier.wait();
             drop(consumer);
         });
-        assert!(is_unlinked(&name));
-    }
-}
-
-/// The close wakes it, and the lock is free a little later.
-fn an_endpoint_can_remove_the_name_when_its_peer_has_closed() {
-    for _ in 0..500 {
-        let options = RingOptions::new(4).spin(Duration::ZERO);
-        let (ring, name) = named::<u64>("closed", &options);
-        let (producer, mut consumer) = ends(&ring);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                assert_eq!(consumer.pop(), Err(PopError::Abandoned));
-                drop(consumer);
-                assert!(quoit::unlink_if_read(&name).expect("a ring"));
-            });
-            drop(producer);
-        });
-        assert!(is_unlinked(&name));
+        is!(Ring::<u64>::open(&name) => Err(Error::NotFound { .. }));
     }
 }

@@ -4,14 +4,16 @@
 use std::any::Any;
 use std::fs;
 use std::io::Read;
+use std::process;
 use std::thread::sleep;
 use std::time::Duration;
 
 use crate::common::PATIENCE;
 use crate::common::child::is_asleep;
 use crate::common::clock::until;
-use crate::common::fork::{forked, kill, succeeds};
+use crate::common::fork::{ending, forked, kill, succeeds};
 use crate::common::naps::Naps;
+use crate::common::program::signal;
 use crate::common::rings::{consumer, named, producer};
 use quoit::rpc::{Client, Server};
 use quoit::{PopError, Ring, RingOptions};
@@ -22,8 +24,7 @@ crate::common::suite::tests! {
 
 type Frames = Ring<[u8]>;
 
-/// A kind of wait: its name, what holds the peers, which do nothing, and what waits until the name
-/// of the first ring is removed, if no peer is attached then.
+/// A kind of wait: its name, what holds the peers, which do nothing, and what waits forever.
 type Way = (
     &'static str,
     fn(&Frames, &Frames) -> Box<dyn Any>,
@@ -35,14 +36,19 @@ const WAYS: &[Way] = &[
     ("read", |a, _| Box::new(producer(a)), |a, _| {
         drop(consumer(a).into_reader().read(&mut [0; 100]));
     }),
-    ("call", |a, b| Box::new((consumer(a), producer(b))), |a, b| {
-        let mut client = Client::new(producer(a), consumer(b));
-        drop(client.call(b"hear", &mut Vec::new(), PATIENCE));
-    }),
+    ("call", |a, b| Box::new((consumer(a), producer(b))), call),
     ("server", |a, b| Box::new((producer(a), consumer(b))), serve),
     ("server without a client", |_, _| Box::new(()), serve),
     ("server whose client has closed", |a, b| {
         drop((producer(a), consumer(b)));
+        Box::new(())
+    }, serve),
+    ("server whose client has crashed", |a, b| {
+        let client = forked(|| {
+            let _ends = (producer(a), consumer(b));
+            signal(process::id(), libc::SIGKILL);
+        });
+        assert_eq!(ending(client), libc::SIGKILL);
         Box::new(())
     }, serve),
     ("pop in a loop", |a, _| Box::new(producer(a)), |a, _| {
@@ -55,9 +61,20 @@ const WAYS: &[Way] = &[
     }),
 ];
 
+fn call(requests: &Frames, replies: &Frames) {
+    let mut client = Client::new(producer(requests), consumer(replies));
+    let mut reply = Vec::new();
+    client.call(b"hear", &mut reply, PATIENCE).expect("a reply");
+    assert_eq!(reply, b"hear");
+}
+
 fn serve(requests: &Frames, replies: &Frames) {
     let mut server = Server::new(consumer(requests), producer(replies));
-    let served = server.serve(|_, _| Ok::<_, String>(()), || false);
+    let echo = |request: &[u8], reply: &mut Vec<u8>| {
+        reply.extend_from_slice(request);
+        Ok::<_, String>(())
+    };
+    let served = server.serve(echo, || false);
     assert_eq!(served, Err(PopError::Superseded));
 }
 
@@ -77,11 +94,14 @@ fn a_waiting_endpoint_wakes_at_most_ten_times_per_second() {
     sleep(Duration::from_secs(2));
     let restless: Vec<_> = waits.iter().filter_map(|wait| wait.0.too_many()).collect();
     assert_eq!(restless, [""; 0]);
-    for ((name, ..), (_, pid, _peers, [(_, requests), _])) in WAYS.iter().zip(waits) {
-        fs::remove_file(requests.file()).expect("a ring");
-        match name.starts_with("server w") {
-            true => succeeds(pid),
-            false => kill(pid), // no other wait has ended
+    for ((name, ..), (_, pid, _peers, [(a, name_of_a), (b, _)])) in WAYS.iter().zip(waits) {
+        if !name.starts_with("server w") {
+            kill(pid); // the wait has not ended
+            continue;
         }
+        // A server that has no client serves the next one, and ends if there can be none.
+        call(&a, &b);
+        fs::remove_file(name_of_a.file()).expect("a ring");
+        succeeds(pid);
     }
 }
