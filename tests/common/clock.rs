@@ -1,17 +1,9 @@
-//! The clock that all processes share, and a wait without a time limit.
+//! A wait that ends when something is so, or by the report of a hang.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::PATIENCE;
-
-/// Nanoseconds on the monotonic clock, which the endpoints of a ring use.
-pub(crate) fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
 
 /// Waits until something is so.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {

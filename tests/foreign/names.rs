@@ -60,6 +60,7 @@ fn rust_neither_unlinks_nor_takes_what_c_holds() {
         assert_eq!(c.end().errors, "error: superseded\n");
     }
 }
+
 fn c_and_rust_race_for_a_name() {
     const ROUNDS: u64 = 25;
     let client = Client::compiled();

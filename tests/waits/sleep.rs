@@ -23,7 +23,7 @@ use crate::common::PATIENCE;
 use crate::common::clock::until;
 use crate::common::dice::Dice;
 use crate::common::fork::{ending, forked, kill, work_as_long_as_the_parent};
-use crate::common::naps::Naps;
+use crate::common::naps::{Naps, sleeps};
 use crate::common::positions::{End, peer, start};
 use crate::common::program::stop;
 use crate::common::segment_file::{DATA, position};
@@ -285,6 +285,9 @@ fn a_ring_that_loses_its_name_is_superseded() {
 /// might. Each of its messages arrives, at the deadline of a sleep, and only the counter shows that
 /// the wakes fail. `tests/foreign` has clients that wake correctly, and cause no rescue.
 fn missing_wakes_are_counted_as_rescues_unless_the_waker_is_stopped() {
+    /// The most sleeps of the process for one message: the end of the one in progress, the grace for
+    /// a wake in flight, and the next sleep of each thread.
+    const NAPS: u64 = 10;
     // The number of messages until the first rescue, and at most. Not each is one: a liveness check
     // may end a sleep at that moment, and after a change of the word the wake may still arrive.
     let manners = [
@@ -310,7 +313,10 @@ fn missing_wakes_are_counted_as_rescues_unless_the_waker_is_stopped() {
                 if manner == "only the word" {
                     scene.page.end_sleep(form.sleeper);
                 }
+                let naps = sleeps(scene.sleeper);
                 scene.hears("moved");
+                let naps = sleeps(scene.sleeper) - naps;
+                assert!(naps <= NAPS, "{form:?}: {manner}: {naps} sleeps");
                 sent += 1;
             }
             let is_rescued = scene.rescues() > 0;
