@@ -1,6 +1,6 @@
 //! Two real processes: ten million messages of each shape, and a hundred million with
 //! `QUOIT_SOAK=1`; rings that are nearly always full or empty; every wait strategy on every
-//! doorbell and with both forms of fences.
+//! doorbell and with both forms of fences; and messages that are answered.
 
 use std::env;
 use std::time::Duration;
@@ -10,9 +10,11 @@ use quoit::{DoorbellKind, Fences, RingOptions};
 
 use super::{Short, receive, send};
 use crate::common::calls::Calls;
+use crate::common::exchange::{answers, asks};
 use crate::common::fork::{forked, succeeds, work_as_long_as_the_parent};
 use crate::common::names::RingName;
 use crate::common::rings::{consumer, named, producer};
+use crate::common::segment_file::{RIDE_POSITION, SegmentFile};
 use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
@@ -20,6 +22,7 @@ crate::common::suite::tests! {
     frames_arrive_whole_once_and_in_order,
     records_arrive_with_every_wait_strategy,
     frames_arrive_with_every_wait_strategy,
+    messages_are_answered,
 }
 
 /// The number of messages of a stream.
@@ -89,4 +92,26 @@ fn records_arrive_with_every_wait_strategy() {
 
 fn frames_arrive_with_every_wait_strategy() {
     arrive::<[u8]>(1024);
+}
+
+/// Sends messages to a child, which answers each.
+fn are_answered<T: Calls + ?Sized>(capacity: u64) {
+    let options = RingOptions::new(capacity);
+    let [(there, to), (back, from)] = ["there", "back"].map(|test| named::<T>(test, &options));
+    let child = forked(|| {
+        work_as_long_as_the_parent();
+        let [to, from] = [&to, &from].map(|name| options.open::<T>(name).expect("the ring"));
+        answers::<T, T>(consumer(&to), producer(&from));
+    });
+    asks::<T, T>(producer(&there), consumer(&back));
+    succeeds(child);
+    for name in [to, from] {
+        let ride = SegmentFile::open(&name.file()).read(RIDE_POSITION);
+        assert_ne!(ride, 0, "no message was copied inline");
+    }
+}
+
+fn messages_are_answered() {
+    are_answered::<Short>(8);
+    are_answered::<[u8]>(1024);
 }
