@@ -30,6 +30,9 @@ fn refuse(name: &RingName, broken: &str, [c, python]: [&str; 2]) {
     }
 }
 
+/// A field: its name, its place, four or eight bytes, wrong values, and what each example says.
+type Field<'a> = (&'a str, u64, usize, &'a [u64], [&'a str; 2]);
+
 fn the_examples_check_every_field_and_say_what_is_wrong() {
     let (ring, name) = named::<[u8]>("fields", &RingOptions::new(1024));
     producer(&ring).push(b"a frame").expect("room");
@@ -41,8 +44,8 @@ fn the_examples_check_every_field_and_say_what_is_wrong() {
     let content = "it does not hold frames of the default schema";
     let corrupt = ["it is corrupt", "is corrupt: its"];
     let positions = ["its positions are corrupt", "its positions cannot be"];
-    // Of four bytes or of eight. In Python the slots have a size that no records have.
-    let fields: [(&str, u64, usize, &[u64], [&str; 2]); 12] = [
+    // In Python the slots have a size that no records have.
+    let fields: [Field<'_>; 12] = [
         ("magic", MAGIC, 8, &[0], other),
         ("layout", LAYOUT, 4, &[0, 2], other),
         ("shape", SHAPE, 4, &[0, 1, 3], [content, corrupt[1]]),
