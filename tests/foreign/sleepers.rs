@@ -109,7 +109,7 @@ fn rust_wakes_c_from_each_sleep() {
                 let c = End::start(Some(&client), sleeper, name, variant, NEVER);
                 (c, peer(other(sleeper), name))
             };
-            // A frame more or less leaves the sleeper asleep, woken or not.
+            // With room for one frame it may sleep again, woken or not.
             if sleeper == Consumer || !variant.has_frames() {
                 steps(variant, sleeper, start, End::kill);
             }
