@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{self, Command, ExitStatus, Stdio};
 
+use super::fork::die_with_the_parent;
 use super::program::Program;
 
 /// The environment variable with the path of the test or the part that a process runs.
@@ -55,12 +56,6 @@ impl Child {
         self.0.get_mut().kill();
     }
 
-    /// Whether the child has exited.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        let status = self.0.get_mut().child().try_wait();
-        status.expect("the child can be asked").is_some()
-    }
-
     /// Waits until the child has exited with success; ignores its remaining lines.
     pub(crate) fn succeeds(self) {
         let ended = self.0.into_inner().end();
@@ -105,8 +100,7 @@ fn sibling(part: &str) -> String {
 /// The path of the test or the part that this process runs, if it is a child.
 pub(super) fn part() -> Option<String> {
     let part = env::var(PART).ok()?;
-    // SAFETY: the call changes only this process's own death signal.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    die_with_the_parent();
     Some(part)
 }
 

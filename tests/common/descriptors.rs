@@ -1,8 +1,10 @@
 //! What tests do with descriptors: waits in `poll`, and locks of bytes.
 
 use std::fs::File;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::PATIENCE;
 
@@ -15,16 +17,11 @@ pub(crate) fn open_descriptors() -> Vec<RawFd> {
 
 /// Whether a descriptor is readable, or becomes readable within the timeout.
 pub(crate) fn readable(end: &impl AsRawFd, timeout: Duration) -> bool {
-    let mut entry = libc::pollfd {
-        fd: end.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
-    let timeout = timeout.as_millis() as libc::c_int;
-    // SAFETY: the entry outlives the call.
-    let count = unsafe { libc::poll(&raw mut entry, 1, timeout) };
-    assert_ne!(count, -1, "the descriptor can be polled");
-    count == 1
+    // SAFETY: it stays open during the call.
+    let end = unsafe { BorrowedFd::borrow_raw(end.as_raw_fd()) };
+    let timeout = Timespec::try_from(timeout).expect("it is short");
+    let found = poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&timeout));
+    found.expect("the descriptor can be polled") == 1
 }
 
 pub(crate) fn becomes_readable(end: &impl AsRawFd) {

@@ -3,8 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use rustix::process::{Pid, Signal, WaitOptions, set_parent_process_death_signal, waitpid};
+
 use super::PATIENCE;
 use super::names::shared_memory_directory;
+use super::program::signal;
 
 /// Forks; `None` in the child. The child ends with `done` or a panic, or by an alarm if it
 /// hangs.
@@ -32,18 +35,15 @@ fn exit(code: libc::c_int) -> ! {
 
 /// The status of a child, from `waitpid`.
 pub(crate) fn ending(pid: libc::pid_t) -> libc::c_int {
-    let mut status = 0;
-    // SAFETY: the status outlives the call.
-    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    assert_eq!(waited, pid, "the child can be reaped");
-    status
+    let waited = waitpid(Pid::from_raw(pid), WaitOptions::empty());
+    let (_, status) = waited.expect("it can be reaped").expect("it has ended");
+    status.as_raw()
 }
 
 /// Starts the work in a child, which dies with its parent.
 pub(crate) fn forked(work: impl FnOnce()) -> libc::pid_t {
     fork().unwrap_or_else(|| {
-        // SAFETY: the call changes only this process's own death signal.
-        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        die_with_the_parent();
         // A caller that catches panics would continue in the child.
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             exit(101);
@@ -54,8 +54,7 @@ pub(crate) fn forked(work: impl FnOnce()) -> libc::pid_t {
 
 /// `kill -9`, and waits for the exit; nothing else may have ended the child.
 pub(crate) fn kill(pid: libc::pid_t) {
-    // SAFETY: the child is not reaped yet, so the pid still belongs to it.
-    unsafe { libc::kill(pid, libc::SIGKILL) };
+    signal(pid as u32, libc::SIGKILL);
     assert_eq!(ending(pid), libc::SIGKILL);
 }
 
@@ -87,6 +86,10 @@ pub(crate) fn in_a_directory(work: impl FnOnce(&Path)) {
 pub(crate) fn work_as_long_as_the_parent() {
     // SAFETY: the call has no pointers.
     unsafe { libc::alarm(0) };
-    // SAFETY: the call changes only this process's own death signal.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    die_with_the_parent();
+}
+
+/// Has this process killed when its parent ends.
+pub(super) fn die_with_the_parent() {
+    set_parent_process_death_signal(Some(Signal::KILL)).expect("any process may");
 }

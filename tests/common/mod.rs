@@ -13,7 +13,6 @@ pub(crate) mod child;
 pub(crate) mod clock;
 #[path = "../../examples/common/cores.rs"]
 pub(crate) mod cores;
-pub(crate) mod deep_sleep;
 pub(crate) mod descriptors;
 pub(crate) mod dice;
 pub(crate) mod ends;

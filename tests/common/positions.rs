@@ -1,5 +1,5 @@
-//! Peers whose records are their positions: as fast as they can, one for each line
-//! that they read, or a few, and then none.
+//! Peers whose records are their positions: one for each line that they read, or a few, and then
+//! none.
 
 use std::time::Duration;
 
@@ -108,15 +108,15 @@ pub(crate) fn other(role: Role) -> Role {
     }
 }
 
-/// Starts the part `peer` in a child: at the pace `fast` or `on request`, or for this
-/// many records before it returns.
+/// Starts the part `peer` in a child: at the pace `on request`, or for this many records before it
+/// returns.
 pub(crate) fn start(role: Role, name: &RingName, pace: &str) -> Child {
     let child = Child::start("peer", &[name.as_str(), &role.to_string(), pace]);
     child.expect("ready");
     child
 }
 
-/// The part: moves records until its peer has closed, and reports their number.
+/// The part, until its input ends.
 pub(crate) fn peer(words: &[String]) {
     let options = RingOptions::default().spin(Duration::ZERO);
     let ring = options.open(&words[0]).expect("the ring");
@@ -126,14 +126,8 @@ pub(crate) fn peer(words: &[String]) {
         return hold();
     }
     say("ready");
-    let closed = loop {
-        if words[2] == "on request" {
-            hear();
-        }
-        if let Err(closed) = end.moves(Deadline::NEVER) {
-            break closed;
-        }
-    };
-    assert_eq!(closed, PopError::Abandoned);
-    say(end.position());
+    loop {
+        hear();
+        end.moves(Deadline::NEVER).expect("its peer is attached");
+    }
 }

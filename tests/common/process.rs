@@ -17,15 +17,6 @@ pub(crate) fn set_limit(resource: Resource, most: u64) -> u64 {
     current.expect("a limit")
 }
 
-/// Whether this process may become another user; prints a note if not.
-pub(crate) fn is_root() -> bool {
-    let root = geteuid().is_root();
-    if !root {
-        eprintln!("[no other user: this process is not root] ");
-    }
-    root
-}
-
 /// Drops root's rights, which override mode bits. Other users have few enough rights already.
 pub(crate) fn drop_root() {
     const UNPRIVILEGED: u32 = 65534;

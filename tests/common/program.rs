@@ -3,19 +3,19 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::mem::replace;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 
 use super::PATIENCE;
 use super::child::{code_of, state};
 use super::clock::until;
+use super::descriptors::readable;
 
 /// A running program. Dropping it kills and reaps the process.
 pub(crate) struct Program(Option<Child>);
@@ -198,10 +198,9 @@ pub(crate) fn on_hang_up(command: &mut Command, action: libc::sighandler_t) {
 }
 
 /// Waits until there is something to read, or the output is closed.
-pub(crate) fn wait_for(output: impl AsFd, wanted: &str) {
-    let patience = Timespec::try_from(PATIENCE).expect("it is short");
-    let found = poll(&mut [PollFd::new(&output, PollFlags::IN)], Some(&patience));
-    assert_eq!(found, Ok(1), "the program does not say {wanted}");
+pub(crate) fn wait_for(output: &impl AsRawFd, wanted: &str) {
+    let found = readable(output, PATIENCE);
+    assert!(found, "the program does not say {wanted}");
 }
 
 /// Sends a signal to a descendant that is not reaped.

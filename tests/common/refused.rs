@@ -22,9 +22,9 @@ pub(crate) use refused;
 
 /// Requires a value of this form.
 macro_rules! is {
-    ($value:expr => $pattern:pat) => {
+    ($value:expr => $pattern:pat $(if $condition:expr)?) => {
         let value = &$value;
-        assert!(matches!(value, $pattern), "{value:?}");
+        assert!(matches!(value, $pattern $(if $condition)?), "{value:?}");
     };
 }
 pub(crate) use is;

@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use quoit::Role;
+
 pub(crate) const MAGIC: u64 = 0;
 pub(crate) const LAYOUT: u64 = 8;
 pub(crate) const SHAPE: u64 = 12;
@@ -13,7 +15,6 @@ pub(crate) const SLOT_SIZE: u64 = 24;
 pub(crate) const SLOT_ALIGN: u64 = 32;
 pub(crate) const DOORBELL: u64 = 36;
 pub(crate) const SCHEMA: u64 = 40;
-pub(crate) const INCARNATION: u64 = 48;
 pub(crate) const LENGTH: u64 = 64;
 pub(crate) const SUPERSEDED: u64 = 128;
 pub(crate) const TAIL: u64 = 4096;
@@ -21,6 +22,14 @@ pub(crate) const RIDE_POSITION: u64 = 4104;
 pub(crate) const RIDE: u64 = 4112;
 pub(crate) const HEAD: u64 = 8192;
 pub(crate) const DATA: u64 = 16384;
+
+/// The place of a role's position. Its state is 128 bytes behind.
+pub(crate) fn position(role: Role) -> u64 {
+    match role {
+        Role::Producer => TAIL,
+        Role::Consumer => HEAD,
+    }
+}
 
 /// A ring's file. Reads and writes access the same pages that the endpoints have mapped.
 pub(crate) struct SegmentFile(File);

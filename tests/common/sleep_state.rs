@@ -6,12 +6,16 @@ use std::sync::atomic::{Ordering, fence};
 use quoit::Role;
 
 use super::names::RingName;
-use super::segment_file::SegmentFile;
+use super::positions::ROLES;
+use super::segment_file::{SegmentFile, position};
 
-const PRODUCER: u64 = 4224;
-const CONSUMER: u64 = 8320;
-const CONSUMER_WORD: u64 = 12288;
-const PRODUCER_WORD: u64 = 12416;
+/// The place of an endpoint's sleep word.
+fn word(role: Role) -> u64 {
+    match role {
+        Role::Consumer => 12288,
+        Role::Producer => 12416,
+    }
+}
 
 /// One endpoint's state word and counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,61 +44,46 @@ impl SleepPage {
 
     pub(crate) fn read(&self) -> SleepState {
         SleepState {
-            producer: self.end(PRODUCER),
-            consumer: self.end(CONSUMER),
+            producer: self.of(Role::Producer),
+            consumer: self.of(Role::Consumer),
         }
     }
 
     pub(crate) fn of(&self, role: Role) -> EndState {
-        match role {
-            Role::Producer => self.end(PRODUCER),
-            Role::Consumer => self.end(CONSUMER),
+        let state = position(role) + 128;
+        EndState {
+            registered: self.0.read(state + 8) >> 32 == 1,
+            parks: self.0.read(state + 24),
+            wakes: self.0.read(state + 32),
+            rescues: self.0.read(state + 40),
         }
     }
 
     /// Whether the endpoint sleeps or is about to.
     pub(crate) fn is_parked(&self, role: Role) -> bool {
-        match role {
-            Role::Producer => self.producer_is_parked(),
-            Role::Consumer => self.consumer_is_parked(),
-        }
+        self.0.read(word(role)) as u32 == 2
     }
 
-    fn end(&self, page: u64) -> EndState {
-        EndState {
-            registered: self.0.read(page + 8) >> 32 == 1,
-            parks: self.0.read(page + 24),
-            wakes: self.0.read(page + 32),
-            rescues: self.0.read(page + 40),
-        }
+    pub(crate) fn consumer_is_parked(&self) -> bool {
+        self.is_parked(Role::Consumer)
+    }
+
+    pub(crate) fn producer_is_parked(&self) -> bool {
+        self.is_parked(Role::Producer)
     }
 
     /// Whether the producer and the consumer are AWAKE: their peers then omit the fence.
     pub(crate) fn are_working(&self) -> [bool; 2] {
-        [PRODUCER_WORD, CONSUMER_WORD].map(|word| self.0.read(word) & 0xff == 1)
+        ROLES.map(|role| self.0.read(word(role)) & 0xff == 1)
     }
 
     /// Ends a sleep as a waker does, and wakes no one.
     pub(crate) fn end_sleep(&self, role: Role) {
-        let word = match role {
-            Role::Producer => PRODUCER_WORD,
-            Role::Consumer => CONSUMER_WORD,
-        };
         fence(Ordering::SeqCst);
         if self.is_parked(role) {
             // Only the sleeper changes it at the same time, and only at a deadline.
-            self.0.write_half(word, 0);
+            self.0.write_half(word(role), 0);
         }
-    }
-
-    /// Whether the consumer sleeps or is about to.
-    pub(crate) fn consumer_is_parked(&self) -> bool {
-        self.0.read(CONSUMER_WORD) as u32 == 2
-    }
-
-    /// Whether the producer sleeps or is about to.
-    pub(crate) fn producer_is_parked(&self) -> bool {
-        self.0.read(PRODUCER_WORD) as u32 == 2
     }
 }
 

@@ -3,19 +3,17 @@
 //
 //     client create|replace NAME records|frames CAPACITY futex|semaphore FIRST
 //     client unlink NAME
-//     client produce|consume NAME records|frames UNTIL [forks | steps]
+//     client produce|consume NAME records|frames UNTIL [steps]
 //
 // Every message is computed from its position, so each endpoint can be verified after any
 // previous holder. `produce` and `consume` continue until the position UNTIL, also when
-// their peers are killed. `forks`: a child runs until standard input ends. `steps`: each
-// line of standard input is a message.
+// their peers are killed. `steps`: each line of standard input is a message.
 #include "layout.c"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <pthread.h>
 
 static const uint64_t MAGIC = 0x1a0a0d74696f7571, FNV = 0xcbf29ce484222325;
 enum { RECORDS = 1, FRAMES = 2, SUPERSEDED_AT = 128, PRODUCER = 4096, CONSUMER = 8192, DATA = 16384, LONGEST = 200 };
@@ -217,8 +215,6 @@ static int link_to(int fd, const char *path) {
     return linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
 }
 
-
-
 // Supersedes the ring that has the name. `fd` gets the name; with -1 the name is removed. Returns the result.
 static const char *end_life(const char *name, int fd) {
     struct opened ring;
@@ -255,12 +251,6 @@ static const char *end_life(const char *name, int fd) {
 
 static struct opened ring;
 
-// In a child: the role belongs to the parent, so the child must not store anything.
-static void in_child(void) {
-    close(ring.end.lock);
-    ring.end.lock = -1;
-}
-
 static void take(const char *name, uint32_t shape, size_t own) {
     enum taken taken = SUPERSEDED;
     for (int tries = 0; tries < 1000 && taken == SUPERSEDED; tries++) {
@@ -273,7 +263,6 @@ static void take(const char *name, uint32_t shape, size_t own) {
     check(taken != IN_USE, "in use");
     check(taken != CORRUPT, "its positions are corrupt");
     check(taken == TAKEN, "the role cannot be taken");
-    check(pthread_atfork(NULL, NULL, in_child) == 0, "no handler for forks");
 }
 
 // 1 pushed, 0 full, -1 corrupt
@@ -362,12 +351,6 @@ int main(int argc, char **argv) {
     take(name, shape_of(argv[3]), produces ? PRODUCER : CONSUMER);
     puts("attached");
     fflush(stdout);
-    if (argc > 5 && strcmp(argv[5], "forks") == 0 && fork() == 0) {
-        puts("forked");
-        fflush(stdout);
-        while (getchar() != EOF) {}
-        return 0;
-    }
-    run(produces, strtoull(argv[4], NULL, 10), argc > 5 && strcmp(argv[5], "steps") == 0);
+    run(produces, strtoull(argv[4], NULL, 10), argc > 5);
     return 0;
 }

@@ -7,63 +7,60 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use quoit::{ClaimError, DoorbellKind, PopError, RingOptions};
+use quoit::{ClaimError, DoorbellKind, PopError, RingOptions, Role};
 
-use super::compiler::{compile, supports};
+use super::compiler::{compile, patient, supports};
 use super::layout;
 use super::traffic::frame;
+use super::until;
 use crate::common::calls::{Calls, Wait, pop, push};
-use crate::common::clock;
 use crate::common::ends::End as _;
 use crate::common::fork::{forked, kill, succeeds, work_as_long_as_the_parent};
 use crate::common::names::RingName;
-use crate::common::program::{Ended, Program};
+use crate::common::program::Program;
 use crate::common::rings::{consumer, producer};
-use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
+use crate::common::segment_file::{SegmentFile, position};
 
-/// A shape and a doorbell, and the client's names for them.
+/// A shape and a doorbell, by the client's names.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Variant {
-    pub(super) frames: bool,
-    pub(super) doorbell: DoorbellKind,
+    pub(super) shape: &'static str,
+    bell: &'static str,
 }
 
-const fn variant(frames: bool, doorbell: DoorbellKind) -> Variant {
-    Variant { frames, doorbell }
+const fn variant(shape: &'static str, bell: &'static str) -> Variant {
+    Variant { shape, bell }
 }
 
 pub(super) const VARIANTS: [Variant; 4] = [
-    variant(false, DoorbellKind::Futex),
-    variant(true, DoorbellKind::Futex),
-    variant(false, DoorbellKind::Semaphore),
-    variant(true, DoorbellKind::Semaphore),
+    variant("records", "futex"),
+    variant("frames", "futex"),
+    variant("records", "semaphore"),
+    variant("frames", "semaphore"),
 ];
 
 impl Variant {
-    pub(super) fn shape(self) -> &'static str {
-        if self.frames { "frames" } else { "records" }
+    pub(super) fn has_frames(self) -> bool {
+        self.shape == "frames"
     }
 
-    pub(super) fn bell(self) -> &'static str {
-        match self.doorbell {
-            DoorbellKind::Semaphore => "semaphore",
-            _ => "futex",
+    /// Creates a ring, by the client or by Rust.
+    pub(super) fn create(self, client: Option<&Client>, name: &RingName, first: u64) {
+        let capacity = if self.has_frames() { 1024 } else { 64 };
+        if let Some(client) = client {
+            let [capacity, first] = [capacity, first].map(|number| number.to_string());
+            let arguments = ["create", name, self.shape, &capacity, self.bell, &first];
+            return assert_eq!(client.does(&arguments), "");
         }
-    }
-
-    /// Slots, or bytes.
-    pub(super) fn capacity(self) -> u64 {
-        if self.frames { 1024 } else { 64 }
-    }
-
-    /// A new ring, created by Rust.
-    pub(super) fn create(self, name: &RingName, first: u64) {
-        let options = RingOptions::new(self.capacity()).doorbell(self.doorbell);
-        let options = options.first_position(first);
-        let created = if self.frames {
-            options.create::<[u8]>(name).map(drop)
-        } else {
-            options.create::<i64>(name).map(drop)
+        let doorbell = match self.bell {
+            "futex" => DoorbellKind::Futex,
+            _ => DoorbellKind::Semaphore,
+        };
+        let options = RingOptions::new(capacity).first_position(first);
+        let options = options.doorbell(doorbell);
+        let created = match self.has_frames() {
+            true => options.create::<[u8]>(name).map(drop),
+            false => options.create::<i64>(name).map(drop),
         };
         created.expect("a ring");
     }
@@ -75,7 +72,12 @@ pub(super) struct Client(PathBuf);
 impl Client {
     pub(super) fn compiled() -> &'static Self {
         static COMPILED: OnceLock<Client> = OnceLock::new();
-        COMPILED.get_or_init(|| Self::compile("client", &["-O2"]))
+        COMPILED.get_or_init(|| Self::compile("client", &code(), &["-O2"]))
+    }
+
+    /// That sleeps until a wake.
+    pub(super) fn patient() -> Self {
+        Self::compile("patient", &patient(&code()), &["-O2"])
     }
 
     /// Under AddressSanitizer and UndefinedBehaviorSanitizer, if the compiler has them.
@@ -86,12 +88,11 @@ impl Client {
             "-fsanitize=address,undefined",
             "-fno-sanitize-recover",
         ];
-        supports(&options).then(|| Self::compile("sanitized", &options))
+        supports(&options).then(|| Self::compile("sanitized", &code(), &options))
     }
 
-    fn compile(name: &str, options: &[&str]) -> Self {
-        let code = include_str!("client.c").replace("#include \"layout.c\"", &layout::c());
-        Self(compile(name, &code, options).expect("client.c can be compiled"))
+    fn compile(name: &str, code: &str, options: &[&str]) -> Self {
+        Self(compile(name, code, options).expect("client.c can be compiled"))
     }
 
     pub(super) fn start(&self, arguments: &[&str]) -> Program {
@@ -105,18 +106,26 @@ impl Client {
         program
     }
 
-    pub(super) fn run(&self, arguments: &[&str]) -> Ended {
-        self.start(arguments).end()
-    }
-
     /// Runs a command; returns its output, or its error.
     pub(super) fn does(&self, arguments: &[&str]) -> String {
-        let ended = self.run(arguments);
+        let ended = self.start(arguments).end();
         let said = match ended.code {
             Some(0) => ended.said(),
             _ => &ended.errors,
         };
         said.trim_end().to_owned()
+    }
+}
+
+fn code() -> String {
+    include_str!("client.c").replace("#include \"layout.c\"", &layout::c())
+}
+
+/// What the client calls the work of a role.
+pub(super) fn verb(role: Role) -> &'static str {
+    match role {
+        Role::Producer => "produce",
+        Role::Consumer => "consume",
     }
 }
 
@@ -130,27 +139,34 @@ impl End {
     /// Starts one that continues to the position `until`; returns when it holds the role.
     pub(super) fn start(
         client: Option<&Client>,
-        role: &str,
+        role: Role,
         name: &RingName,
         variant: Variant,
-        until: u64,
+        last: u64,
     ) -> Self {
         if let Some(client) = client {
-            let arguments = [role, name, variant.shape(), &until.to_string()];
+            let arguments = [verb(role), name, variant.shape, &last.to_string()];
             return Self::C(client.attached(&arguments));
         }
         let file = SegmentFile::open(&name.file());
-        let state = || file.read(128 + if role == "produce" { TAIL } else { HEAD });
+        let state = || file.read(128 + position(role));
         let before = state();
         let pid = forked(|| {
             work_as_long_as_the_parent();
-            match variant.frames {
-                true => endpoint::<[u8]>(role, name, until),
-                false => endpoint::<i64>(role, name, until),
+            match variant.has_frames() {
+                true => endpoint::<[u8]>(role, name, last),
+                false => endpoint::<i64>(role, name, last),
             }
         });
-        clock::until("it attaches", || state() | 1 != before | 1);
+        until("it attaches", || state() | 1 != before | 1);
         Self::Rust(pid)
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        match self {
+            Self::C(program) => program.pid(),
+            Self::Rust(pid) => *pid as u32,
+        }
     }
 
     pub(super) fn kill(self) {
@@ -170,13 +186,13 @@ impl End {
 }
 
 /// A shape whose messages follow from their positions.
-trait Placed: Calls {
+pub(super) trait Placed: Calls {
     fn at(position: u64) -> Self::Message;
 }
 
 impl Placed for i64 {
     fn at(position: u64) -> i64 {
-        record(position)
+        position.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) as i64
     }
 }
 
@@ -186,14 +202,9 @@ impl Placed for [u8] {
     }
 }
 
-/// The record at a position.
-pub(super) fn record(position: u64) -> i64 {
-    position.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) as i64
-}
-
 /// Continues to the last position, also when peers are killed.
-fn endpoint<T: Placed + ?Sized>(role: &str, name: &RingName, until: u64) {
-    let is_before = |position: u64| (until.wrapping_sub(position) as i64) > 0;
+fn endpoint<T: Placed + ?Sized>(role: Role, name: &RingName, last: u64) {
+    let is_before = |position: u64| (last.wrapping_sub(position) as i64) > 0;
     let mut number = 0;
     let mut next = || {
         number += 1;
@@ -204,7 +215,7 @@ fn endpoint<T: Placed + ?Sized>(role: &str, name: &RingName, until: u64) {
     let pause = || thread::sleep(Duration::from_millis(1));
     let options = RingOptions::default().spin(Duration::ZERO);
     let ring = options.open::<T>(name).expect("a ring");
-    if role == "produce" {
+    if role == Role::Producer {
         let mut producer = producer(&ring);
         while is_before(producer.position()) {
             next();

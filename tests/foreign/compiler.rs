@@ -36,3 +36,13 @@ pub(super) fn supports(options: &[&str]) -> bool {
     let probe = compile("probe", "int main(void) { return 0; }\n", options);
     probe.is_some_and(|probe| Command::new(probe).status().is_ok_and(|ran| ran.success()))
 }
+
+/// The code of a client whose sleeps have no end but a wake: years in place of a tenth of a second.
+pub(super) fn patient(code: &str) -> String {
+    let forever = code.replace("span = {.tv_nsec", "span = {.tv_sec");
+    assert_ne!(forever, code, "it sleeps on a futex");
+    format!(
+        "#define _GNU_SOURCE\n#include <semaphore.h>\n\
+         #define sem_clockwait(bell, clock, end) sem_wait(bell)\n{forever}"
+    )
+}

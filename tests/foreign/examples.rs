@@ -1,187 +1,114 @@
 //! What the examples take, and how they end.
 
 use std::fs;
+use std::io::Write;
 use std::process::Command;
-use std::sync::mpsc::{self, TryRecvError};
-use std::thread;
-use std::time::Duration;
 
-use quoit::{DoorbellKind, RingOptions, WaitStrategy};
+use quoit::{DoorbellKind, FrameProducer, RingOptions, WaitStrategy};
 
-use super::consumers::{EXAMPLES, PYTHON, c, private_c, python, python_program, start};
+use super::consumers::{EXAMPLES, PYTHON, c, python, start};
 use super::traffic::{Traffic, frame};
-use super::{push, until};
+use super::until;
+use crate::common::PATIENCE;
+use crate::common::calls::{Wait, pop};
 use crate::common::child::is_asleep;
 use crate::common::fork::{forked, kill, pause};
 use crate::common::program::Program;
 use crate::common::rings::{consumer, ends, named, producer};
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
-use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
-    the_examples_take_every_frame_and_wake_their_producer,
-    c_that_wakes_only_its_own_process_is_detected,
-    c_is_killed_and_the_next_holder_continues,
-    c_notices_a_producer_that_was_killed,
+    the_examples_take_every_frame_from_the_head_on,
     the_examples_close_whatever_ends_them,
     closed_standard_streams_put_nothing_into_a_ring,
     python_exits_cleanly_if_no_process_reads_its_answer,
     python_observes_and_changes_nothing,
-    python_cannot_use_a_consumer_in_a_child,
+    python_has_no_role_in_a_child,
 }
 
-const FRAMES: u64 = 20_000;
 /// The state of the consumer, and what it is when it has closed in its first epoch.
 const STATE: u64 = HEAD + 128;
 const CLOSED: u64 = 1 << 1 | 1;
 
-/// Sends at least these frames to a consumer, which says what it has taken. Stops it this many
-/// times, until its producer sleeps; returns how often that woke by itself.
-fn takes_all(
-    consumer: impl FnOnce(&str) -> Program,
-    options: &RingOptions,
-    frames: u64,
-    stops: u64,
-) -> u64 {
-    // The positions wrap.
-    let options = options.clone().first_position(u64::MAX - 31);
-    let (ring, name) = named::<[u8]>("stream", &options);
-    let page = SleepPage::open(&name.file());
-    let file = SegmentFile::open(&name.file());
-    let mut producer = producer(&ring);
-    let consumer = consumer(&name);
-    let (say, hear) = mpsc::channel();
-    let (stop, is_over) = mpsc::channel::<()>();
-    let traffic = thread::scope(|scope| {
-        let sender = scope.spawn(move || {
-            // SAFETY: the call has no arguments.
-            say.send(unsafe { libc::gettid() }).expect("the test runs");
-            let (mut traffic, mut number) = (Traffic::new(), 0);
-            while number < frames || is_over.try_recv() == Err(TryRecvError::Empty) {
-                push(&mut producer, &mut traffic, number);
-                number += 1;
-            }
-            traffic
-        });
-        let thread = hear.recv().expect("a thread") as u32;
-        for _ in 0..stops {
-            consumer.signal(libc::SIGSTOP);
-            let parks = page.read().producer.parks;
-            until("the producer sleeps", || {
-                page.read().producer.parks > parks && is_asleep(thread)
-            });
-            let tail = file.read(TAIL);
-            consumer.signal(libc::SIGCONT);
-            until("the producer continues", || file.read(TAIL) != tail);
-        }
-        drop(stop);
-        sender.join().expect("no panic")
-    });
-    let said = consumer.end().text();
-    assert!(
-        said.starts_with(&traffic.to_string()),
-        "{said} is not {traffic}"
-    );
-    assert!(!said.contains("crashed"), "{said}");
-    page.read().producer.rescues
-}
-
-fn the_examples_take_every_frame_and_wake_their_producer() {
-    let options = RingOptions::new(4096).spin(Duration::ZERO);
-    for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
-        let options = options.clone().doorbell(doorbell);
-        let rescues = takes_all(|name| start("consume.c", name), &options, FRAMES, 20);
-        assert_eq!(rescues, 0, "{doorbell:?}");
+fn the_examples_take_every_frame_from_the_head_on() {
+    const FRAMES: u64 = 20_000;
+    for (client, doorbell, strategy) in [
+        ("consume.c", DoorbellKind::Futex, WaitStrategy::Park),
+        ("consume.c", DoorbellKind::Semaphore, WaitStrategy::Park),
+        // It wakes no peer.
+        ("quoit.py", DoorbellKind::Futex, WaitStrategy::Yield),
+    ] {
+        // The positions wrap.
+        let options = RingOptions::new(4096).first_position(u64::MAX - 31);
+        let options = options.doorbell(doorbell).wait_strategy(strategy);
+        let (ring, name) = named::<[u8]>("stream", &options);
+        let (mut producer, mut first) = ends(&ring);
+        producer.push(b"taken before").expect("room");
+        assert_eq!(first.skip(1), Ok(1));
+        drop(first);
+        let mut traffic = Traffic::new();
+        let mut send = |producer: &mut FrameProducer, number| {
+            let frame = frame(number);
+            let pushed = producer.push_timeout(&frame, PATIENCE);
+            pushed.expect("a consumer takes it");
+            traffic.count(&frame);
+        };
+        (0..10).for_each(|number| send(&mut producer, number));
+        let example = start(client, &name);
+        until("it takes the role", || producer.peer_epoch() == 2);
+        (10..FRAMES).for_each(|number| send(&mut producer, number));
+        drop(producer);
+        let said = example.end().text();
+        let all = traffic.to_string();
+        assert!(said.starts_with(&all), "{client}: {said} is not {all}");
     }
-    // It wakes no peer, so the producer does not sleep.
-    let options = RingOptions::new(1 << 16).wait_strategy(WaitStrategy::Yield);
-    takes_all(|name| start("quoit.py", name), &options, FRAMES, 0);
 }
 
-fn c_that_wakes_only_its_own_process_is_detected() {
-    let options = RingOptions::new(4096).spin(Duration::ZERO);
-    let private = |name: &str| Program::start(Command::new(private_c()).arg(name));
-    // A single missing wake may still arrive; eight in a row do not.
-    assert!(takes_all(private, &options, 0, 8) >= 1);
-}
-
-fn c_is_killed_and_the_next_holder_continues() {
-    let (ring, name) = named::<[u8]>("c-killed", &RingOptions::new(1 << 16));
-    let mut producer = producer(&ring);
-    let file = SegmentFile::open(&name.file());
-    let mut first = start("consume.c", &name);
-    let mut sent = Vec::new();
-    for number in 0..FRAMES / 4 {
-        producer.push(&frame(number)).expect("room");
-        sent.push((number, producer.position()));
-    }
-    first.kill();
-    let head = file.read(HEAD);
-    let mut traffic = Traffic::new();
-    for (number, _) in sent.into_iter().filter(|(_, end)| *end > head) {
-        traffic.count(&frame(number));
-    }
-    let second = start("consume.c", &name);
-    for number in FRAMES / 4..FRAMES / 2 {
-        push(&mut producer, &mut traffic, number);
-    }
-    drop(producer);
-    second
-        .end()
-        .is(0, &format!("{traffic}, producer closed\n"), "");
-}
-
-fn c_notices_a_producer_that_was_killed() {
-    let (ring, name) = named::<[u8]>("c-death", &RingOptions::new(4096));
-    let mut traffic = Traffic::new();
-    (0..10).for_each(|number| traffic.count(&frame(number)));
-    let doomed = forked(|| {
-        let mut producer = producer(&ring);
-        (0..10).for_each(|number| producer.push(&frame(number)).expect("room"));
-        pause();
-    });
-    let consumer = start("consume.c", &name);
-    let file = SegmentFile::open(&name.file());
-    until("all is read", || {
-        file.read(TAIL) > 0 && file.read(HEAD) == file.read(TAIL)
-    });
-    kill(doomed);
-    consumer
-        .end()
-        .is(0, &format!("{traffic}, producer crashed\n"), "");
-}
-
-/// What ends an example: its producer closes, none can attach any more, or a signal.
-#[derive(Clone, Copy, Debug)]
+/// What ends an example: its producer closes or crashes, none can attach any more, or a signal.
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Cause {
     Close,
+    Crash,
     Unlink,
     Signal(i32),
 }
 
 /// A program that Ctrl-C ends has closed, and counts as closed, not as crashed.
 fn the_examples_close_whatever_ends_them() {
-    use Cause::{Close, Signal, Unlink};
+    use Cause::{Close, Crash, Signal, Unlink};
     let signals = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].map(Signal);
     for client in EXAMPLES {
-        for cause in [&[Close, Unlink], &signals[..]].concat() {
+        for cause in [&[Close, Crash, Unlink], &signals[..]].concat() {
             let (ring, name) = named::<[u8]>("endings", &RingOptions::new(1024));
-            let producer = matches!(cause, Close).then(|| producer(&ring));
+            let closes = (cause == Close).then(|| producer(&ring));
+            let doomed = (cause == Crash).then(|| {
+                forked(|| {
+                    let _end = producer(&ring);
+                    pause();
+                })
+            });
             let file = SegmentFile::open(&name.file());
             let program = start(client, &name);
             until("it takes the role", || file.read(STATE) != 0);
             // Where it waits for a producer, or for a frame.
             until("it sleeps", || is_asleep(program.pid()));
             match cause {
-                Close => drop(producer),
+                Close => drop(closes),
+                Crash => {
+                    until("its producer attaches", || file.read(TAIL + 128) != 0);
+                    kill(doomed.expect("a child"));
+                }
                 Unlink => fs::remove_file(name.file()).expect("a name"),
                 Signal(number) => program.signal(number),
             }
             let ended = program.end();
             match cause {
-                Close => drop(ended.quietly()),
                 Unlink => continue,
                 Signal(number) => ended.is(128 + number, "", ""),
+                Close | Crash => {
+                    let crashed = ended.text().contains("crashed");
+                    assert_eq!(crashed, (client, cause) == ("consume.c", Crash));
+                }
             }
             assert_eq!(file.read(STATE), CLOSED, "{client} has closed: {cause:?}");
         }
@@ -248,21 +175,36 @@ fn python_observes_and_changes_nothing() {
     assert!(before == file.header(), "the header has changed");
 }
 
-fn python_cannot_use_a_consumer_in_a_child() {
+/// It has inherited everything of the consumer.
+fn python_has_no_role_in_a_child() {
     let (ring, name) = named::<[u8]>("python-child", &RingOptions::new(1024));
     producer(&ring).push(b"first").expect("room");
-    let program = "
-child = os.fork()
-if child == 0:
+    let program = format!(
+        "
+import os, sys, time
+sys.path.insert(0, {PYTHON:?})
+import quoit
+consumer = quoit.Consumer({:?})
+if os.fork() == 0:
     try:
-        for frame in consumer.frames():
-            print('taken in the child')
+        list(consumer.frames())
     except quoit.Refused:
         consumer.leave()
-        os._exit(7)
+        print('refused', flush=True)
+    os.read(0, 100)
     os._exit(0)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), list(consumer.frames()))
-";
-    let ended = python_program(&name, program).end();
-    ended.is(0, "7 [b'first']\n", "");
+time.sleep(1000)
+",
+        name.as_str()
+    );
+    let mut parent = Program::start(Command::new("python3").args(["-B", "-c", &program]));
+    assert_eq!(parent.line(), "refused");
+    assert!(ring.consumer().is_err(), "the parent has the role");
+    let input = parent.child().stdin.take();
+    parent.kill();
+    let popped = pop::<[u8]>(&mut consumer(&ring), Wait::Never);
+    assert_eq!(popped, Ok((0, b"first".to_vec())));
+    // The child still reads.
+    let written = input.expect("a pipe").write_all(b"there?\n");
+    written.expect("the child runs");
 }

@@ -1,115 +1,139 @@
-//! Wakes between C and Rust, on either doorbell.
+//! Wakes between C and Rust, on either doorbell. An endpoint in C sleeps until a wake here: in a
+//! tenth of a second it would notice by itself that one is missing. One in Rust counts that.
 
-use quoit::{DoorbellKind, Ring, RingOptions};
+use std::process::Command;
 
-use super::client::{Client, End, VARIANTS, Variant, record};
-use super::consumers::start;
-use super::traffic::Traffic;
-use super::{push, until};
-use crate::common::deep_sleep::DeepSleeper;
+use quoit::Ring;
+use quoit::Role::{self, Consumer, Producer};
+
+use super::client::{Client, End, Placed, VARIANTS, Variant, verb};
+use super::consumers::{patient_c, start};
+use super::until;
+use crate::common::calls::{Wait, pop, push};
+use crate::common::child::is_asleep;
+use crate::common::ends::End as _;
 use crate::common::names::RingName;
-use crate::common::rings::{consumer, named, producer};
-use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
+use crate::common::positions::{ROLES, other};
+use crate::common::program::Program;
+use crate::common::rings::{consumer, producer};
+use crate::common::segment_file::{SegmentFile, TAIL, position};
 use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
-    c_is_woken_from_each_sleep,
-    c_wakes_from_each_sleep,
-    the_example_is_woken_by_each_frame_and_by_the_close,
+    c_wakes_rust_from_each_sleep,
+    rust_wakes_c_from_each_sleep,
 }
 
 /// The number of sleeps of each endpoint.
 const SLEEPS: u64 = 20;
 const NEVER: u64 = 1 << 62;
 
-/// Acts while a client sleeps, which must wake it.
-fn wakes(sleeper: &mut DeepSleeper, act: impl FnOnce()) {
-    sleeper.runs_into_sleep();
-    act();
-    assert_eq!(sleeper.woken(), Some(0));
-}
+/// Makes one step of a sleeper's peer.
+type Step = Box<dyn FnMut()>;
 
-fn c_is_woken_from_each_sleep() {
-    let client = Client::compiled();
-    for variant in VARIANTS.into_iter().filter(|variant| !variant.frames) {
-        for role in ["consume", "produce"] {
-            let name = RingName::new("c-sleeps");
-            variant.create(&name, 0);
-            let ring = Ring::<i64>::open(&name).expect("a ring");
-            if role == "produce" {
-                let mut full = producer(&ring);
-                while full.try_push(0).is_ok() {}
-            }
-            let mut c = client.attached(&[role, &name, "records", &NEVER.to_string(), "steps"]);
-            let mut peers = match role {
-                "consume" => (Some(producer(&ring)), None),
-                _ => (None, Some(consumer(&ring))),
-            };
-            let mut sleeper = DeepSleeper::new(c.pid());
-            for number in 0..SLEEPS {
-                c.feed(b"\n");
-                wakes(&mut sleeper, || match &mut peers {
-                    (Some(producer), _) => producer.push(record(number)).expect("room"),
-                    (_, consumer) => drop(consumer.as_mut().map(|consumer| consumer.pop())),
-                });
-            }
-        }
-    }
-}
-
-fn the_example_is_woken_by_each_frame_and_by_the_close() {
-    for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
-        let options = RingOptions::new(4096).doorbell(doorbell);
-        let (ring, name) = named::<[u8]>("c-woken", &options);
-        let mut producer = producer(&ring);
-        let consumer = start("consume.c", &name);
-        until("it takes the role", || producer.peer_epoch() > 0);
-        let mut sleeper = DeepSleeper::new(consumer.pid());
-        let mut traffic = Traffic::new();
-        for number in 0..SLEEPS {
-            wakes(&mut sleeper, || push(&mut producer, &mut traffic, number));
-        }
-        wakes(&mut sleeper, || drop(producer));
-        drop(sleeper);
-        let said = format!("{traffic}, producer closed\n");
-        consumer.end().is(0, &said, "");
-    }
-}
-
-/// A Rust endpoint that sleeps whenever it can, and a C endpoint that makes one step during each sleep.
-fn steps(client: &Client, variant: Variant, sleeper: &str, stepper: &str) {
-    let name = RingName::new("c-wakes");
-    variant.create(&name, 0);
+/// Starts an endpoint that sleeps whenever it can, and its peer, which makes each of its steps
+/// during a sleep and then closes or is killed.
+fn steps(
+    variant: Variant,
+    sleeper: Role,
+    start: impl Fn(&RingName) -> (End, Step),
+    finish: fn(End),
+) {
+    let name = RingName::new("sleeps");
+    variant.create(None, &name, 0);
     let page = SleepPage::open(&name.file());
     let file = SegmentFile::open(&name.file());
-    let rust = End::start(None, sleeper, &name, variant, NEVER);
-    let never = NEVER.to_string();
-    let mut c = client.attached(&[stepper, &name, variant.shape(), &never, "steps"]);
-    let is_producer = stepper == "produce";
-    let position = if is_producer { TAIL } else { HEAD };
-    let is_parked = || match is_producer {
-        true => page.consumer_is_parked(),
-        false => page.producer_is_parked(),
-    };
+    let (end, mut step) = start(&name);
     for _ in 0..SLEEPS {
-        until("it sleeps", is_parked);
-        let before = file.read(position);
-        c.feed(b"\n");
-        until("the step is made", || file.read(position) != before);
+        let sleeps = || page.is_parked(sleeper) && is_asleep(end.pid());
+        until("it sleeps", sleeps);
+        let positions = ROLES.map(|role| file.read(position(role)));
+        let moves = |role| file.read(position(role)) != positions[role as usize];
+        step();
+        until("the step is made", || moves(other(sleeper)));
+        // A frame may leave too little room for another one.
+        if sleeper == Consumer || !variant.has_frames() {
+            until("it continues", || moves(sleeper));
+        }
     }
-    until("it sleeps again", is_parked);
-    let state = page.read();
-    let ends = [state.producer, state.consumer];
-    let end = ends[usize::from(is_producer)];
-    assert!(end.parks >= SLEEPS, "{variant:?}: {end:?}");
-    assert_eq!(end.rescues, 0, "{variant:?}: each wake arrives");
-    rust.kill();
+    until("it sleeps again", || page.is_parked(sleeper));
+    let state = page.of(sleeper);
+    let sleeps = if let End::Rust(_) = end { SLEEPS } else { 0 };
+    assert!(state.parks >= sleeps, "{variant:?}: {state:?}");
+    assert_eq!(state.rescues, 0, "{variant:?}: each wake arrives");
+    drop(step);
+    finish(end);
 }
 
-fn c_wakes_from_each_sleep() {
-    let client = Client::compiled();
+fn c_wakes_rust_from_each_sleep() {
     for variant in VARIANTS {
-        steps(client, variant, "consume", "produce");
-        steps(client, variant, "produce", "consume");
+        let rust = |role, name: &RingName| End::start(None, role, name, variant, NEVER);
+        for sleeper in ROLES {
+            let start = |name: &RingName| {
+                let rust = rust(sleeper, name);
+                let verb = verb(other(sleeper));
+                let arguments = [verb, name, variant.shape, &NEVER.to_string(), "steps"];
+                let mut c = Client::compiled().attached(&arguments);
+                let step: Step = Box::new(move || c.feed(b"\n"));
+                (rust, step)
+            };
+            steps(variant, sleeper, start, End::kill);
+        }
+        // The example makes a step whenever it is not stopped.
+        let start = |name: &RingName| {
+            let c = start("consume.c", name);
+            let file = SegmentFile::open(&name.file());
+            let step: Step = Box::new(move || {
+                let before = file.read(TAIL);
+                c.signal(libc::SIGCONT);
+                until("its producer continues", || file.read(TAIL) != before);
+                c.signal(libc::SIGSTOP);
+            });
+            (rust(Producer, name), step)
+        };
+        if variant.has_frames() {
+            steps(variant, Producer, start, End::kill);
+        }
     }
+}
+
+fn rust_wakes_c_from_each_sleep() {
+    let (client, example) = (Client::patient(), patient_c());
+    for variant in VARIANTS {
+        let peer = |role, name: &RingName| match variant.has_frames() {
+            true => each::<[u8]>(role, name),
+            false => each::<i64>(role, name),
+        };
+        for sleeper in ROLES {
+            let start = |name: &RingName| {
+                let c = End::start(Some(&client), sleeper, name, variant, NEVER);
+                (c, peer(other(sleeper), name))
+            };
+            // With room for one frame it may sleep again, woken or not.
+            if sleeper == Consumer || !variant.has_frames() {
+                steps(variant, sleeper, start, End::kill);
+            }
+        }
+        let start = |name: &RingName| {
+            let c = Program::start(Command::new(&example).arg(&**name));
+            (End::C(c), peer(Producer, name))
+        };
+        if variant.has_frames() {
+            steps(variant, Consumer, start, End::ends);
+        }
+    }
+}
+
+/// Each step moves one message.
+fn each<T: Placed + ?Sized>(role: Role, name: &RingName) -> Step {
+    let ring = Ring::<T>::open(name).expect("a ring");
+    if role == Producer {
+        let mut producer = producer(&ring);
+        return Box::new(move || {
+            let message = T::at(producer.position());
+            push::<T>(&mut producer, &message, Wait::Never).expect("room");
+        });
+    }
+    let mut consumer = consumer(&ring);
+    Box::new(move || drop(pop::<T>(&mut consumer, Wait::Never).expect("a message")))
 }

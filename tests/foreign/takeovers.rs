@@ -1,4 +1,5 @@
-//! Endpoints in C or Rust are killed, and the next holder, in C or Rust, continues.
+//! Endpoints in C or Rust are killed, and the next holder, in C or Rust, continues. The ring is
+//! created by either.
 
 use std::env;
 use std::process;
@@ -7,7 +8,8 @@ use super::client::{Client, End, VARIANTS, Variant};
 use super::until;
 use crate::common::dice::Dice;
 use crate::common::names::RingName;
-use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
+use crate::common::positions::ROLES;
+use crate::common::segment_file::{HEAD, SegmentFile, TAIL, position};
 
 crate::common::suite::tests! {
     c_and_rust_take_over_from_each_other_after_any_death,
@@ -21,7 +23,7 @@ const MORE: &str = "QUOIT_FOREIGN_KILLS";
 
 fn c_and_rust_take_over_from_each_other_after_any_death() {
     let deaths = env::var(MORE).map_or(DEATHS, |number| number.parse().expect("a number"));
-    run_all(Client::compiled(), deaths / 4, Dice(process::id().into()));
+    run_all(Client::compiled(), deaths / 8, Dice(process::id().into()));
 }
 
 fn c_is_clean_under_the_sanitizers() {
@@ -34,22 +36,21 @@ fn c_is_clean_under_the_sanitizers() {
 
 fn run_all(client: &Client, deaths: u64, mut dice: Dice) {
     for variant in VARIANTS {
-        run(client, variant, deaths, &mut dice);
+        for creator in [None, Some(client)] {
+            run(client, variant, creator, deaths, &mut dice);
+        }
     }
 }
 
-/// The producer and the consumer: the role, and the position that it moves.
-const ENDS: [(&str, u64); 2] = [("produce", TAIL), ("consume", HEAD)];
-
-fn run(client: &Client, variant: Variant, deaths: u64, dice: &mut Dice) {
+fn run(client: &Client, variant: Variant, creator: Option<&Client>, deaths: u64, dice: &mut Dice) {
     let name = RingName::new("takeovers");
     // The positions wrap during the run.
     let first = 0_u64.wrapping_sub(8 * 1024);
-    variant.create(&name, first);
+    variant.create(creator, &name, first);
     let file = SegmentFile::open(&name.file());
     let never = first.wrapping_add(1 << 62);
     let start = |end: usize, is_c: bool, last: u64| {
-        End::start(is_c.then_some(client), ENDS[end].0, &name, variant, last)
+        End::start(is_c.then_some(client), ROLES[end], &name, variant, last)
     };
     let mut ends = [0, 1].map(|end| Some(start(end, dice.roll(2) == 1, never)));
     let mut killed = 0;
@@ -57,7 +58,7 @@ fn run(client: &Client, variant: Variant, deaths: u64, dice: &mut Dice) {
         let victims = [&[0][..], &[1], &[0, 1]][dice.roll(3)];
         let enough = dice.roll(3000) as u64;
         for &victim in victims {
-            let position = || file.read(ENDS[victim].1);
+            let position = || file.read(position(ROLES[victim]));
             let begin = position();
             until("it makes progress", || {
                 position().wrapping_sub(begin) >= enough

@@ -1,14 +1,13 @@
 //! What a new ring can be, and the memory that it gets.
 
 use crate::common::mappings::mapped;
-use crate::common::names::{RingName, files_in, shared_memory_directory};
-use crate::common::refused::{is, refused};
+use crate::common::names::{files_in, shared_memory_directory};
+use crate::common::refused::is;
 use crate::common::rings::named;
-use quoit::{Consumer, Error, FrameConsumer, FrameProducer, Producer, RingOptions, Shape};
+use quoit::{Error, RingOptions, Shape};
 
 crate::common::suite::tests! {
     only_some_capacities_are_possible,
-    every_endpoint_creates_and_opens_rings,
     prefault_maps_every_page_and_lock_memory_keeps_them,
     a_ring_larger_than_the_machine_is_an_error,
 }
@@ -23,9 +22,7 @@ fn is_impossible<T: Shape + ?Sized>(options: &RingOptions, number: u64) {
         options.heap::<T>().err(),
     ];
     for refusal in refusals {
-        refused!(refusal => Error::InvalidCapacity { capacity, reason });
-        assert_eq!(capacity, number);
-        assert!(!reason.is_empty());
+        is!(refusal => Some(Error::InvalidCapacity { capacity, .. }) if *capacity == number);
     }
     assert_eq!(files_in(directory.path()), [""; 0]);
 }
@@ -43,34 +40,6 @@ fn only_some_capacities_are_possible() {
         let options = RingOptions::new(64).first_position(position);
         is_impossible::<[u8]>(&options, position);
     }
-    for capacity in [1, 2, 4, 64, 4096] {
-        let (ring, _name) = named::<u64>("records", &RingOptions::new(capacity));
-        assert_eq!(ring.capacity(), capacity);
-    }
-}
-
-/// The constructors of this type, for a ring that no process holds.
-macro_rules! constructs {
-    ($end:ty) => {
-        let name = RingName::new("constructors");
-        is!(<$end>::open(&name) => Err(Error::NotFound { .. }));
-        let created = <$end>::open_or_create(&name, 64);
-        assert_eq!(created.expect("it creates").capacity(), 64);
-        is!(<$end>::create(&name, 64) => Err(Error::AlreadyExists { in_use: false, .. }));
-        is!(<$end>::open_or_create(&name, 128) => Err(Error::CapacityMismatch { .. }));
-        let held = <$end>::open(&name).expect("the role is free");
-        is!(<$end>::open_or_create(&name, 64) => Err(Error::InUse { .. }));
-        drop(held);
-        quoit::unlink(&name).expect("no process holds it");
-        drop(<$end>::create(&name, 64).expect("the name is free"));
-    };
-}
-
-fn every_endpoint_creates_and_opens_rings() {
-    constructs!(Producer<u64>);
-    constructs!(Consumer<u64>);
-    constructs!(FrameProducer);
-    constructs!(FrameConsumer);
 }
 
 /// For a new ring and for one that is opened: only the latter's mapping has a name in `smaps`.
@@ -99,8 +68,7 @@ fn a_ring_larger_than_the_machine_is_an_error() {
         large.create_anonymous::<u64>().err(),
     ];
     for refusal in refusals {
-        refused!(refusal => Error::NotEnoughMemory { wanted, available, hint });
-        assert_eq!(wanted, 16384 + (1 << 60));
-        assert!(available > 0 && available < wanted && !hint.is_empty());
+        is!(refusal => Some(Error::NotEnoughMemory { wanted, available, .. })
+            if *wanted == 16384 + (1 << 60) && (1..*wanted).contains(available));
     }
 }

@@ -7,7 +7,7 @@ use std::thread;
 use crate::common::PATIENCE;
 use crate::common::descriptors::lock;
 use crate::common::rings::{ends, named, producer};
-use quoit::{PushError, RingOptions};
+use quoit::RingOptions;
 
 crate::common::suite::tests! {
     debug_shows_positions_and_never_payload,
@@ -24,8 +24,6 @@ fn debug_shows_positions_and_never_payload() {
         }
         assert!(!shown.contains("987654321"), "{shown} shows the payload");
     }
-    let full = PushError::Full(987_654_321_u64);
-    assert!(!format!("{full:?} {full}").contains("987654321"));
 }
 
 /// One that is never freed, while an endpoint is dropped, a role is taken and the ring is unlinked.

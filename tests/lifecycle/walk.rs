@@ -47,14 +47,13 @@ const SHORT: Duration = Duration::from_millis(3);
 #[derive(Debug, Clone, Copy)]
 struct Act(u32, &'static str, fn(&mut World, &mut Dice));
 
-const ACTS: [Act; 9] = [
+const ACTS: [Act; 8] = [
     Act(11, "call", World::call),
     Act(2, "unlink an open ring", World::unlink),
     Act(6, "take", World::take),
     Act(2, "take in a child", World::take_in_a_child),
     Act(4, "move", World::moves),
     Act(2, "wait for the peer", World::wait_for_peer),
-    Act(1, "wait during a removal", World::wait),
     Act(4, "leave", World::leave),
     Act(4, "change files", World::change_files),
 ];
@@ -354,24 +353,6 @@ impl World {
             });
             assert_eq!(found, peer);
         }
-    }
-
-    fn wait(&mut self, dice: &mut Dice) {
-        let role = role(dice);
-        let Some((end, model, index)) = self.own(role) else {
-            return;
-        };
-        if model.found != Found::File(index) || model.files[index].is_abandoned(role) {
-            return;
-        }
-        model.remove_directly();
-        let expected = model.files[index].moves(role);
-        thread::scope(|scope| {
-            let waiting = scope.spawn(|| end.moves(until(&expected)));
-            thread::sleep(SHORT);
-            fs::remove_file(&model.path).expect("it has the name");
-            assert_eq!(waiting.join().expect("no panic"), expected);
-        });
     }
 
     fn leave(&mut self, dice: &mut Dice) {

@@ -16,25 +16,24 @@ use std::time::{Duration, Instant};
 use crate::common::PATIENCE;
 use crate::common::calls::{Amount, Calls, Wait, push, ways};
 use crate::common::ends::End;
+use crate::common::names::RingName;
 use crate::common::process::{alarm, handle};
-use crate::common::rings::named;
-use crate::common::threads::{while_repeating, while_waiting};
+use crate::common::rings::{consumer, named, producer};
+use crate::common::threads::while_repeating;
 use quoit::WaitStrategy::{Adaptive, Park, Spin, Yield};
 use quoit::rpc::{Client, Server};
 use quoit::{
     ClaimError, Consumer, Deadline, DoorbellKind, Fences, FrameConsumer, FrameProducer, PopError,
-    Producer, PushError, Reader, Ring, RingOptions, Select, Shape, Writer,
+    Producer, Reader, Ring, RingOptions, Select, Shape, Writer,
 };
 
 crate::common::suite::tests! {
-    every_call_ends_at_its_deadline_with_a_silent_peer,
-    every_call_ends_at_its_deadline_while_it_is_fed,
-    the_longest_timeout_waits_until_the_peer_closes,
+    every_call_ends_at_its_deadline_or_when_its_peer_closes,
     a_wait_without_a_timeout_ends_when_the_peer_closes,
     a_select_ends_at_its_deadline_or_when_a_peer_closes,
     a_peer_that_is_always_faster_moves_no_deadline,
     calls_for_nothing_do_not_wait,
-    a_deadline_is_a_duration_an_instant_or_none,
+    a_deadline_may_be_an_instant,
 }
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -59,9 +58,9 @@ struct Row {
 /// A row for a call of an endpoint: both endpoints, the call of one, the step of the other.
 fn row<E: Send + 'static, P: Send + 'static, R: Debug, F: Debug, G: 'static>(
     name: &str,
-    ends: fn(&RingOptions) -> (E, P),
+    ends: impl Fn(&RingOptions) -> (E, P) + 'static,
     call: impl Fn(&mut E, Deadline) -> Result<R, F> + Copy + Send + 'static,
-    feed: fn(&mut P) -> G,
+    feed: impl Fn(&mut P) -> G + Copy + Send + 'static,
 ) -> Row {
     let make = move |options: &RingOptions| -> (Call, Feed) {
         let (mut end, mut peer) = ends(options);
@@ -83,7 +82,7 @@ fn ended<R: Debug, F: Debug>(result: Result<R, F>) -> Ended {
 }
 
 /// A shape, and peers that do not satisfy a call of the table.
-trait Starved: Calls {
+trait Starved: Calls + 'static {
     /// Several of these fill a ring.
     const FILLER: Self::Message;
 
@@ -131,36 +130,24 @@ fn table<T: Starved + ?Sized>(wait: Wait) -> Vec<Row> {
         Wait::Forever => wait,
         _ => Wait::Until(deadline),
     };
-    let writes = ways(T::WRITES, &[wait]).into_iter().map(|write| Row {
-        name: write.name(),
-        end: "Abandoned",
-        make: Box::new(move |options| {
-            let (mut producer, mut consumer) = full::<T>(options);
+    let end = "Abandoned";
+    let writes = ways(T::WRITES, &[wait]).into_iter().map(|write| {
+        let call = move |end: &mut T::Producer, timeout| {
             let messages: Vec<_> = (0..MESSAGES as u64).map(T::message).collect();
-            let call =
-                move |timeout| ended((write.call)(&mut producer, &messages, form(timeout), 0));
-            let feed = move || T::release_little(&mut consumer, write.amount);
-            (Box::new(call), Box::new(feed))
-        }),
+            (write.call)(end, &messages, form(timeout), 0)
+        };
+        let feed = move |peer: &mut T::Consumer| T::release_little(peer, write.amount);
+        let row = row(&write.name(), full::<T>, call, feed);
+        Row { end, ..row }
     });
-    let reads = ways(T::READS, &[wait]).into_iter().map(|read| Row {
-        name: read.name(),
-        end: "Abandoned",
-        make: Box::new(move |options| {
-            let (mut consumer, mut producer) = empty::<T>(options);
-            let call = move |timeout| {
-                let taken = &mut |message| panic!("there is {message:?}");
-                ended((read.call)(
-                    &mut consumer,
-                    MESSAGES,
-                    form(timeout),
-                    0,
-                    taken,
-                ))
-            };
-            let feed = move || T::send_little(&mut producer, read.amount);
-            (Box::new(call), Box::new(feed))
-        }),
+    let reads = ways(T::READS, &[wait]).into_iter().map(|read| {
+        let call = move |end: &mut T::Consumer, timeout| {
+            let taken = &mut |message| panic!("there is {message:?}");
+            (read.call)(end, MESSAGES, form(timeout), 0, taken)
+        };
+        let feed = move |peer: &mut T::Producer| T::send_little(peer, read.amount);
+        let row = row(&read.name(), empty::<T>, call, feed);
+        Row { end, ..row }
     });
     writes.chain(reads).collect()
 }
@@ -179,35 +166,41 @@ fn full<T: Starved + ?Sized>(options: &RingOptions) -> (T::Producer, T::Consumer
 }
 
 /// A ring without a peer. Dropping the value attaches one.
-struct Attaches<F: FnMut()>(F);
+struct Attaches<E> {
+    ring: Ring<u8>,
+    _name: RingName,
+    attach: fn(&Ring<u8>) -> E,
+}
 
-impl<F: FnMut()> Drop for Attaches<F> {
+impl<E> Drop for Attaches<E> {
     fn drop(&mut self) {
-        (self.0)();
+        drop((self.attach)(&self.ring));
     }
 }
 
-/// A row for the wait of the endpoint that `take` takes, until `attach` takes the other.
+/// A row for the wait of one endpoint until the other attaches.
 fn peer_row<E: End, P: 'static>(
     name: &str,
     take: fn(&Ring<u8>) -> E,
     attach: fn(&Ring<u8>) -> P,
 ) -> Row {
-    let make = move |options: &RingOptions| -> (Call, Feed) {
-        let (ring, name) = named::<u8>("alone", options);
-        let mut end = take(&ring);
-        let call = move |timeout| ended(end.wait_for_peer_timeout(timeout));
-        let attaches = Attaches(move || {
-            let _name = &name;
-            drop(attach(&ring));
-        });
-        (Box::new(call), Box::new(move || nothing(&mut &attaches)))
+    let ends = move |options: &RingOptions| {
+        let (ring, _name) = named("alone", options);
+        let end = take(&ring);
+        (
+            end,
+            Attaches {
+                ring,
+                _name,
+                attach,
+            },
+        )
     };
-    let (name, make) = (name.to_owned(), Box::new(make));
+    let end = "Ok";
+    let call = |end: &mut E, timeout| end.wait_for_peer_timeout(timeout);
     Row {
-        name,
-        end: "Ok",
-        make,
+        end,
+        ..row(name, ends, call, nothing)
     }
 }
 
@@ -317,16 +310,8 @@ fn others() -> Vec<Row> {
             |end, timeout| end.push_all_timeout(7, [[0_u8; 0]; MUCH].as_slice(), timeout),
             |peer| peer.skip(usize::MAX),
         ),
-        peer_row(
-            "Producer::wait_for_peer_timeout",
-            |ring| ring.producer().expect("the role is free"),
-            Ring::consumer,
-        ),
-        peer_row(
-            "Consumer::wait_for_peer_timeout",
-            |ring| ring.consumer().expect("the role is free"),
-            Ring::producer,
-        ),
+        peer_row("Producer::wait_for_peer_timeout", producer, consumer),
+        peer_row("Consumer::wait_for_peer_timeout", consumer, producer),
         reader_row("Reader::read", |reader| reader.read(&mut [0; 8]).map(drop)),
         reader_row("Reader::fill_buf", |reader| reader.fill_buf().map(drop)),
         writer_row("Writer::write", |writer| writer.write(&PAYLOAD)),
@@ -454,66 +439,52 @@ fn ends_in_time(row: &Row, call: &mut Call) {
     }
 }
 
-fn end_with_a_silent_peer(rows: &[Row]) {
-    with_each(rows, |row, mut call, _feed| ends_in_time(row, &mut call));
-}
-
 extern "C" fn ignore(_: libc::c_int) {}
 
-/// Signals interrupt the sleeps of this thread at the same time.
-fn end_while_fed(rows: &[Row]) {
+/// With a silent peer, and while it is fed and signals interrupt the sleeps of this thread. Then the
+/// longest timeout waits until the peer closes.
+fn end_at_their_deadlines(rows: &[Row]) {
     handle(libc::SIGALRM, ignore);
-    alarm(Duration::from_micros(200));
     with_each(rows, |row, mut call, mut feed| {
+        ends_in_time(row, &mut call);
+        alarm(Duration::from_micros(200));
         for _ in 0..4 {
             feed(); // it is active when the call begins
         }
-        while_repeating(feed, || ends_in_time(row, &mut call));
+        while_repeating(&mut feed, || ends_in_time(row, &mut call));
+        alarm(Duration::ZERO);
+        ends_when_the_peer_closes(row, call, feed);
     });
-    alarm(Duration::ZERO);
 }
 
-/// No overflow shortens the longest timeout, and a peer that closes ends it.
-fn end_when_the_peer_closes(rows: &[Row]) {
-    with_each(rows, |row, mut call, feed| {
-        let (open, is_closed) = mpsc::channel::<()>();
-        let ended = thread::scope(|scope| {
-            scope.spawn(|| {
-                thread::sleep(SHORT);
-                drop(open);
-                drop(feed);
-            });
-            call(Duration::MAX.into())
+/// No overflow shortens the longest timeout.
+fn ends_when_the_peer_closes(row: &Row, mut call: Call, feed: Feed) {
+    let (open, is_closed) = mpsc::channel::<()>();
+    let ended = thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(SHORT);
+            drop(open);
+            drop(feed);
         });
-        let is_early = is_closed.try_recv() != Err(TryRecvError::Disconnected);
-        assert!(!is_early, "{} did not wait: {ended:?}", row.name);
-        let is_right = ended.as_ref().is_some_and(|end| end.contains(row.end));
-        assert!(is_right, "{}: {ended:?}", row.name);
+        call(Duration::MAX.into())
     });
+    let is_early = is_closed.try_recv() != Err(TryRecvError::Disconnected);
+    assert!(!is_early, "{} did not wait: {ended:?}", row.name);
+    let is_right = ended.as_ref().is_some_and(|end| end.contains(row.end));
+    assert!(is_right, "{}: {ended:?}", row.name);
 }
 
-fn every_call_ends_at_its_deadline_with_a_silent_peer() {
-    end_with_a_silent_peer(&every_call());
-}
-
-fn every_call_ends_at_its_deadline_while_it_is_fed() {
-    end_while_fed(&every_call());
-}
-
-fn the_longest_timeout_waits_until_the_peer_closes() {
-    end_when_the_peer_closes(&every_call());
-}
-
-fn a_wait_without_a_timeout_ends_when_the_peer_closes() {
-    end_when_the_peer_closes(&table::<u8>(Wait::Forever));
-    end_when_the_peer_closes(&table::<[u8]>(Wait::Forever));
+fn every_call_ends_at_its_deadline_or_when_its_peer_closes() {
+    end_at_their_deadlines(&every_call());
 }
 
 fn a_select_ends_at_its_deadline_or_when_a_peer_closes() {
-    let rows = [select()];
-    end_with_a_silent_peer(&rows);
-    end_while_fed(&rows);
-    end_when_the_peer_closes(&rows);
+    end_at_their_deadlines(&[select()]);
+}
+
+fn a_wait_without_a_timeout_ends_when_the_peer_closes() {
+    with_each(&table::<u8>(Wait::Forever), ends_when_the_peer_closes);
+    with_each(&table::<[u8]>(Wait::Forever), ends_when_the_peer_closes);
 }
 
 /// A payload that makes room whenever it is read.
@@ -556,19 +527,9 @@ fn calls_for_nothing_do_not_wait() {
     assert_eq!(producer.push_all(0, &[b""; 0]), Ok(()));
 }
 
-fn a_deadline_is_a_duration_an_instant_or_none() {
-    let (mut consumer, mut producer) = empty::<u8>(&RingOptions::new(1));
-    let start = Instant::now();
-    let late = Err(PopError::TimedOut);
-    assert_eq!(consumer.pop_timeout(Instant::now() + SHORT), late);
-    assert_eq!(consumer.pop_timeout(Some(SHORT)), late);
-    assert!(start.elapsed() >= 2 * SHORT);
-    // An instant in the past does not prevent an immediate pop.
-    producer.try_push(7).expect("there is room");
-    let pushed = producer.push_timeout(8, Instant::now());
-    assert_eq!(pushed, Err(PushError::TimedOut(8)));
-    assert_eq!(consumer.pop_timeout(Instant::now()), Ok(7));
-    let wait = move || consumer.pop_timeout(None::<Duration>);
-    let act = || producer.try_push(9).expect("there is room");
-    assert_eq!(while_waiting(wait, act), Ok(9));
+fn a_deadline_may_be_an_instant() {
+    let (mut consumer, _producer) = empty::<u8>(&RingOptions::new(1));
+    let deadline = Instant::now() + SHORT;
+    assert_eq!(consumer.pop_timeout(deadline), Err(PopError::TimedOut));
+    assert!(Instant::now() >= deadline);
 }

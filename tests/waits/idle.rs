@@ -1,8 +1,10 @@
-//! A waiting endpoint of frames, a call and a server wake ten times per second, to check their
-//! peers, and not more often. `sleep` checks that for every kind of wait for records.
+//! A reader of a stream, a call and a server wake ten times per second, to check their peers, and
+//! not more often. `sleep` checks that for every kind of wait for records.
 
 use std::any::Any;
+use std::fs;
 use std::io::Read;
+use std::process;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -10,16 +12,14 @@ use crate::common::PATIENCE;
 use crate::common::child::is_asleep;
 use crate::common::clock::until;
 use crate::common::fork::{ending, forked, kill, succeeds};
-use crate::common::names::RingName;
 use crate::common::naps::Naps;
+use crate::common::program::signal;
 use crate::common::rings::{consumer, named, producer};
 use quoit::rpc::{Client, Server};
 use quoit::{PopError, Ring, RingOptions};
 
 crate::common::suite::tests! {
     a_waiting_endpoint_wakes_at_most_ten_times_per_second,
-    a_server_without_a_client_serves_the_next_one,
-    a_server_without_a_client_ends_when_its_ring_is_unlinked,
 }
 
 type Frames = Ring<[u8]>;
@@ -33,18 +33,22 @@ type Way = (
 
 #[rustfmt::skip]
 const WAYS: &[Way] = &[
-    ("room for a frame", |a, _| Box::new(consumer(a)), |a, _| {
-        let mut producer = producer(a);
-        while producer.push(&[7; 100]).is_ok() {}
-    }),
     ("read", |a, _| Box::new(producer(a)), |a, _| {
         drop(consumer(a).into_reader().read(&mut [0; 100]));
     }),
-    ("call", |a, b| Box::new((consumer(a), producer(b))), |a, b| drop(call(a, b))),
+    ("call", |a, b| Box::new((consumer(a), producer(b))), call),
     ("server", |a, b| Box::new((producer(a), consumer(b))), serve),
     ("server without a client", |_, _| Box::new(()), serve),
     ("server whose client has closed", |a, b| {
         drop((producer(a), consumer(b)));
+        Box::new(())
+    }, serve),
+    ("server whose client has crashed", |a, b| {
+        let client = forked(|| {
+            let _ends = (producer(a), consumer(b));
+            signal(process::id(), libc::SIGKILL);
+        });
+        assert_eq!(ending(client), libc::SIGKILL);
         Box::new(())
     }, serve),
     ("pop in a loop", |a, _| Box::new(producer(a)), |a, _| {
@@ -57,16 +61,13 @@ const WAYS: &[Way] = &[
     }),
 ];
 
-/// Makes one call.
-fn call(requests: &Frames, replies: &Frames) -> Client {
+fn call(requests: &Frames, replies: &Frames) {
     let mut client = Client::new(producer(requests), consumer(replies));
     let mut reply = Vec::new();
     client.call(b"hear", &mut reply, PATIENCE).expect("a reply");
     assert_eq!(reply, b"hear");
-    client
 }
 
-/// Ends when its ring is unlinked.
 fn serve(requests: &Frames, replies: &Frames) {
     let mut server = Server::new(consumer(requests), producer(replies));
     let echo = |request: &[u8], reply: &mut Vec<u8>| {
@@ -77,60 +78,30 @@ fn serve(requests: &Frames, replies: &Frames) {
     assert_eq!(served, Err(PopError::Superseded));
 }
 
-fn rings() -> [(Frames, RingName); 2] {
-    ["requests", "replies"].map(|test| named(test, &RingOptions::new(1024)))
-}
-
-/// Starts a child that does this with both rings.
-fn start<R>(names: [&RingName; 2], wait: impl FnOnce(&Frames, &Frames) -> R) -> libc::pid_t {
-    forked(|| {
-        let [a, b] = names.map(|name| Ring::open(name).expect("a ring"));
-        wait(&a, &b);
-    })
-}
-
-fn sleeps(pid: libc::pid_t) {
-    until("it sleeps", || is_asleep(pid as u32));
-}
-
 fn a_waiting_endpoint_wakes_at_most_ten_times_per_second() {
     let waits = WAYS.iter().map(|(name, peers, wait)| {
-        let rings = rings();
+        let rings = ["requests", "replies"].map(|test| named(test, &RingOptions::new(1024)));
         let [(a, a_name), (b, b_name)] = &rings;
         let peers = peers(a, b);
-        let pid = start([a_name, b_name], wait);
-        sleeps(pid);
+        let pid = forked(|| {
+            let [a, b] = [a_name, b_name].map(|name| Ring::open(name).expect("a ring"));
+            wait(&a, &b);
+        });
+        until("it sleeps", || is_asleep(pid as u32));
         (Naps::count(*name, pid as u32), pid, peers, rings)
     });
     let waits: Vec<_> = waits.collect();
     sleep(Duration::from_secs(2));
     let restless: Vec<_> = waits.iter().filter_map(|wait| wait.0.too_many()).collect();
     assert_eq!(restless, [""; 0]);
-    // No wait has ended.
-    waits.into_iter().for_each(|(_, pid, ..)| kill(pid));
-}
-
-fn a_server_without_a_client_serves_the_next_one() {
-    let [(_, requests), (_, replies)] = rings();
-    let server = start([&requests, &replies], serve);
-    for is_killed in [false, true, false] {
-        sleeps(server);
-        let client = start([&requests, &replies], |requests, replies| {
-            let _client = call(requests, replies);
-            if is_killed {
-                // SAFETY: the call has no pointers.
-                unsafe { libc::raise(libc::SIGKILL) };
-            }
-        });
-        let expected = if is_killed { libc::SIGKILL } else { 0 };
-        assert_eq!(ending(client), expected);
+    for ((name, ..), (_, pid, _peers, [(a, name_of_a), (b, _)])) in WAYS.iter().zip(waits) {
+        if !name.starts_with("server w") {
+            kill(pid); // the wait has not ended
+            continue;
+        }
+        // A server that has no client serves the next one, and ends if there can be none.
+        call(&a, &b);
+        fs::remove_file(name_of_a.file()).expect("a ring");
+        succeeds(pid);
     }
-}
-
-fn a_server_without_a_client_ends_when_its_ring_is_unlinked() {
-    let [(_, requests), (_, replies)] = rings();
-    let server = start([&requests, &replies], serve);
-    sleeps(server);
-    std::fs::remove_file(requests.file()).expect("a ring");
-    succeeds(server);
 }

@@ -6,7 +6,6 @@ mod deadlines;
 mod death;
 mod idle;
 mod sleep;
-mod stopped;
 mod streams;
 
 common::suite::suite! {
@@ -14,7 +13,6 @@ common::suite::suite! {
     death,
     idle,
     sleep,
-    stopped,
     streams::processes,
     streams::threads,
 }

@@ -25,9 +25,9 @@ use crate::common::dice::Dice;
 use crate::common::fork::{ending, forked, kill, work_as_long_as_the_parent};
 use crate::common::naps::{Naps, sleeps};
 use crate::common::positions::{End, peer, start};
-use crate::common::program::{signal, stop};
-use crate::common::segment_file::DATA;
-use crate::common::tracer::{Halted, meddle};
+use crate::common::program::stop;
+use crate::common::segment_file::{DATA, position};
+use crate::common::tracer::meddle;
 use form::{Form, Way};
 use quoit::Role;
 use scene::Scene;
@@ -38,8 +38,6 @@ crate::common::suite::tests! {
     peers_that_come_and_go_lose_nothing,
     a_killed_peer_is_abandoned_after_its_messages,
     a_ring_that_loses_its_name_is_superseded,
-    a_killed_sleeper_costs_one_wake,
-    a_peer_that_stops_before_its_wake_is_noticed,
     missing_wakes_are_counted_as_rescues_unless_the_waker_is_stopped,
     a_sleeper_wakes_at_most_eleven_times_a_second;
     parts: peer
@@ -283,59 +281,13 @@ fn a_ring_that_loses_its_name_is_superseded() {
     });
 }
 
-fn a_killed_sleeper_costs_one_wake() {
-    with_each(Form::all(), |form| {
-        let scene = without_a_peer(form, NEVER);
-        let mut peer = scene.attaches();
-        scene.sleeps();
-        kill(scene.sleeper as _);
-        assert!(
-            scene.is_parked(),
-            "{form:?}: it was killed during its sleep"
-        );
-        let wakes = scene.wakes();
-        moves(&mut peer, 2);
-        let wakes = scene.wakes() - wakes;
-        assert_eq!(
-            wakes, 1,
-            "{form:?}: one wake without a sleeper, and no more"
-        );
-        moves(&mut End::of(&scene.ring, form.sleeper), 2);
-    });
-}
-
-/// At the next liveness check. A stopped peer has not closed, and may still wake the sleeper: that
-/// is no rescue.
-fn a_peer_that_stops_before_its_wake_is_noticed() {
-    /// The most sleeps of the process until then: the end of the one in progress, the grace for a
-    /// wake in flight, and the next sleep of each thread.
-    const NAPS: u64 = 10;
-    with_each(Form::usual(), |form| {
-        let scene = without_a_peer(form, OFTEN);
-        let mut peer = start(scene.other(), &scene.name, "on request");
-        scene.sleeps();
-        let wakes = scene.wakes();
-        let halted = Halted::new(peer.pid());
-        peer.tell("go");
-        halted.stop_when(|| scene.segment.read(scene.position()) == 1);
-        let naps = sleeps(scene.sleeper);
-        scene.hears("moved");
-        let naps = sleeps(scene.sleeper) - naps;
-        assert!(naps <= NAPS, "{form:?}: {naps} sleeps");
-        scene.checks();
-        assert!(peer.is_stopped(), "{form:?}");
-        assert_eq!(scene.wakes(), wakes, "{form:?}: no wake");
-        assert_eq!(scene.rescues(), 0, "{form:?}");
-        signal(peer.pid(), libc::SIGCONT);
-        peer.tell("go");
-        scene.hears_and_sleeps("moved");
-    });
-}
-
 /// A waker that follows the layout except for its wakes, as a faulty client in another language
 /// might. Each of its messages arrives, at the deadline of a sleep, and only the counter shows that
 /// the wakes fail. `tests/foreign` has clients that wake correctly, and cause no rescue.
 fn missing_wakes_are_counted_as_rescues_unless_the_waker_is_stopped() {
+    /// The most sleeps of the process for one message: the end of the one in progress, the grace for
+    /// a wake in flight, and the next sleep of each thread.
+    const NAPS: u64 = 10;
     // The number of messages until the first rescue, and at most. Not each is one: a liveness check
     // may end a sleep at that moment, and after a change of the word the wake may still arrive.
     let manners = [
@@ -357,11 +309,14 @@ fn missing_wakes_are_counted_as_rescues_unless_the_waker_is_stopped() {
                     let slot = DATA + sent % Form::CAPACITY * 8;
                     scene.segment.write(slot, sent);
                 }
-                scene.segment.write(scene.position(), sent + 1);
+                scene.segment.write(position(scene.other()), sent + 1);
                 if manner == "only the word" {
                     scene.page.end_sleep(form.sleeper);
                 }
+                let naps = sleeps(scene.sleeper);
                 scene.hears("moved");
+                let naps = sleeps(scene.sleeper) - naps;
+                assert!(naps <= NAPS, "{form:?}: {manner}: {naps} sleeps");
                 sent += 1;
             }
             let is_rescued = scene.rescues() > 0;

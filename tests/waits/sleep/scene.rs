@@ -18,7 +18,7 @@ use crate::common::naps::sleeps;
 use crate::common::positions::{End, other};
 use crate::common::program::{signal, stop};
 use crate::common::rings::named;
-use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
+use crate::common::segment_file::SegmentFile;
 use crate::common::sleep_state::SleepPage;
 use crate::common::threads::tasks;
 
@@ -87,14 +87,6 @@ impl Scene {
     /// The other endpoint.
     pub(crate) fn attaches(&self) -> End {
         End::of(&self.ring, self.other())
-    }
-
-    /// The other endpoint's position.
-    pub(crate) fn position(&self) -> u64 {
-        match self.other() {
-            Role::Producer => TAIL,
-            Role::Consumer => HEAD,
-        }
     }
 
     pub(crate) fn is_parked(&self) -> bool {

@@ -5,12 +5,13 @@
 use std::env;
 use std::time::Duration;
 
-use quoit::{DoorbellKind, Fences, RingOptions, WaitStrategy};
+use quoit::WaitStrategy::{Adaptive, Park, Spin, Yield};
+use quoit::{DoorbellKind, Fences, RingOptions};
 
 use super::{Short, receive, send};
 use crate::common::calls::Calls;
 use crate::common::exchange::{answers, asks};
-use crate::common::fork::{done, ending, fork, work_as_long_as_the_parent};
+use crate::common::fork::{forked, succeeds, work_as_long_as_the_parent};
 use crate::common::names::RingName;
 use crate::common::rings::{consumer, named, producer};
 use crate::common::segment_file::{RIDE_POSITION, SegmentFile};
@@ -19,7 +20,6 @@ use crate::common::sleep_state::SleepPage;
 crate::common::suite::tests! {
     records_arrive_whole_once_and_in_order,
     frames_arrive_whole_once_and_in_order,
-    messages_pass_through_a_ring_of_one_or_two,
     records_arrive_with_every_wait_strategy,
     frames_arrive_with_every_wait_strategy,
     messages_are_answered,
@@ -36,25 +36,16 @@ fn many() -> u64 {
 /// The number of messages of a small ring.
 const FEWER: u64 = 20_000;
 
-/// Runs the work of the other process in a child, and `here` in this one.
-fn with_a_child(there: impl FnOnce(), here: impl FnOnce()) {
-    let Some(child) = fork() else {
-        work_as_long_as_the_parent();
-        there();
-        done();
-    };
-    here();
-    assert_eq!(ending(child), 0, "the child succeeds");
-}
-
 /// Receives what a child sends; returns the ring's name.
 fn stream<T: Calls + ?Sized>(options: &RingOptions, messages: u64) -> RingName {
     let (ring, name) = named::<T>("stream", options);
-    let sends = || {
+    let sender = forked(|| {
+        work_as_long_as_the_parent();
         let ring = options.open::<T>(&name).expect("the ring");
         send::<T>(&mut producer(&ring), messages);
-    };
-    with_a_child(sends, || receive::<T>(&mut consumer(&ring), messages));
+    });
+    receive::<T>(&mut consumer(&ring), messages);
+    succeeds(sender);
     name
 }
 
@@ -65,31 +56,21 @@ fn wrapping(capacity: u64) -> RingOptions {
 
 fn records_arrive_whole_once_and_in_order() {
     stream::<Short>(&wrapping(1024), many());
+    stream::<Short>(&wrapping(1), FEWER);
 }
 
 fn frames_arrive_whole_once_and_in_order() {
     stream::<[u8]>(&wrapping(1 << 16), many());
-}
-
-fn messages_pass_through_a_ring_of_one_or_two() {
-    stream::<Short>(&wrapping(1), FEWER);
-    stream::<[u8]>(&wrapping(256), FEWER);
+    stream::<[u8]>(&wrapping(256), FEWER); // one or two of them
 }
 
 /// The capacity is so small that both endpoints have to wait often.
 fn arrive<T: Calls + ?Sized>(capacity: u64) {
     let options = RingOptions::new(capacity);
-    let [spin, yields, adaptive] = [
-        WaitStrategy::Spin,
-        WaitStrategy::Yield,
-        WaitStrategy::Adaptive,
-    ]
-    .map(|strategy| options.clone().wait_strategy(strategy));
-    let parks = [options.clone(), options.spin(Duration::ZERO)];
-    for (never_parks, options) in [(true, spin), (true, yields), (false, adaptive)]
-        .into_iter()
-        .chain(parks.map(|options| (false, options)))
-    {
+    let with = |strategy| (strategy, options.clone().wait_strategy(strategy));
+    let mut strategies = [Spin, Yield, Park, Adaptive].map(with).to_vec();
+    strategies.push((Park, options.clone().spin(Duration::ZERO)));
+    for (strategy, options) in strategies {
         for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
             for fences in [Fences::Asymmetric, Fences::Symmetric] {
                 let options = options.clone().doorbell(doorbell).fences(fences);
@@ -98,7 +79,8 @@ fn arrive<T: Calls + ?Sized>(capacity: u64) {
                 let rescues = state.producer.rescues + state.consumer.rescues;
                 assert_eq!(rescues, 0, "{options:?}: a wake was lost");
                 let parks = state.producer.parks + state.consumer.parks;
-                assert!(!never_parks || parks == 0, "{options:?}: {parks} parks");
+                let may_park = matches!(strategy, Park | Adaptive);
+                assert!(may_park || parks == 0, "{options:?}: {parks} parks");
             }
         }
     }
@@ -116,11 +98,13 @@ fn frames_arrive_with_every_wait_strategy() {
 fn are_answered<T: Calls + ?Sized>(capacity: u64) {
     let options = RingOptions::new(capacity);
     let [(there, to), (back, from)] = ["there", "back"].map(|test| named::<T>(test, &options));
-    let child = || {
+    let child = forked(|| {
+        work_as_long_as_the_parent();
         let [to, from] = [&to, &from].map(|name| options.open::<T>(name).expect("the ring"));
         answers::<T, T>(consumer(&to), producer(&from));
-    };
-    with_a_child(child, || asks::<T, T>(producer(&there), consumer(&back)));
+    });
+    asks::<T, T>(producer(&there), consumer(&back));
+    succeeds(child);
     for name in [to, from] {
         let ride = SegmentFile::open(&name.file()).read(RIDE_POSITION);
         assert_ne!(ride, 0, "no message was copied inline");
