@@ -577,8 +577,9 @@ impl<T: Record> Consumer<T> {
 
     #[inline(never)]
     fn find_next(&mut self) -> Result<(), PopError> {
-        if self.inline.position == Some(self.position()) {
-            return Ok(()); // found before
+        // Found before, unless the endpoint was poisoned since: then it has seen nothing.
+        if self.end.cursor.seen() > 0 && self.inline.position == Some(self.position()) {
+            return Ok(());
         }
         let mut words = [0; RIDE_WORDS];
         if self.open_more(&mut words)? {
