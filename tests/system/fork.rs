@@ -13,6 +13,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
+use std::time::Duration;
 
 use crate::common::PATIENCE;
 use crate::common::calls::{AFTER_A_FORK, Calls, Wait, Way, Write, pop, push, ways};
@@ -28,7 +29,7 @@ use crate::common::worker::{Worker, hear, receive, tell};
 use quoit::rpc::{CallError, Client};
 use quoit::{
     AsyncError, ClaimError, Deadline, DoorbellKind, Error, Holder, PeerError, PopError, Producer,
-    PushError, Ring, RingOptions, Role, Select, Selectable, Selected, WaitStrategy,
+    PushError, Ring, RingOptions, Role, Select, SelectError, Selectable, Selected, WaitStrategy,
 };
 use rustix::process::Resource;
 
@@ -115,7 +116,9 @@ fn inherited_endpoints_change_nothing<T>(capacity: u64, also: impl Fn(&mut T::Pr
 where
     T: Calls<Consumer: Selectable> + ?Sized,
 {
+    // An endpoint that parks does it at once.
     let options = RingOptions::new(capacity).unlink_on_drop(true);
+    let options = options.spin(Duration::ZERO);
     for (doorbell, strategy) in [
         (DoorbellKind::Futex, WaitStrategy::Park),
         (DoorbellKind::Futex, WaitStrategy::Spin),
@@ -147,9 +150,15 @@ where
             assert_eq!(consumer.wait_for_peer_timeout(Deadline::NEVER), no_peer);
             assert_eq!(producer.wait_for_peer_timeout(Deadline::NEVER), no_peer);
             if doorbell == DoorbellKind::Futex {
-                let selected = Select::new().wait(&mut [&mut consumer], None);
+                let mut select = Select::new();
+                let selected = select.wait(&mut [&mut consumer], None);
                 is!(selected => Ok(Selected::Abandoned(0)));
+                // It sleeps.
+                let selected = select.wait(&mut [&mut consumer], Duration::from_millis(1));
+                is!(selected => Err(SelectError::TimedOut));
             }
+            let pushed = push::<T>(&mut producer, &T::message(7), Wait::Never);
+            assert_eq!(pushed, Err(ClaimError::Abandoned));
             drop((producer, consumer, ring));
             done();
         };
