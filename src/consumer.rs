@@ -25,9 +25,9 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// crashes.
 ///
 /// After `fork` a child has a consumer of a private copy of the ring, whose producer has closed: it
-/// may read copies of the unread records, which the parent reads as well, its waits end with
-/// `Abandoned`, and its drop changes nothing. The child may open the ring again and take another
-/// role.
+/// may read what was unread, which the parent reads and may overwrite as well
+/// ([`docs::process`](crate::docs::process)), its waits end with `Abandoned`, and its drop changes
+/// nothing. The child may open the ring again and take another role.
 ///
 /// What [`is_empty`](Self::is_empty) and [`len`](Self::len) return is a snapshot: the producer may
 /// publish messages at any moment. A record stays until this consumer takes it.
@@ -577,8 +577,9 @@ impl<T: Record> Consumer<T> {
 
     #[inline(never)]
     fn find_next(&mut self) -> Result<(), PopError> {
-        if self.inline.position == Some(self.position()) {
-            return Ok(()); // found before
+        // Found before, unless the endpoint was poisoned since: then it has seen nothing.
+        if self.end.cursor.seen() > 0 && self.inline.position == Some(self.position()) {
+            return Ok(());
         }
         let mut words = [0; RIDE_WORDS];
         if self.open_more(&mut words)? {

@@ -99,10 +99,15 @@ impl Deadline {
 
     /// Nanoseconds on the clock of [`now`]. A wait computes them when it first reads the clock.
     pub(crate) fn nanos(self, now: u64) -> u64 {
-        let left = match self.0 {
+        let (left, now) = match self.0 {
             Kind::Nanos(nanos) => return nanos,
-            Kind::After(duration) => duration,
-            Kind::At(instant) => instant.saturating_duration_since(Instant::now()),
+            Kind::After(duration) => (duration, now),
+            Kind::At(instant) => match instant.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => return now,
+                // Read after the other clock: a thread that is interrupted between the two waits
+                // longer, not shorter.
+                left => (left, self::now()),
+            },
         };
         let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
         now.saturating_add(left)
@@ -163,6 +168,17 @@ mod tests {
     fn a_last_part_that_completes_the_whole_is_in_time() {
         let result = Deadline::from(Duration::ZERO).in_parts(2, "late", |_, _| Ok(1));
         assert_eq!(result, Ok(()));
+    }
+
+    #[test]
+    fn an_instant_is_not_reached_earlier_if_the_clock_was_read_before_an_interruption() {
+        let instant = Instant::now() + Duration::from_secs(3600);
+        let read = now();
+        let left = instant - Instant::now(); // and so `read + left` is not after the instant
+        let earliest = read + left.as_nanos() as u64;
+        let deadline = Deadline::from(instant).nanos(read - 1_000_000_000);
+        assert!(deadline >= earliest, "{} early", earliest - deadline);
+        assert_eq!(Deadline::from(Instant::now()).nanos(7), 7, "it is over");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use core::fmt;
 use std::borrow::Cow;
 use std::error;
 use std::io;
+use std::process;
 
 use self::advice::{remedy, way_out};
 pub(crate) use self::hot::NoRoom;
@@ -333,6 +334,13 @@ impl fmt::Display for Error {
             Self::NotFound { name } => write!(
                 f,
                 "there is no ring {name:?}; create it first, or use open_or_create"
+            ),
+            Self::InUse {
+                role,
+                holder: Holder::Known(pid),
+            } if *pid == process::id() => write!(
+                f,
+                "this process already has the ring's {role}; drop that endpoint first"
             ),
             Self::InUse {
                 role,

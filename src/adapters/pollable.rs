@@ -88,13 +88,18 @@ pub struct Pollable<E> {
     end: E,
     /// The endpoint, as the reactor sees it.
     as_sleeping: fn(&mut E) -> &mut dyn Sleeping,
-    /// Units of room; ignored by consumers.
-    wanted: u64,
+    /// Room for this: units, or a frame of this length; ignored by consumers.
+    amount: u64,
+    /// The units that it takes at the endpoint's position.
+    units_of: fn(&E, u64) -> u64,
     event: Arc<Event>,
     /// Sets the event.
     waker: Waker,
-    /// The epoch of the peer that was seen to have closed or crashed.
-    departed: Option<u64>,
+    /// The identity of the endpoint whose peer was seen to have closed or crashed, and the epoch of
+    /// that peer: a guard can put another endpoint in.
+    departed: Option<(u64, u64)>,
+    /// Whether it sleeps on a futex, as every endpoint that `into_pollable` takes.
+    is_futex: bool,
     /// The last wait ended with the reactor, or could not begin.
     has_failed: bool,
 }
@@ -118,7 +123,7 @@ impl<T: Record> Consumer<T> {
     /// Makes syscalls and allocates; may start a thread.
     #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_pollable(self) -> Result<Pollable<Self>, IntoAsyncError<Self>> {
-        pollable(self, 1)
+        pollable(self, 1, units)
     }
 }
 
@@ -135,7 +140,7 @@ impl FrameConsumer {
     /// Makes syscalls and allocates; may start a thread.
     #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_pollable(self) -> Result<Pollable<Self>, IntoAsyncError<Self>> {
-        pollable(self, 1)
+        pollable(self, 1, units)
     }
 }
 
@@ -152,7 +157,7 @@ impl<T: Record> Producer<T> {
     /// Makes syscalls and allocates; may start a thread.
     #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_pollable(self) -> Result<Pollable<Self>, IntoAsyncError<Self>> {
-        pollable(self, 1)
+        pollable(self, 1, units)
     }
 }
 
@@ -170,12 +175,20 @@ impl FrameProducer {
     /// Makes syscalls and allocates; may start a thread.
     #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_pollable(self, len: usize) -> Result<Pollable<Self>, IntoAsyncError<Self>> {
-        let wanted = self.bytes_needed(len);
-        pollable(self, wanted)
+        pollable(self, len as u64, |end, len| end.bytes_needed(len as usize))
     }
 }
 
-pub(super) fn pollable<E: End>(end: E, wanted: u64) -> Result<Pollable<E>, IntoAsyncError<E>>
+/// An amount that is given in units.
+pub(super) fn units<E>(_end: &E, amount: u64) -> u64 {
+    amount
+}
+
+pub(super) fn pollable<E: End>(
+    end: E,
+    amount: u64,
+    units_of: fn(&E, u64) -> u64,
+) -> Result<Pollable<E>, IntoAsyncError<E>>
 where
     Endpoint<E::Cursor>: Sleeping,
 {
@@ -193,10 +206,12 @@ where
         registration,
         end,
         as_sleeping: |end| end.endpoint_mut(),
-        wanted,
+        amount,
+        units_of,
         waker: Waker::from(Arc::clone(&event)),
         event,
         departed: None,
+        is_futex: true,
         has_failed: false,
     };
     pollable.arm();
@@ -234,6 +249,7 @@ impl<E> Pollable<E> {
     }
 
     /// Why this endpoint cannot be waited for: [`AsyncError::Forked`] in a child of `fork`,
+    /// [`AsyncError::NotAFutex`] if a guard has put in an endpoint that sleeps on a semaphore,
     /// [`AsyncError::ReactorDied`] if the last wait ended with the thread `quoit-reactor`, or could
     /// not begin. The descriptor is readable then, so that your loop calls `get`, which tries
     /// again. `None` if all is well.
@@ -244,6 +260,8 @@ impl<E> Pollable<E> {
     pub fn failure(&self) -> Option<AsyncError> {
         if self.registration.is_inherited() {
             Some(AsyncError::Forked)
+        } else if !self.is_futex {
+            Some(AsyncError::NotAFutex)
         } else {
             self.has_failed.then_some(AsyncError::ReactorDied)
         }
@@ -255,9 +273,14 @@ impl<E> Pollable<E> {
     }
 
     /// [`arm`](Self::arm), from now on for this much room.
-    pub(super) fn arm_for(&mut self, wanted: u64) {
-        self.wanted = wanted;
+    pub(super) fn arm_for(&mut self, amount: u64) {
+        self.amount = amount;
         self.arm();
+    }
+
+    /// Units of room for the amount. A frame may take padding as well, which depends on the position.
+    fn wanted(&self) -> u64 {
+        (self.units_of)(&self.end, self.amount)
     }
 
     /// Ends the park, and checks whether the peer has closed or crashed.
@@ -265,6 +288,7 @@ impl<E> Pollable<E> {
         if self.registration.is_inherited() {
             return;
         }
+        let wanted = self.wanted();
         let end = (self.as_sleeping)(&mut self.end);
         let outcome = self.registration.unpark(end);
         if outcome.is_some() {
@@ -275,8 +299,8 @@ impl<E> Pollable<E> {
         let closed_or_crashed =
             end.role().peer_closed() || may_have_crashed && end.role_mut().is_left_alone();
         // First deliver what it published before.
-        if closed_or_crashed && end.poll(self.wanted) != Some(false) {
-            self.departed = Some(epoch);
+        if closed_or_crashed && end.poll(wanted) != Some(false) {
+            self.departed = Some((end.identity(), epoch));
         }
     }
 
@@ -286,8 +310,10 @@ impl<E> Pollable<E> {
         if self.registration.is_inherited() {
             return;
         }
+        let wanted = self.wanted();
         let end = (self.as_sleeping)(&mut self.end);
-        if end.poll(self.wanted) == Some(false) {
+        self.is_futex = end.role().sleeps_on_futex();
+        if !self.is_futex || end.poll(wanted) == Some(false) {
             return self.event.set();
         }
         // Before the second poll, which is the park's: a later wake sets it again.
@@ -296,10 +322,13 @@ impl<E> Pollable<E> {
             return;
         }
         let epoch = end.role().peer_epoch();
-        let departed = self.departed.filter(|departed| *departed == epoch);
+        let change = match self.departed {
+            Some(departed) if departed == (end.identity(), epoch) => Change::Successor(epoch),
+            _ => Change::Departure,
+        };
         let goal = Goal {
-            awaited: end.awaited(self.wanted),
-            change: departed.map_or(Change::Departure, Change::Successor),
+            awaited: end.awaited(wanted),
+            change,
         };
         let parked = self.registration.park(end, goal, &self.waker);
         self.has_failed |= parked.is_err();

@@ -19,7 +19,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::handoff::{self, HandoffError};
-use super::pollable::{Pollable, pollable};
+use super::pollable::{Pollable, pollable, units};
 use super::reactor::AsyncError;
 use super::select::Interest;
 use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
@@ -503,7 +503,7 @@ macro_rules! arm {
             /// work, or its peer has closed or crashed, until the next [`get`](Self::get).
             pub fn arm(&mut self, wanted: u64) -> Result<RawFd, AsyncError> {
                 self.0 = match core::mem::replace(&mut self.0, State::Moving) {
-                    State::Plain(end) => match pollable(end, wanted) {
+                    State::Plain(end) => match pollable(end, wanted, units) {
                         Ok(end) => {
                             let is_armed = true;
                             State::Pollable { end, is_armed }

@@ -202,7 +202,7 @@ impl Registration {
             }
             limit => (NEVER, limit, DueAction::Expire),
         };
-        let state = State::Waiting(Wait {
+        let mut state = State::Waiting(Wait {
             watch,
             waker,
             goal,
@@ -210,11 +210,12 @@ impl Registration {
             until,
             action,
         });
-        let old = REACTOR.change(|table| {
+        // What is left in `state` is dropped when the table is not locked: there is a waker in it.
+        REACTOR.change(|table| {
             table.start_thread()?;
-            Ok(mem::replace(table.slot(self.index), state))
-        });
-        old.map(drop)
+            mem::swap(table.slot(self.index), &mut state);
+            Ok(())
+        })
     }
 
     /// Continues to wait, now for this task; `false` if the wait has ended.

@@ -13,7 +13,7 @@ use crate::doorbell::{self, Bell, DoorbellKind};
 use crate::error::{Corrupt, Error, Holder, Role};
 use crate::header::{bell, byte, now, other, peer_position, peer_state, state, word};
 use crate::layout::{Header, NAME_BYTE, RoleState};
-use crate::parker::{Doorbell, Sleeper, Waker};
+use crate::parker::{DROWSY, Doorbell, Sleeper, Waker};
 use crate::peer::{self, Goal, State};
 use crate::segment::LockFile;
 use crate::sync::{AtomicU32, PLAIN};
@@ -46,6 +46,10 @@ pub(crate) struct RoleGuard {
 // SAFETY: header and bells belong to `shared`, which may be sent; they are
 // atomics and semaphores.
 unsafe impl Send for RoleGuard {}
+
+/// The sleep word of inherited endpoints, which no process wakes. The word in the child's copy stays
+/// `DETACHED`: the child may have inherited the peer as well, whose pushes read it.
+static NOWHERE: AtomicU32 = AtomicU32::new(DROWSY);
 
 /// How a wait for the peer ended.
 pub(crate) enum PeerWait {
@@ -260,7 +264,10 @@ impl RoleGuard {
 
     /// This endpoint's half of its sleep word, and the word.
     pub(crate) fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
-        // SAFETY: `shared` keeps the header alive.
+        if self.is_inherited() {
+            self.own_word = NonNull::from(&NOWHERE);
+        }
+        // SAFETY: `shared` keeps the header alive, or the word is a static.
         let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
         (&mut self.sleeper, word)
     }
@@ -277,7 +284,7 @@ impl RoleGuard {
 
     /// This endpoint's sleep word.
     pub(crate) fn own_word(&self) -> &AtomicU32 {
-        // SAFETY: `shared` keeps the header alive.
+        // SAFETY: as in `sleeper`.
         let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
         word
     }

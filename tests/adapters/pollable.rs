@@ -17,19 +17,24 @@ use crate::common::refused::is;
 use crate::common::rings::{self, anonymous, ends, heap, named};
 use crate::common::sample::mix;
 use crate::common::sleep_state::{SleepPage, assert_no_rescues};
-use quoit::{AsyncError, ClaimError, Consumer, Pollable, PopError, Producer, RingOptions, Role};
+use quoit::{
+    AsyncError, ClaimError, Consumer, DoorbellKind, Pollable, PopError, Producer, RingOptions, Role,
+};
 use rustix::process::Resource;
 use tokio::io::unix::AsyncFd;
 
 crate::common::suite::tests! {
     the_descriptor_is_readable_while_there_is_a_record,
     a_frame_needs_its_own_room,
+    the_room_for_a_frame_depends_on_its_position,
     an_edge_triggered_loop_may_leave_records_unread,
     a_peer_that_is_back_before_the_report_is_not_reported,
     a_closed_endpoint_is_not_readable,
     the_plain_endpoint_is_returned,
     without_a_descriptor_the_endpoint_is_returned,
     endpoints_can_be_swapped_and_sent,
+    an_endpoint_that_was_put_in_has_a_peer_of_its_own,
+    an_endpoint_that_was_put_in_may_sleep_on_a_semaphore,
     a_child_of_fork_neither_waits_nor_takes_messages;
     parts: peer
 }
@@ -96,6 +101,27 @@ fn a_frame_needs_its_own_room() {
     assert!(is_readable(&producer));
     let refused = producer.get().try_push(&vec![0; 1 << 20]);
     is!(refused => Err(ClaimError::TooLong { .. }));
+}
+
+/// Where it does not fit before the end of the ring, it takes the rest of the ring as well.
+fn the_room_for_a_frame_depends_on_its_position() {
+    const LEN: usize = 500;
+    let (producer, mut consumer) = heap::<[u8]>(1024);
+    let mut producer = producer.into_pollable(LEN).expect("a pollable end");
+    let mut counts = [0; 2];
+    for number in 0..2000 {
+        let random = mix(number) as usize;
+        let mut end = producer.get();
+        if random % 5 < 2 {
+            let _ = consumer.skip(1 + random / 5 % 3);
+        }
+        let _ = end.try_push(&vec![7; random / 16 % LEN]);
+        let fits = end.try_claim(LEN).is_ok();
+        drop(end);
+        assert_eq!(is_readable(&producer), fits, "frame {number}");
+        counts[usize::from(fits)] += 1;
+    }
+    assert!(counts.iter().all(|&count| count > 200), "{counts:?}");
 }
 
 /// That of tokio.
@@ -217,6 +243,36 @@ fn endpoints_can_be_swapped_and_sent() {
     assert!(is_readable(&two));
     assert_eq!(two.get().try_pop(), Ok(1));
     assert!(!is_readable(&two));
+}
+
+fn an_endpoint_that_was_put_in_has_a_peer_of_its_own() {
+    let (producer, mut consumer) = pollable();
+    drop(producer);
+    becomes_readable(&consumer);
+    assert_eq!(consumer.get().try_pop(), Err(PopError::Abandoned));
+    assert!(!is_readable(&consumer), "it was seen");
+    // The first peer of this one has closed as well, which is news.
+    let (producer, other) = ends(&anonymous::<u64>(4));
+    drop(producer);
+    *consumer.get() = other;
+    assert!(is_readable(&consumer));
+    assert_eq!(consumer.get().try_pop(), Err(PopError::Abandoned));
+    assert!(!is_readable(&consumer));
+}
+
+fn an_endpoint_that_was_put_in_may_sleep_on_a_semaphore() {
+    let (mut producer, mut consumer) = pollable();
+    let options = RingOptions::new(8).doorbell(DoorbellKind::Semaphore);
+    let (_producer, other) = options.heap::<u64>().expect("a ring");
+    let futex = std::mem::replace::<Consumer<u64>>(&mut consumer.get(), other);
+    is!(consumer.failure() => Some(AsyncError::NotAFutex));
+    assert!(is_readable(&consumer), "it cannot be waited for");
+    *consumer.get() = futex;
+    assert!(consumer.failure().is_none());
+    assert!(!is_readable(&consumer));
+    producer.try_push(7).expect("there is room");
+    becomes_readable(&consumer);
+    assert_eq!(consumer.get().try_pop(), Ok(7));
 }
 
 fn a_child_of_fork_neither_waits_nor_takes_messages() {

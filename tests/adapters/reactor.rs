@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::common::PATIENCE;
 use crate::common::clock::until;
 use crate::common::descriptors::becomes_readable;
-use crate::common::forbid::forbid_in_all_threads;
+use crate::common::forbid::{forbid, forbid_in_all_threads};
 use crate::common::fork::in_a_child;
 use crate::common::refused::is;
 use crate::common::rings::{ends, heap, named};
@@ -39,6 +39,7 @@ crate::common::suite::tests! {
     a_waker_that_panics_in_its_clone_affects_no_other_task,
     a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on,
     a_thread_that_cannot_wait_is_an_error_in_every_wait,
+    a_wait_that_cannot_begin_drops_its_waker_without_the_table,
 }
 
 /// How many reactor threads this process has.
@@ -349,4 +350,25 @@ fn a_thread_that_cannot_wait_is_an_error_in_every_wait() {
     polled_in.push(7).expect("there is room");
     becomes_readable(&polled);
     assert_eq!(polled.get().try_pop(), Ok(7));
+}
+
+/// A task that the drop of its last waker drops, with its async endpoint.
+struct Owner(#[expect(dead_code, reason = "it is only dropped")] Mutex<AsyncConsumer<u64>>);
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// The thread has ended, and no other can be started.
+fn a_wait_that_cannot_begin_drops_its_waker_without_the_table() {
+    let (_producer, mut consumer) = heap_out::<u64>(1);
+    let (_other, owned) = heap_out::<u64>(1);
+    forbid_in_all_threads(libc::SYS_futex_waitv);
+    assert_eq!(block_on(consumer.pop()), Err(PopError::ReactorDied));
+    forbid(libc::SYS_clone3);
+    forbid(libc::SYS_clone);
+    // The wait has the only clone.
+    let waker = cloned_by(move || Waker::from(Arc::new(Owner(Mutex::new(owned)))));
+    let polled = poll_with(&waker, consumer.pop());
+    assert_eq!(polled, Poll::Ready(Err(PopError::ReactorDied)));
 }

@@ -23,6 +23,9 @@ const CORRUPT: Corrupt = Corrupt {
     found: 0xbad,
 };
 
+/// Larger than any process id.
+const NO_PROCESS: u32 = 4_711_000;
+
 fn name() -> String {
     "ticks".to_owned()
 }
@@ -86,7 +89,7 @@ fn every_error_has_a_text_a_kind_and_its_source() {
         AlreadyExists { name: name(), in_use: true };
         AlreadyExists { name: name(), in_use: false };
         NotFound { name: name() };
-        InUse { role: Role::Producer, holder: Holder::Known(4711) };
+        InUse { role: Role::Producer, holder: Holder::Known(NO_PROCESS) };
         InUse { role: Role::Producer, holder: Holder::Unknown(4711) };
         InUse { role: Role::Consumer, holder: Holder::Unknown(0) };
         NotARing { name: name(), reason: "it is a directory" };
@@ -201,4 +204,13 @@ fn the_hot_errors_fit_into_two_registers() {
     assert!(size_of::<PushError<u64>>() <= 16);
     assert!(size_of::<Result<u64, ClaimError>>() <= 16);
     assert!(size_of::<Result<(), PeerError>>() <= 16);
+}
+
+#[test]
+fn a_process_that_has_the_role_itself_is_not_told_to_stop_a_process() {
+    let (role, holder) = (Role::Producer, Holder::Known(std::process::id()));
+    assert_eq!(
+        Error::InUse { role, holder }.to_string(),
+        "this process already has the ring's producer; drop that endpoint first"
+    );
 }

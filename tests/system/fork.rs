@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use crate::common::PATIENCE;
 use crate::common::calls::{AFTER_A_FORK, Calls, Wait, Way, Write, pop, push, ways};
@@ -25,7 +26,7 @@ use crate::common::sample::Words;
 use crate::common::worker::{Worker, hear, receive, tell};
 use quoit::{
     ClaimError, Deadline, DoorbellKind, Error, Holder, PeerError, PopError, Producer, Ring,
-    RingOptions, Role, Select, Selectable, Selected, WaitStrategy,
+    RingOptions, Role, Select, SelectError, Selectable, Selected, WaitStrategy,
 };
 use rustix::process::Resource;
 
@@ -103,7 +104,9 @@ fn forms() -> [Wait; 3] {
 /// Holds both endpoints, lets children use and drop them, and continues. The consumer parks, or
 /// never does.
 fn inherited_endpoints_change_nothing<T: Calls<Consumer: Selectable> + ?Sized>(capacity: u64) {
+    // An endpoint that parks does it at once.
     let options = RingOptions::new(capacity).unlink_on_drop(true);
+    let options = options.spin(Duration::ZERO);
     for (doorbell, strategy) in [
         (DoorbellKind::Futex, WaitStrategy::Park),
         (DoorbellKind::Futex, WaitStrategy::Spin),
@@ -135,9 +138,15 @@ fn inherited_endpoints_change_nothing<T: Calls<Consumer: Selectable> + ?Sized>(c
             assert_eq!(consumer.wait_for_peer_timeout(Deadline::NEVER), no_peer);
             assert_eq!(producer.wait_for_peer_timeout(Deadline::NEVER), no_peer);
             if doorbell == DoorbellKind::Futex {
-                let selected = Select::new().wait(&mut [&mut consumer], None);
+                let mut select = Select::new();
+                let selected = select.wait(&mut [&mut consumer], None);
                 is!(selected => Ok(Selected::Abandoned(0)));
+                // It sleeps.
+                let selected = select.wait(&mut [&mut consumer], Duration::from_millis(1));
+                is!(selected => Err(SelectError::TimedOut));
             }
+            let pushed = push::<T>(&mut producer, &T::message(7), Wait::Never);
+            assert_eq!(pushed, Err(ClaimError::Abandoned));
             drop((producer, consumer, ring));
             done();
         };

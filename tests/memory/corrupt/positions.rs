@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use quoit::{Corrupt, Error, PopError, PushError, Ring, RingOptions, StalePolicy};
 
 use super::{any_call_finds, corrupt, is_poisoned, reads, ring, writes};
+use crate::common::calls::{Wait, pop, push};
+use crate::common::clock::until;
 use crate::common::refused::refused;
 use crate::common::rings::ends;
 use crate::hostile::body::calls::Prey;
@@ -14,6 +16,7 @@ use crate::hostile::body::oracle::Watched;
 crate::common::suite::tests! {
     an_impossible_tail_poisons_the_consumer,
     an_impossible_head_poisons_the_producer,
+    a_consumer_that_is_poisoned_after_a_peek_has_no_inline_copy,
     every_call_that_polls_detects_a_corrupt_position,
     no_role_is_granted_at_impossible_positions,
     a_corrupt_ring_can_be_replaced,
@@ -73,6 +76,44 @@ fn an_impossible_head_poisons_the_producer() {
         successor.try_push(5).expect("there is room");
         assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [2, 3, 4, 5]);
     }
+}
+
+/// A peek has made the inline copy of the next message. `peek` returns where the message is.
+fn has_no_inline_copy<T: Prey + ?Sized>(
+    capacity: usize,
+    peek: fn(&mut T::Consumer) -> Result<usize, PopError>,
+    poll: fn(&mut T::Consumer) -> Option<PopError>,
+) {
+    let (set, scene) = ring::<T>(capacity);
+    let (mut producer, mut consumer) = ends(&set.ring);
+    // The producer copies messages inline once it has seen that the consumer waits for each.
+    until("a message is copied inline", || {
+        while peek(&mut consumer).is_ok() {
+            pop::<T>(&mut consumer, Wait::Never).expect("it was found");
+        }
+        push::<T>(&mut producer, &T::message(1), Wait::Never).expect("there is room");
+        let ring = set.base..set.base + set.memory.length;
+        !ring.contains(&peek(&mut consumer).expect("a message"))
+    });
+    let tail = set.memory.word(TAIL) + (1 << 40);
+    set.memory.put(TAIL, tail);
+    assert!(peek(&mut consumer).is_ok(), "it polls for no other message");
+    assert_eq!(poll(&mut consumer), Some(PopError::Corrupt));
+    let consumer = Watched::new(consumer, Some(set.base));
+    is_poisoned(consumer, &scene, &reads::<T>(), corrupt("tail", tail));
+}
+
+fn a_consumer_that_is_poisoned_after_a_peek_has_no_inline_copy() {
+    has_no_inline_copy::<u64>(
+        4,
+        |consumer| consumer.try_peek().map(|peek| peek.as_ptr().addr()),
+        |consumer| consumer.try_peek_many().err(),
+    );
+    has_no_inline_copy::<[u8]>(
+        128,
+        |consumer| consumer.try_peek().map(|frame| frame.as_ptr().addr()),
+        |consumer| consumer.try_peek_many().err(),
+    );
 }
 
 /// Every call of an endpoint whose peer is attached, so that a wait would not end.
