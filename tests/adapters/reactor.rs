@@ -2,7 +2,9 @@
 //! there are some, handles no signal, inherits neither affinity nor scheduling class, continues
 //! after a panic of a task's waker, and reports its own failure.
 
+use std::cell::RefCell;
 use std::fs;
+use std::mem::ManuallyDrop;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -18,14 +20,19 @@ use crate::common::clock::until;
 use crate::common::descriptors::becomes_readable;
 use crate::common::forbid::{forbid, forbid_in_all_threads};
 use crate::common::fork::in_a_child;
+use crate::common::positions::{peer, start};
 use crate::common::refused::is;
-use crate::common::rings::{ends, heap, named};
-use crate::common::sleep_state::assert_no_rescues;
+use crate::common::rings::{consumer, ends, heap, named};
+use crate::common::segment_file::{SegmentFile, TAIL};
+use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 use crate::common::threads::{tasks, threads_named};
+use crate::common::tracer::Halted;
 use crate::futures::{Plain, bell, heap_ends, heap_out, is_pending, poll_once, poll_with};
 use futures_executor::block_on;
 use futures_util::{SinkExt, StreamExt, future};
-use quoit::{AsyncConsumer, AsyncError, ClaimError, PopError, PushError, RingOptions, Select};
+use quoit::{
+    AsyncConsumer, AsyncError, ClaimError, PopError, PushError, RingOptions, Role, Select,
+};
 use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
 
 crate::common::suite::tests! {
@@ -37,9 +44,11 @@ crate::common::suite::tests! {
     the_thread_inherits_neither_a_pin_nor_a_scheduling_class,
     a_waker_that_panics_affects_no_other_task,
     a_waker_that_panics_in_its_clone_affects_no_other_task,
+    a_peer_that_stops_before_the_thread_has_the_wait_is_noticed,
     a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on,
     a_thread_that_cannot_wait_is_an_error_in_every_wait,
-    a_wait_that_cannot_begin_drops_its_waker_without_the_table,
+    a_wait_that_cannot_begin_drops_its_waker_without_the_table;
+    parts: peer
 }
 
 /// How many reactor threads this process has.
@@ -304,21 +313,65 @@ fn a_waker_that_panics_affects_no_other_task() {
     }
 }
 
-fn a_waker_that_panics_in_its_clone_affects_no_other_task() {
+thread_local! {
+    static CLONE: RefCell<Option<Box<dyn FnOnce() -> Waker>>> = const { RefCell::new(None) };
+}
+
+/// A waker without an effect, whose clone is what a function returns.
+fn cloned_by(clone: impl FnOnce() -> Waker + 'static) -> Waker {
     static TABLE: RawWakerVTable = RawWakerVTable::new(
-        |_| panic::resume_unwind(Box::new("a clone")),
+        |_| {
+            let clone = CLONE.take().expect("one clone");
+            let waker = ManuallyDrop::new(clone());
+            RawWaker::new(waker.data(), waker.vtable())
+        },
         |_| {},
         |_| {},
         |_| {},
     );
+    CLONE.set(Some(Box::new(clone)));
+    // SAFETY: the functions do not access the data, and the clone belongs to the other waker's table.
+    unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TABLE)) }
+}
+
+fn a_waker_that_panics_in_its_clone_affects_no_other_task() {
     let (mut producer, mut consumer) = heap_out::<u64>(1);
-    // SAFETY: the functions do not access the data.
-    let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TABLE)) };
+    let waker = cloned_by(|| panic::resume_unwind(Box::new("a clone")));
     let poll = AssertUnwindSafe(|| poll_with(&waker, consumer.pop()));
     assert!(panic::catch_unwind(poll).is_err(), "it is the task's");
     producer.push(1).expect("there is room");
     assert_eq!(block_on(consumer.pop()), Ok(1));
     assert_alive();
+}
+
+/// No wake arrives. `tests/waits/sleep` has a peer that stops while the thread sleeps.
+fn a_peer_that_stops_before_the_thread_has_the_wait_is_noticed() {
+    let (ring, name) = named::<u64>("stopped", &RingOptions::new(1));
+    let mut stream = consumer(&ring).asynchronous();
+    let mut child = start(Role::Producer, &name, "on request");
+    let [page, other] = [(); 2].map(|()| SleepPage::open(&name.file()));
+    let segment = SegmentFile::open(&name.file());
+    let halted = Halted::new(child.pid());
+    child.tell("now");
+    let (bell, wakes) = bell();
+    let clone = bell.clone();
+    let waker = cloned_by(move || {
+        assert!(page.consumer_is_parked(), "the second poll is over");
+        halted.stop_when(|| segment.read(TAIL) == 1);
+        clone
+    });
+    let before = other.read().producer.wakes;
+    assert!(poll_with(&waker, stream.pop()).is_pending());
+    let popped = loop {
+        wakes.recv_timeout(PATIENCE).expect("a wake of the task");
+        if let Poll::Ready(popped) = poll_with(&bell, stream.pop()) {
+            break popped;
+        }
+    };
+    assert_eq!(popped, Ok(0));
+    assert!(child.is_stopped());
+    assert_eq!(other.read().producer.wakes, before, "no wake");
+    assert_no_rescues(&name);
 }
 
 /// It loses the system call of its wait during the wait.
