@@ -317,6 +317,51 @@ static void lines_ahead(void) {
     close_pair(pair);
 }
 
+/* What a peek shows stays until the release, whatever later polls find: also if it is an inline copy,
+ * and the next message is copied inline as well. */
+static void peeks_that_stay(void) {
+    struct pair pair = open_pair(frames());
+    char buffer[8];
+    size_t len;
+    quoit_frame frame, same;
+    quoit_frames many;
+    for (int poll = 0; poll < 70; poll++)
+        IS(quoit_try_pop_frame(pair.c, buffer, sizeof buffer, &len, NULL), QUOIT_EMPTY);
+    OK(quoit_try_push_frame(pair.p, 0, "hint", 4)); /* sees that the consumer asks for inline copies */
+    OK(quoit_try_pop_frame(pair.c, buffer, sizeof buffer, &len, NULL));
+    OK(quoit_try_push_frame(pair.p, 1, "first", 5));
+    OK(quoit_try_peek_frame(pair.c, &frame));
+    CHECK(frame.data == (const unsigned char *)(pair.c->inline_words + 1));
+    OK(quoit_try_push_frame(pair.p, 2, "other", 5));
+    OK(quoit_try_peek_frames(pair.c, &many));
+    CHECK(frame.len == 5 && frame.kind == 1 && memcmp(frame.data, "first", 5) == 0);
+    OK(quoit_consumer_wait(pair.c, 32, 0));
+    CHECK(memcmp(frame.data, "first", 5) == 0);
+    OK(quoit_try_peek_frame(pair.c, &same));
+    CHECK(same.end == frame.end && memcmp(same.data, "first", 5) == 0);
+    OK(quoit_release_frame(pair.c, &frame));
+    OK(quoit_try_pop_frame(pair.c, buffer, sizeof buffer, &len, NULL));
+    CHECK(len == 5 && memcmp(buffer, "other", 5) == 0);
+    close_pair(pair);
+
+    pair = open_pair(records());
+    uint64_t value = 1;
+    const void *record;
+    for (int poll = 0; poll < 70; poll++) IS(quoit_try_pop(pair.c, &value, 8), QUOIT_EMPTY);
+    OK(quoit_try_push(pair.p, &value, 8));
+    OK(quoit_try_pop(pair.c, &value, 8));
+    OK(quoit_try_push(pair.p, &value, 8));
+    OK(quoit_try_peek(pair.c, &record));
+    CHECK(record == (const void *)pair.c->inline_words);
+    pair.p->line[1] += 2; /* as a producer that is about to publish the next record */
+    pair.p->line[2] = 2;
+    OK(quoit_consumer_poll(pair.c, 1));
+    CHECK(*(const uint64_t *)record == 1);
+    OK(quoit_try_pop(pair.c, &value, 8));
+    CHECK(value == 1);
+    close_pair(pair);
+}
+
 /* Batches, in place, over the end of the ring. */
 static void many_at_once(void) {
     struct pair pair = open_pair(records());
@@ -638,6 +683,7 @@ int main(void) {
     copies();
     newest_room();
     lines_ahead();
+    peeks_that_stay();
     many_at_once();
     names();
     handoff();
