@@ -648,6 +648,11 @@ public:
         return quoit_try_batch_frame(get(), kind, payload.data(), payload.size());
     }
     status commit_batch() noexcept { return quoit_commit_batch(get()); }
+    /// A descriptor that is readable as soon as there is room for a frame of `len` bytes, until the next
+    /// other call. One that is too long is ready at once: the push says so.
+    result<int> arm(std::size_t len = 0) noexcept {
+        return writes<frame_producer, void>::arm(quoit_frame_room(get(), len));
+    }
 };
 
 /// The endpoint that reads frames.

@@ -677,6 +677,14 @@ static inline quoit_status quoit_push_frame(quoit_producer *producer, uint32_t k
     return status == QUOIT_OK ? quoit_try_push_frame(producer, kind, payload, len) : status;
 }
 
+/* Bytes of room that a frame of `len` bytes needs at the place where it would go now, for
+ * quoit_producer_wait, quoit_producer_arm and quoit_interest. 0 for null, and for a frame that is too
+ * long, which the push then says. */
+static inline uint64_t quoit_frame_room(const quoit_producer *producer, size_t len) {
+    if (producer == NULL || producer->slot_size != 0 || len > producer->max_frame) return 0;
+    return quoit_i_place_of(producer, 0, len).units;
+}
+
 /* Claims a frame of `len` bytes, to be filled in place, if there is room now. A claim that
  * is not committed publishes nothing. */
 static inline quoit_status quoit_try_claim_frame(quoit_producer *producer, size_t len,
@@ -713,8 +721,9 @@ static inline quoit_status quoit_commit_frame(quoit_producer *producer, uint32_t
     return quoit_i_publish_frame(producer, place, len);
 }
 
-/* Adds a frame to the batch that quoit_commit_batch publishes, if there is room now. A push or a
- * claim of another frame before that forgets the batch. */
+/* Adds a frame to the batch that quoit_commit_batch publishes, if there is room now. QUOIT_FULL leaves
+ * the batch as it is: publish it, then wait for room. A push or a claim of another frame before that
+ * forgets the batch. */
 static inline quoit_status quoit_try_batch_frame(quoit_producer *producer, uint32_t kind,
                                                  const void *payload, size_t len) {
     if (producer == NULL || producer->slot_size != 0 || (payload == NULL && len != 0))

@@ -577,6 +577,46 @@ static void descriptors(void) {
     close_pair(pair);
 }
 
+/* A wait for room that the ring never has would never end, and that for a frame counts its header. */
+static void room(void) {
+    struct pair pair = open_pair(records());
+    quoit_select *select = quoit_select_new();
+    quoit_interest ends[1] = {{pair.p, NULL, 9}};
+    size_t index;
+    uint32_t what;
+    uint64_t value = 1;
+    int fd;
+    IS(quoit_producer_arm(pair.p, 9, &fd), QUOIT_TOO_LONG);
+    IS(quoit_select_wait(select, ends, 1, 0, &index, &what), QUOIT_TOO_LONG);
+    IS(quoit_producer_wait(pair.p, 9, 0), QUOIT_TOO_LONG);
+    ends[0].wanted = 8;
+    OK(quoit_select_wait(select, ends, 1, 0, &index, &what));
+    OK(quoit_producer_arm(pair.p, 8, &fd));
+    CHECK(readable(fd, 10000));
+    for (int record = 0; record < 8; record++) OK(quoit_try_push(pair.p, &value, 8));
+    ends[0].wanted = 0; /* a full ring has no room, however little is wanted */
+    IS(quoit_select_wait(select, ends, 1, 0, &index, &what), QUOIT_TIMED_OUT);
+    OK(quoit_producer_arm(pair.p, 0, &fd));
+    CHECK(!readable(fd, 0) && quoit_frame_room(pair.p, 8) == 0 && quoit_frame_room(NULL, 8) == 0);
+    close_pair(pair);
+
+    pair = open_pair(frames());
+    CHECK(quoit_frame_room(pair.p, 121) == 0 && quoit_frame_room(pair.p, 120) == 128);
+    for (size_t len = 0; len <= 120; len++) { /* at each place, with and without padding */
+        unsigned char bytes[120] = {0};
+        for (int round = 0; round < 64; round++) {
+            ends[0] = (quoit_interest){pair.p, NULL, quoit_frame_room(pair.p, len)};
+            quoit_status is_ready = quoit_select_wait(select, ends, 1, 0, &index, &what);
+            CHECK(is_ready == QUOIT_OK || is_ready == QUOIT_TIMED_OUT);
+            IS(quoit_try_push_frame(pair.p, 0, bytes, len), is_ready == QUOIT_OK ? QUOIT_OK : QUOIT_FULL);
+            size_t popped;
+            if (is_ready != QUOIT_OK) OK(quoit_try_pop_frame(pair.c, bytes, 120, &popped, NULL));
+        }
+    }
+    quoit_select_free(select);
+    close_pair(pair);
+}
+
 /* Whatever is known, the next call of an armed endpoint comes to the library, which disarms it. */
 static void armed_ends_know_nothing(void) {
     struct pair pair = open_pair(records());
@@ -688,6 +728,7 @@ int main(void) {
     names();
     handoff();
     descriptors();
+    room();
     armed_ends_know_nothing();
     selects();
     closing();

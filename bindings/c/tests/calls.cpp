@@ -6,6 +6,7 @@
 #include <numeric>
 #include <vector>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -319,6 +320,27 @@ void names_and_ends() {
     CHECK(consumer::open(name()).status() == QUOIT_NOT_FOUND);
 }
 
+// A descriptor for a frame waits for its header and padding as well.
+void room_for_a_frame() {
+    auto ring = quoit::ring<void>::create_anonymous(quoit::options().capacity(256)).value();
+    auto p = quoit::frame_producer::of(ring).value();
+    auto c = quoit::frame_consumer::of(ring).value();
+    const std::array<std::byte, 100> payload{};
+    std::array<std::byte, 100> buffer;
+    const auto readable = [](int descriptor) {
+        pollfd wanted{descriptor, POLLIN, 0};
+        return poll(&wanted, 1, 0) == 1;
+    };
+    while (p.try_push(std::span(payload).first(40))) {} // 48 bytes each, 16 are left
+    for (int pops = 0; pops < 20; pops++) {
+        const bool is_ready = readable(p.arm(payload.size()).value());
+        const auto pushed = p.try_push(payload);
+        CHECK(is_ready == pushed.ok() && (pushed || pushed == QUOIT_FULL));
+        CHECK(c.try_pop(buffer));
+    }
+    CHECK(readable(p.arm(1000).value()) && p.push(std::span(payload), 0, 0s).ok());
+}
+
 void handoff() {
     int sockets[2];
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
@@ -346,6 +368,7 @@ int main() {
     what_was_moved_from();
     errors();
     names_and_ends();
+    room_for_a_frame();
     handoff();
     return 0;
 }
