@@ -298,9 +298,13 @@ extern "C" {
 // has a text as well.
 const char *quoit_status_text(int32_t status);
 
-// The details of the last failed call of this thread, where the status alone does not suffice:
-// a text that is valid until the next call of this thread. Empty if there are none.
+// The details of the last failed call of this thread, where the status alone does not suffice. Empty if
+// there are none. The place is the same for as long as the thread runs: the next failure replaces the
+// text.
 const char *quoit_last_error(void);
+
+// Has quoit_last_error say why an argument was refused. For quoit_inline.h. Returns QUOIT_INVALID.
+enum quoit_status quoit_invalid(const char *why);
 
 // The ABI of this library: compare it with QUOIT_ABI of the header.
 uint32_t quoit_abi_version(void);
@@ -331,7 +335,7 @@ enum quoit_status quoit_options_frames(struct quoit_options *options, const char
 // The capacity of a new ring: records, or bytes for frames; a power of two.
 enum quoit_status quoit_options_capacity(struct quoit_options *options, uint64_t capacity);
 
-// The mode of a new ring's file; 0600 by default.
+// The mode of a new ring's file, from 0600, the default, to 0777.
 enum quoit_status quoit_options_mode(struct quoit_options *options, uint32_t mode);
 
 // Whether every page is mapped immediately.

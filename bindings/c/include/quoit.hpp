@@ -69,9 +69,10 @@ inline std::string last_error() { return quoit_last_error(); }
 
 namespace detail {
 
-/// Statuses that calls of an endpoint return without a text of their own.
+/// Statuses that no call has a text of: that of an earlier failure is not theirs.
 constexpr bool is_plain(quoit_status code) noexcept {
-    return code >= QUOIT_FULL && code <= QUOIT_CORRUPT;
+    return code == QUOIT_FULL || code == QUOIT_EMPTY || code == QUOIT_ABANDONED || code == QUOIT_TOO_LONG ||
+           code == QUOIT_TOO_SHORT || code == QUOIT_TOO_MANY;
 }
 
 [[noreturn]] inline void fail(status failed) {
@@ -218,7 +219,7 @@ public:
                       "a record has no padding: add members where it would have some; if it has none, and members of "
                       "floating point, specialise quoit::has_no_padding");
         const char *tag = tag_.empty() ? default_tag<T>() : tag_.c_str();
-        if (tag == nullptr) return QUOIT_INVALID; // set options::tag to what the other program calls the record
+        if (tag == nullptr) return quoit_invalid("this record has no tag; set options::tag to that of the other program");
         return failed_ ? quoit_options_records(get(), sizeof(T), alignof(T), tag) : failed_;
     }
     status holds_frames() {
@@ -453,8 +454,9 @@ public:
     T *operator->() const noexcept { return detail::as_records<T>(slots_.first); }
     status commit() noexcept { return commit_first(size()); }
     status commit_first(std::size_t count) noexcept {
-        if (count > size()) return QUOIT_INVALID;
-        return quoit_commit(this->take_end(), count);
+        if (count > size()) return quoit_i_no_claim();
+        quoit_producer *end = this->take_end();
+        return end == nullptr ? quoit_i_no_claim() : quoit_commit(end, count);
     }
 
 private:
@@ -478,7 +480,8 @@ public:
     /// Releases the first records, and leaves the others in the ring.
     status release_first(std::size_t count) noexcept {
         if (this->end_ == nullptr) return QUOIT_OK;
-        return quoit_release(this->take_end(), count);
+        quoit_consumer *end = this->take_end();
+        return end == nullptr ? quoit_i_no_peek() : quoit_release(end, count);
     }
     /// Leaves all of them in the ring.
     void keep() noexcept { this->end_ = nullptr; }
@@ -495,12 +498,12 @@ template <class T> class producer : public detail::writes<producer<T>, T>, publi
 
 public:
     [[gnu::always_inline]] status try_push(const T &value) noexcept {
-        if (!this->handle_) [[unlikely]] return QUOIT_INVALID;
+        if (!this->handle_) [[unlikely]] return quoit_i_no_records();
         return quoit_i_push(this->handle_.get(), &value, sizeof(T));
     }
     [[gnu::always_inline]] status push(const T &value, time_limit time = forever) noexcept {
         quoit_producer *end = this->handle_.get();
-        if (end == nullptr) [[unlikely]] return QUOIT_INVALID;
+        if (end == nullptr) [[unlikely]] return quoit_i_no_records();
         // The size of a record is that of T: quoit_push would compare them.
         const quoit_status pushed = quoit_i_push(end, &value, sizeof(T));
         if (pushed != QUOIT_FULL && pushed != QUOIT_ABANDONED) [[likely]] return pushed;
@@ -534,7 +537,7 @@ template <class T> class consumer : public detail::reads<consumer<T>, T>, public
 
 public:
     [[gnu::always_inline]] status try_pop(T &value) noexcept {
-        if (!this->handle_) [[unlikely]] return QUOIT_INVALID;
+        if (!this->handle_) [[unlikely]] return quoit_i_no_records();
         return quoit_i_pop(this->handle_.get(), &value, sizeof(T));
     }
     status pop(T &value, time_limit time = forever) noexcept {
@@ -580,10 +583,10 @@ public:
     std::span<std::byte> bytes() const noexcept { return bytes_; }
     status commit(std::uint32_t kind = 0) noexcept { return commit_first(bytes_.size(), kind); }
     status commit_first(std::size_t len, std::uint32_t kind = 0) noexcept {
-        if (len > bytes_.size()) return QUOIT_INVALID;
+        if (len > bytes_.size()) return quoit_i_no_claim();
         quoit_producer *end = this->take_end();
         // Another claim may be in another place.
-        if (end != nullptr && end->claimed != bytes_.size() + 1) return QUOIT_INVALID;
+        if (end == nullptr || end->claimed != bytes_.size() + 1) return quoit_i_no_claim();
         return quoit_commit_frame(end, kind, len);
     }
 
@@ -602,7 +605,8 @@ public:
     std::uint32_t kind() const noexcept { return frame_.kind; }
     status release() noexcept {
         if (this->end_ == nullptr) return QUOIT_OK;
-        return quoit_release_frame(this->take_end(), &frame_);
+        quoit_consumer *end = this->take_end();
+        return end == nullptr ? quoit_i_no_peek() : quoit_release_frame(end, &frame_);
     }
     /// Leaves it in the ring.
     void keep() noexcept { end_ = nullptr; }

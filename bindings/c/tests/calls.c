@@ -182,6 +182,10 @@ static void wrong_arguments(void) {
     IS(quoit_options_doorbell(empty, 2), QUOIT_INVALID);
     IS(quoit_options_stale(empty, 3), QUOIT_INVALID);
     IS(quoit_options_fences(empty, 2), QUOIT_INVALID);
+    IS(quoit_options_mode(empty, 660), QUOIT_INVALID);
+    CHECK(strstr(quoit_last_error(), "octal") != NULL);
+    IS(quoit_options_mode(empty, 0400), QUOIT_INVALID);
+    OK(quoit_options_mode(empty, 0660));
     OK(quoit_options_frames(empty, NULL));
     IS(quoit_create(empty, name, &ring), QUOIT_INVALID_CAPACITY);
     OK(quoit_options_capacity(empty, 100));
@@ -232,6 +236,59 @@ static void wrong_arguments(void) {
     IS(quoit_release_frame(pair.c, &frame), QUOIT_INVALID);
     IS(quoit_try_pop(pair.c, &value, 8), QUOIT_INVALID);
     close_pair(pair);
+}
+
+/* The text of an error is never that of an earlier one. */
+static void last_errors(void) {
+    struct pair pair = open_pair(records()), other = open_pair(frames());
+    quoit_options *options = records();
+    quoit_ring *ring;
+    quoit_frame frame;
+    quoit_frames many;
+    quoit_slots slots;
+    uint64_t value = 1;
+    size_t count;
+    int fd;
+#define SAYS(call, status, part)                                                                   \
+    do {                                                                                           \
+        IS(quoit_open(options, name, &ring), QUOIT_NOT_FOUND);                                     \
+        CHECK(strstr(quoit_last_error(), name) != NULL);                                           \
+        IS(call, status);                                                                          \
+        CHECK(strstr(quoit_last_error(), part) != NULL && strstr(quoit_last_error(), name) == NULL); \
+    } while (0)
+    SAYS(quoit_try_push(pair.p, &value, 4), QUOIT_INVALID, "records of this size");
+    SAYS(quoit_try_claim(other.p, 1, &slots), QUOIT_INVALID, "records of this size");
+    SAYS(quoit_try_pop_many(pair.c, &value, 4, 1, &count), QUOIT_INVALID, "records of this size");
+    SAYS(quoit_commit(pair.p, 9), QUOIT_INVALID, "claim again");
+    SAYS(quoit_release(pair.c, 1), QUOIT_INVALID, "peek again");
+    SAYS(quoit_try_push_frame(pair.p, 0, &value, 8), QUOIT_INVALID, "does not hold frames");
+    SAYS(quoit_try_peek_frames(pair.c, &many), QUOIT_INVALID, "does not hold frames");
+    SAYS(quoit_commit_frame(other.p, 0, 0), QUOIT_INVALID, "claim again");
+    OK(quoit_try_push_frame(other.p, 0, &value, 8));
+    OK(quoit_try_peek_frame(other.c, &frame));
+    OK(quoit_try_peek_frames(other.c, &many));
+    OK(quoit_release_frame(other.c, &frame));
+    SAYS(quoit_release_frame(other.c, &frame), QUOIT_INVALID, "peek again");
+    SAYS(quoit_next_frame(other.c, &many, &frame), QUOIT_INVALID, "peek again");
+    SAYS(quoit_release_frames(other.c, &many), QUOIT_INVALID, "peek again");
+    /* The text has one place: an argument of printf may ask for it before the call. */
+    const char *text = quoit_last_error();
+    SAYS(quoit_create(options, "", &ring), QUOIT_INVALID_NAME, "cannot name a ring");
+    CHECK(text == quoit_last_error() && strstr(text, "cannot name a ring") != NULL);
+    char path[4000] = "/";
+    memset(path + 1, 'x', sizeof path - 2);
+    IS(quoit_open(options, path, &ring), QUOIT_INVALID_NAME);
+    CHECK(strlen(text) == 2047 && text[2046] == 'x');
+    for (size_t i = 1; i + 2 < sizeof path; i += 2) memcpy(path + i, "\xc3\xa4", 2);
+    IS(quoit_open(options, path, &ring), QUOIT_INVALID_NAME); /* no half of a character */
+    CHECK(strlen(text) >= 2046 && (unsigned char)text[strlen(text) - 1] == 0xa4);
+    SAYS(quoit_consumer_wait(pair.c, 1, 0), QUOIT_TIMED_OUT, "");
+    CHECK(quoit_last_error()[0] == 0);
+    SAYS(quoit_consumer_arm(NULL, &fd), QUOIT_INVALID, "");
+    CHECK(quoit_last_error()[0] == 0);
+    quoit_options_free(options);
+    close_pair(pair);
+    close_pair(other);
 }
 
 /* A batch of nothing moves nothing, whether there is room or not. */
@@ -719,6 +776,7 @@ int main(void) {
     versions_and_texts();
     nulls();
     wrong_arguments();
+    last_errors();
     nothing();
     copies();
     newest_room();

@@ -291,13 +291,50 @@ void errors() {
     } catch (const quoit::error &error) {
         CHECK(error.what() == std::string_view(quoit_status_text(QUOIT_FULL)));
     }
+    // Not the text of an earlier failure.
+    const auto says = [](const char *part, auto call) {
+        CHECK(producer::open(name()).status() == QUOIT_NOT_FOUND);
+        try {
+            call();
+            CHECK(false);
+        } catch (const quoit::error &error) {
+            const std::string_view text = error.what();
+            CHECK(text.find(part) != text.npos && text.find(name()) == text.npos);
+        }
+    };
+    auto ring = records::create_anonymous(quoit::options().capacity(8)).value();
+    auto p = producer::of(ring).value();
+    auto c = consumer::of(ring).value();
+    auto frames = quoit::ring<void>::create_anonymous(quoit::options().capacity(64)).value();
+    auto fp = quoit::frame_producer::of(frames).value();
+    says("claim again", [&] {
+        auto claim = p.try_claim().value();
+        p.push(1).or_throw();
+        claim.commit().or_throw();
+    });
+    says("peek again", [&] {
+        auto peek = c.try_peek().value(), again = c.try_peek().value();
+        again.release().or_throw();
+        peek.release().or_throw();
+    });
+    says("claim again", [&] {
+        auto claim = fp.try_claim(8).value();
+        fp.push(std::span<const std::byte>()).or_throw();
+        claim.commit().or_throw();
+    });
+    says("timeout", [&] { (void)c.peek(0s).value(); });
+    says("split it", [&] { (void)fp.try_claim(100).value(); });
+    says("records of this size", [&] {
+        auto moved = std::move(p);
+        p.try_push(1).or_throw();
+    });
     // The first option that does not fit.
     auto refused = records::create(name(), quoit::options().capacity(8).wait_strategy(quoit::wait{9}));
     CHECK(refused.status() == QUOIT_INVALID);
     struct untold {
         std::uint32_t number;
     };
-    CHECK(quoit::ring<untold>::create(name(), quoit::options().capacity(8)).status() == QUOIT_INVALID);
+    says("options::tag", [] { (void)quoit::ring<untold>::create(name(), quoit::options().capacity(8)).value(); });
     CHECK(producer::create(name(), quoit::options().capacity(9)).status() == QUOIT_INVALID_CAPACITY);
 }
 
