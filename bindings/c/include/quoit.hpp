@@ -2,18 +2,24 @@
 //
 // Endpoints are move-only and close in their destructor; a guard releases what it shows in
 // place at the end of its scope. Nothing here throws unless you call value() or or_throw():
-// calls return a status, or a result that holds a value or a status. Nothing allocates
-// after an endpoint was opened, but texts of errors.
+// calls return a status, or a result that holds a value or a status. Without exceptions these two
+// print the text, and abort. Nothing allocates after an endpoint was opened, but texts of errors.
 //
 // An endpoint belongs to one thread at a time. One that was moved from returns QUOIT_INVALID, 0,
-// false or nothing from each call, and can be assigned to. A guard lives no longer than its endpoint.
+// false or nothing from each call, and can be assigned to. A guard lives no longer than its endpoint,
+// which is a variable, and what a guard shows no longer than the guard.
 #ifndef QUOIT_HPP
 #define QUOIT_HPP
+
+#if !defined(__cpp_concepts)
+#error "quoit.hpp needs C++20: compile with -std=c++20, or use quoit.h"
+#else
 
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -76,11 +82,13 @@ constexpr bool is_plain(quoit_status code) noexcept {
 }
 
 [[noreturn]] inline void fail(status failed) {
+    const char *last = quoit_last_error();
+    const bool says_more = !is_plain(failed.code()) && *last != '\0';
+    const char *text = says_more ? last : failed.text();
 #if defined(__cpp_exceptions)
-    const char *text = quoit_last_error();
-    const bool says_more = !is_plain(failed.code()) && *text != '\0';
-    throw error(failed, says_more ? text : failed.text());
+    throw error(failed, text);
 #else
+    std::fprintf(stderr, "quoit: %s\n", text);
     std::abort();
 #endif
 }
@@ -516,13 +524,13 @@ public:
         return count;
     }
     /// Claims up to `count` slots.
-    result<claimed<T>> try_claim(std::size_t count = 1) noexcept {
+    result<claimed<T>> try_claim(std::size_t count = 1) & noexcept {
         quoit_slots slots;
         if (status s = quoit_try_claim(this->get(), count, &slots); !s) return s;
         return claimed<T>(this->get(), slots);
     }
     /// Claims exactly `count` slots, and waits for them.
-    result<claimed<T>> claim(std::size_t count = 1, time_limit time = forever) noexcept {
+    result<claimed<T>> claim(std::size_t count = 1, time_limit time = forever) & noexcept {
         quoit_slots slots;
         if (status s = quoit_claim(this->get(), count, &slots, time.nanoseconds()); !s) return s;
         return claimed<T>(this->get(), slots);
@@ -550,18 +558,18 @@ public:
         return count;
     }
     /// The next record, in place.
-    result<peeked<T>> try_peek() noexcept {
+    result<peeked<T>> try_peek() & noexcept {
         const void *found = nullptr;
         if (status s = quoit_try_peek(this->get(), &found); !s) return s;
         auto *bytes = const_cast<unsigned char *>(static_cast<const unsigned char *>(found));
         return peeked<T>(this->get(), {bytes, 1, bytes, 0});
     }
-    result<peeked<T>> peek(time_limit time = forever) noexcept {
+    result<peeked<T>> peek(time_limit time = forever) & noexcept {
         if (status s = this->ready(time); !s) return s;
         return try_peek();
     }
     /// Every record that is there now, in place.
-    result<peeked<T>> try_peek_many() noexcept {
+    result<peeked<T>> try_peek_many() & noexcept {
         quoit_slots slots;
         if (status s = quoit_try_peek_many(this->get(), &slots); !s) return s;
         return peeked<T>(this->get(), slots);
@@ -635,13 +643,13 @@ public:
                 time_limit time = forever) noexcept {
         return quoit_push_frame(get(), kind, payload.data(), payload.size(), time.nanoseconds());
     }
-    result<claimed_frame> try_claim(std::size_t len) noexcept {
+    result<claimed_frame> try_claim(std::size_t len) & noexcept {
         unsigned char *payload = nullptr;
         if (status s = quoit_try_claim_frame(get(), len, &payload); !s) return s;
         return claimed_frame(get(), std::as_writable_bytes(std::span(payload, len)));
     }
     /// Claims a frame, and waits for room.
-    result<claimed_frame> claim(std::size_t len, time_limit time = forever) noexcept {
+    result<claimed_frame> claim(std::size_t len, time_limit time = forever) & noexcept {
         unsigned char *payload = nullptr;
         if (status s = quoit_claim_frame(get(), len, &payload, time.nanoseconds()); !s) return s;
         return claimed_frame(get(), std::as_writable_bytes(std::span(payload, len)));
@@ -677,12 +685,12 @@ public:
         return p;
     }
     /// The next frame, in place.
-    result<peeked_frame> try_peek() noexcept {
+    result<peeked_frame> try_peek() & noexcept {
         quoit_frame frame;
         if (status s = quoit_try_peek_frame(get(), &frame); !s) return s;
         return peeked_frame(get(), frame);
     }
-    result<peeked_frame> peek(time_limit time = forever) noexcept {
+    result<peeked_frame> peek(time_limit time = forever) & noexcept {
         quoit_frame frame;
         if (status s = quoit_peek_frame(get(), &frame, time.nanoseconds()); !s) return s;
         return peeked_frame(get(), frame);
@@ -710,5 +718,7 @@ public:
 };
 
 } // namespace quoit
+
+#endif // C++20
 
 #endif

@@ -30,6 +30,8 @@ tests! {
     programs::every_call_and_every_misuse_has_an_answer,
     programs::guards_moves_and_errors_of_cpp,
     programs::what_is_no_record_does_not_compile,
+    programs::an_older_cpp_is_refused_with_advice,
+    programs::without_exceptions_a_failure_is_printed,
     programs::nothing_is_allocated_after_opening,
     counts::a_message_costs_as_many_instructions_as_in_rust,
     examples::the_examples_run,
