@@ -35,6 +35,7 @@ tests! {
     programs::nothing_is_allocated_after_opening,
     counts::a_message_costs_as_many_instructions_as_in_rust,
     examples::the_examples_run,
+    examples::an_example_without_its_arguments_says_which,
     examples::a_camera_is_seen_in_each_language,
     install::a_project_outside_finds_links_and_runs,
     install::a_version_that_is_not_there_is_not_found,
