@@ -8,14 +8,15 @@ from ._errors import Abandoned, Superseded
 class Peek(Lease):
     """A message in place. The ``with`` block has a read-only memoryview of it.
 
-    The end of the block releases the message. An exception leaves it in the ring.
+    The end of the block releases the message, unless ``release`` did. An exception leaves it in the
+    ring.
     """
 
     __slots__ = ()
 
     def __exit__(self, error, *_):
         self._let_go()
-        if error is None:
+        if error is None and not self._is_done:
             self.release()
 
     def release(self, count=None):
@@ -25,6 +26,7 @@ class Peek(Lease):
         """
         self._let_go()
         self._end.release(self._lease, self._lease.units if count is None else count)
+        self._is_done = True
 
     @property
     def kind(self):

@@ -274,10 +274,12 @@ def _close(end, until):
 class Lease:
     """A message in place, or room for one: a context manager over a memoryview."""
 
-    __slots__ = ("_end", "_lease", "_view")
+    __slots__ = ("_end", "_is_done", "_lease", "_view")
 
     def __init__(self, end, lease):
         self._end, self._lease, self._view = end, lease, None
+        # The end of a block does nothing more with a message that the block itself has ended.
+        self._is_done = False
 
     @classmethod
     def of(cls, end, lease, *kind):

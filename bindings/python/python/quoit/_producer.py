@@ -9,7 +9,8 @@ from ._end import End, Lease
 class Claim(Lease):
     """Room for a message, in place. The ``with`` block has a writable memoryview of it.
 
-    The end of the block commits the message. After an exception nothing is published.
+    The end of the block commits the message, unless ``commit`` did. After an exception nothing is
+    published.
     """
 
     __slots__ = ("kind",)
@@ -21,7 +22,7 @@ class Claim(Lease):
 
     def __exit__(self, error, *_):
         self._let_go()
-        if error is None and self._lease is not None:
+        if error is None and not self._is_done:
             self.commit()
 
     def commit(self, count=None):
@@ -34,7 +35,7 @@ class Claim(Lease):
         if count is None:
             count = self._end.claimed(lease)
         self._end.commit(lease, count, self.kind)
-        self._lease = None
+        self._is_done = True
 
 
 class _Writes(End, _native.Writer):
