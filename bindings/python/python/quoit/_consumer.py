@@ -154,8 +154,10 @@ class Consumer(_Reads):
 
     def _checked(self, out):
         base, shape = self._dtype.base, self._dtype.shape
-        if getattr(out, "dtype", base) != base or (shape and out.shape[1:] != shape):
-            raise TypeError(f"out has the dtype {out.dtype}, the ring {self._dtype}")
+        # Other buffers are bytes.
+        if hasattr(out, "dtype") and (out.dtype != base or (shape and out.shape[1:] != shape)):
+            found = f"{out.dtype} and the shape {out.shape}" if shape else out.dtype
+            raise TypeError(f"out has the dtype {found}, the ring {self._dtype}; use numpy.empty(count, consumer.dtype)")
         return out
 
     def pop(self, timeout=None):

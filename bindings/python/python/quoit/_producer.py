@@ -38,6 +38,10 @@ class Claim(Lease):
         self._is_done = True
 
 
+def _has_fields(record):
+    return isinstance(record, tuple) or getattr(getattr(record, "dtype", None), "fields", None) is not None
+
+
 class _Writes(End, _native.Writer):
     _ABANDONED = "the ring is full, and its consumer has closed or crashed"
 
@@ -132,6 +136,9 @@ class Producer(_Writes):
         if getattr(records, "dtype", None) != base:
             if hasattr(records, "dtype") and (base.fields or records.dtype.fields):
                 raise TypeError(f"the records have the dtype {records.dtype}, the ring {self._dtype}")
+            if base.fields and not all(map(_has_fields, records if isinstance(records, list) else [records])):
+                # numpy stores a number, or a text, in each of the fields.
+                raise TypeError(f"a record is a tuple of the fields of {base}, or of that dtype")
             given, records = records, self._array(records, base)
             # numpy refuses an int that does not fit, and converts everything else in silence.
             if base.kind in "bSU" or base.kind in "iu" and type(given) is not int:
