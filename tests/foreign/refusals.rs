@@ -95,7 +95,7 @@ fn the_examples_say_why_they_refuse() {
     );
     fs::write(name.file(), [0; 20_000]).expect("a file");
     let other = "is not a ring of layout version 1";
-    says("it is no quoit ring", "observe", other);
+    says("it is not a quoit ring", "observe", other);
     fs::remove_file(name.file()).expect("the file");
     drop(RingOptions::new(64).create::<u64>(&name).expect("a ring"));
     let records = "it does not hold frames of the default schema";
