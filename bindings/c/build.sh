@@ -10,8 +10,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 prefix=/usr/local libdir=lib
 while [ $# -gt 0 ]; do
   case $1 in
-  --prefix) prefix=$2 && shift 2 ;;
-  --libdir) libdir=$2 && shift 2 ;;
+  --prefix=?* | --libdir=?*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+  --prefix | --libdir)
+    printf -v "${1#--}" %s "${2?usage: $0 [--prefix DIR] [--libdir lib/x86_64-linux-gnu]}"
+    shift 2
+    ;;
   *) printf 'usage: %s [--prefix DIR] [--libdir lib/x86_64-linux-gnu]\n' "$0" >&2 && exit 2 ;;
   esac
 done

@@ -100,11 +100,11 @@ int main(int argc, char **argv) {
         if ((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) > 2) close(fd);
     check(argc == 2, "usage: consume NAME");
     int fd = opened(argv[1]);
-    check(S_ISREG(file.st_mode), "it is no quoit ring");
+    check(S_ISREG(file.st_mode), "it is not a quoit ring");
     uint64_t magic = 0; // read: to load it through a mapping could allocate memory in a file that is not a ring
-    check(pread(fd, &magic, 8, 0) == 8 && magic == 0x1a0a0d74696f7571 && file.st_size > DATA, "it is no quoit ring");
+    check(pread(fd, &magic, 8, 0) == 8 && magic == 0x1a0a0d74696f7571 && file.st_size > DATA, "it is not a quoit ring");
     ring = mmap(NULL, file.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    check(ring != MAP_FAILED && LOAD(64, 0) == 0x1a0a0d74696f7571 && LOAD(32, 8) == 1, "it is no quoit ring");
+    check(ring != MAP_FAILED && LOAD(64, 0) == 0x1a0a0d74696f7571 && LOAD(32, 8) == 1, "it is not a quoit ring");
     check(LOAD(32, 12) == 2 && LOAD(64, 40) == 0xf253c7f18dd08cee, "it does not hold frames of the default schema");
     capacity = LOAD(64, 16), doorbell = LOAD(32, 36), sem_init(&fresh.semaphore, 1, 0);
     uint64_t length = LOAD(64, 64);

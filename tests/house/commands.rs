@@ -20,7 +20,7 @@ const GATE: &str = ".ci/run";
 /// Commands that are run in another form, by the test or the script that does it: a file, and for each
 /// command a text of that file. Of the tool, the bridge and the examples [`missing_by_rule`] knows the
 /// tests.
-const RUN_BY: [(&str, &[&str]); 6] = [
+const RUN_BY: [(&str, &[&str]); 8] = [
     // The gate itself, and parts of what it runs: each bench by itself is a part of all.
     (
         GATE,
@@ -84,6 +84,16 @@ const RUN_BY: [(&str, &[&str]); 6] = [
         &[
             "bindings/c/build.sh --prefix /usr/local => Command::new(root().join(\"build.sh\"))",
             "cc app.c $(pkg-config --cflags --libs quoit) => pub(crate) fn pkg_config_finds_it()",
+        ],
+    ),
+    (
+        "bindings/c/tests/bindings/page.rs",
+        &["c++ -std=c++20 app.cpp $(pkg-config --cflags --libs quoit) => [\"cc \", \"c++ \"]"],
+    ),
+    (
+        "bindings/c/tests/bindings/examples.rs",
+        &[
+            "cargo run --release --example market_data -- NAME 1000000 => examples/market_data\")).args",
         ],
     ),
     (

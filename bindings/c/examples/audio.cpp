@@ -20,8 +20,9 @@ bool callback(quoit::producer<block> &producer, float phase) noexcept {
     return slot->commit().ok();
 }
 
-int main(int, char **argv) try {
+int main(int argc, char **argv) try {
     using namespace std::chrono_literals;
+    if (argc != 3) return std::cerr << "usage: audio NAME COUNT\n", 2;
     auto how = quoit::options().capacity(16).tag("audio/1").prefault();
     auto producer = quoit::producer<block>::open_or_create(argv[1], std::move(how)).value();
     producer.wait_for_peer(10s).or_throw();

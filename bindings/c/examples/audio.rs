@@ -6,7 +6,7 @@ use std::time::Duration;
 use quoit::{PopError, RingOptions, WaitStrategy};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let name = std::env::args().nth(1).ok_or("a name is missing")?;
+    let name = std::env::args().nth(1).ok_or("usage: audio NAME")?;
     let options = RingOptions::new(16).schema_tag("audio/1");
     let options = options.wait_strategy(WaitStrategy::Spin);
     let mut consumer = options.open_or_create::<[f32; 128]>(name)?.consumer()?;

@@ -11,8 +11,9 @@ struct metadata {
 };
 constexpr std::size_t picture = 1920 * 1080;
 
-int main(int, char **argv) try {
+int main(int argc, char **argv) try {
     using namespace std::chrono_literals;
+    if (argc != 2) return std::cerr << "usage: camera NAME\n", 2;
     auto how = quoit::options().capacity(16 << 20).prefault().unlink_on_close();
     auto camera = quoit::frame_consumer::open_or_create(argv[1], std::move(how)).value();
     std::size_t seen = 0, skipped = 0;

@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
     quoit_options *options = quoit_options_new();
     quoit_ring *ring;
     quoit_consumer *consumer;
-    if (argc != 2) return 2;
+    if (argc != 2) return fputs("usage: event_loop NAME\n", stderr), 2;
     check(quoit_options_frames(options, NULL));
     check(quoit_options_capacity(options, 1 << 16));
     check(quoit_open_or_create(options, argv[1], &ring));

@@ -12,8 +12,9 @@ struct Tick {
 static_assert(sizeof(Tick) == 24);
 template <> inline constexpr bool quoit::has_no_padding<Tick> = true; // 8 + 8 + 4 + 4
 
-int main(int, char **argv) try {
+int main(int argc, char **argv) try {
     using namespace std::chrono_literals;
+    if (argc != 2) return std::cerr << "usage: market_data NAME\n", 2;
     auto how = quoit::options().capacity(4096).tag("tick/1").wait_strategy(quoit::wait::park);
     auto consumer = quoit::consumer<Tick>::open_or_create(argv[1], std::move(how)).value();
     std::uint64_t count = 0;

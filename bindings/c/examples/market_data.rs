@@ -15,10 +15,14 @@ struct Tick {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args: Vec<_> = std::env::args().collect();
-    let (name, count) = (&args[1], args[2].parse::<u64>()?);
+    let mut args = std::env::args().skip(1);
+    let name = args.next().ok_or("usage: market_data NAME COUNT")?;
+    let count: u64 = args
+        .next()
+        .ok_or("usage: market_data NAME COUNT")?
+        .parse()?;
     let options = RingOptions::new(4096).schema_tag("tick/1");
-    let mut producer = options.open_or_create::<Tick>(name)?.producer()?;
+    let mut producer = options.open_or_create::<Tick>(&name)?.producer()?;
     producer.wait_for_peer_timeout(Duration::from_secs(10))?;
     for sequence in 0..count {
         let tick = Tick {

@@ -232,7 +232,7 @@ typedef struct quoit_interest {
   struct quoit_producer *producer;
   // Ready as soon as there is a message.
   struct quoit_consumer *consumer;
-  // How much room, in records or bytes.
+  // How much room, in records or bytes: quoit_frame_room says it of a frame. 0 is as 1.
   uint64_t wanted;
 } quoit_interest;
 
@@ -298,9 +298,13 @@ extern "C" {
 // has a text as well.
 const char *quoit_status_text(int32_t status);
 
-// The details of the last failed call of this thread, where the status alone does not suffice:
-// a text that is valid until the next call of this thread. Empty if there are none.
+// The details of the last failed call of this thread, where the status alone does not suffice. Empty if
+// there are none. The place is the same for as long as the thread runs: the next failure replaces the
+// text.
 const char *quoit_last_error(void);
+
+// Has quoit_last_error say why an argument was refused. For quoit_inline.h. Returns QUOIT_INVALID.
+enum quoit_status quoit_invalid(const char *why);
 
 // The ABI of this library: compare it with QUOIT_ABI of the header.
 uint32_t quoit_abi_version(void);
@@ -331,7 +335,7 @@ enum quoit_status quoit_options_frames(struct quoit_options *options, const char
 // The capacity of a new ring: records, or bytes for frames; a power of two.
 enum quoit_status quoit_options_capacity(struct quoit_options *options, uint64_t capacity);
 
-// The mode of a new ring's file; 0600 by default.
+// The mode of a new ring's file, from 0600, the default, to 0777.
 enum quoit_status quoit_options_mode(struct quoit_options *options, uint32_t mode);
 
 // Whether every page is mapped immediately.
@@ -443,7 +447,8 @@ bool quoit_producer_was_idle(struct quoit_producer *producer);
 // A descriptor for an event loop: readable as soon as there is room for this many records
 // or bytes, or the consumer has closed or crashed, until the next other call on this
 // producer. Call it again before each wait of the loop. The descriptor is the producer's,
-// and stays the same.
+// and stays the same. quoit_frame_room says how many bytes a frame needs. QUOIT_TOO_LONG: the
+// ring never has that much room.
 enum quoit_status quoit_producer_arm(struct quoit_producer *producer,
                                      uint64_t wanted,
                                      int *descriptor);
@@ -561,7 +566,8 @@ void quoit_select_free(struct quoit_select *select);
 
 // Waits until one of the endpoints is ready, or its peer has closed, crashed or attached again. Stores
 // the place of that endpoint and what happened: QUOIT_SELECTED_READY, QUOIT_SELECTED_ABANDONED or
-// QUOIT_SELECTED_ATTACHED. May sleep.
+// QUOIT_SELECTED_ATTACHED. QUOIT_TOO_LONG: one of the rings never has the room that is wanted. May
+// sleep.
 enum quoit_status quoit_select_wait(struct quoit_select *select,
                                     struct quoit_interest *ends,
                                     size_t count,

@@ -2,18 +2,24 @@
 //
 // Endpoints are move-only and close in their destructor; a guard releases what it shows in
 // place at the end of its scope. Nothing here throws unless you call value() or or_throw():
-// calls return a status, or a result that holds a value or a status. Nothing allocates
-// after an endpoint was opened, but texts of errors.
+// calls return a status, or a result that holds a value or a status. Without exceptions these two
+// print the text, and abort. Nothing allocates after an endpoint was opened, but texts of errors.
 //
 // An endpoint belongs to one thread at a time. One that was moved from returns QUOIT_INVALID, 0,
-// false or nothing from each call, and can be assigned to. A guard lives no longer than its endpoint.
+// false or nothing from each call, and can be assigned to. A guard lives no longer than its endpoint,
+// which is a variable, and what a guard shows no longer than the guard.
 #ifndef QUOIT_HPP
 #define QUOIT_HPP
+
+#if !defined(__cpp_concepts)
+#error "quoit.hpp needs C++20: compile with -std=c++20, or use quoit.h"
+#else
 
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -69,17 +75,20 @@ inline std::string last_error() { return quoit_last_error(); }
 
 namespace detail {
 
-/// Statuses that calls of an endpoint return without a text of their own.
+/// Statuses that no call has a text of: that of an earlier failure is not theirs.
 constexpr bool is_plain(quoit_status code) noexcept {
-    return code >= QUOIT_FULL && code <= QUOIT_CORRUPT;
+    return code == QUOIT_FULL || code == QUOIT_EMPTY || code == QUOIT_ABANDONED || code == QUOIT_TOO_LONG ||
+           code == QUOIT_TOO_SHORT || code == QUOIT_TOO_MANY;
 }
 
 [[noreturn]] inline void fail(status failed) {
+    const char *last = quoit_last_error();
+    const bool says_more = !is_plain(failed.code()) && *last != '\0';
+    const char *text = says_more ? last : failed.text();
 #if defined(__cpp_exceptions)
-    const char *text = quoit_last_error();
-    const bool says_more = !is_plain(failed.code()) && *text != '\0';
-    throw error(failed, says_more ? text : failed.text());
+    throw error(failed, text);
 #else
+    std::fprintf(stderr, "quoit: %s\n", text);
     std::abort();
 #endif
 }
@@ -218,7 +227,7 @@ public:
                       "a record has no padding: add members where it would have some; if it has none, and members of "
                       "floating point, specialise quoit::has_no_padding");
         const char *tag = tag_.empty() ? default_tag<T>() : tag_.c_str();
-        if (tag == nullptr) return QUOIT_INVALID; // set options::tag to what the other program calls the record
+        if (tag == nullptr) return quoit_invalid("this record has no tag; set options::tag to that of the other program");
         return failed_ ? quoit_options_records(get(), sizeof(T), alignof(T), tag) : failed_;
     }
     status holds_frames() {
@@ -453,8 +462,9 @@ public:
     T *operator->() const noexcept { return detail::as_records<T>(slots_.first); }
     status commit() noexcept { return commit_first(size()); }
     status commit_first(std::size_t count) noexcept {
-        if (count > size()) return QUOIT_INVALID;
-        return quoit_commit(this->take_end(), count);
+        if (count > size()) return quoit_i_no_claim();
+        quoit_producer *end = this->take_end();
+        return end == nullptr ? quoit_i_no_claim() : quoit_commit(end, count);
     }
 
 private:
@@ -478,7 +488,8 @@ public:
     /// Releases the first records, and leaves the others in the ring.
     status release_first(std::size_t count) noexcept {
         if (this->end_ == nullptr) return QUOIT_OK;
-        return quoit_release(this->take_end(), count);
+        quoit_consumer *end = this->take_end();
+        return end == nullptr ? quoit_i_no_peek() : quoit_release(end, count);
     }
     /// Leaves all of them in the ring.
     void keep() noexcept { this->end_ = nullptr; }
@@ -495,12 +506,12 @@ template <class T> class producer : public detail::writes<producer<T>, T>, publi
 
 public:
     [[gnu::always_inline]] status try_push(const T &value) noexcept {
-        if (!this->handle_) [[unlikely]] return QUOIT_INVALID;
+        if (!this->handle_) [[unlikely]] return quoit_i_no_records();
         return quoit_i_push(this->handle_.get(), &value, sizeof(T));
     }
     [[gnu::always_inline]] status push(const T &value, time_limit time = forever) noexcept {
         quoit_producer *end = this->handle_.get();
-        if (end == nullptr) [[unlikely]] return QUOIT_INVALID;
+        if (end == nullptr) [[unlikely]] return quoit_i_no_records();
         // The size of a record is that of T: quoit_push would compare them.
         const quoit_status pushed = quoit_i_push(end, &value, sizeof(T));
         if (pushed != QUOIT_FULL && pushed != QUOIT_ABANDONED) [[likely]] return pushed;
@@ -513,13 +524,13 @@ public:
         return count;
     }
     /// Claims up to `count` slots.
-    result<claimed<T>> try_claim(std::size_t count = 1) noexcept {
+    result<claimed<T>> try_claim(std::size_t count = 1) & noexcept {
         quoit_slots slots;
         if (status s = quoit_try_claim(this->get(), count, &slots); !s) return s;
         return claimed<T>(this->get(), slots);
     }
     /// Claims exactly `count` slots, and waits for them.
-    result<claimed<T>> claim(std::size_t count = 1, time_limit time = forever) noexcept {
+    result<claimed<T>> claim(std::size_t count = 1, time_limit time = forever) & noexcept {
         quoit_slots slots;
         if (status s = quoit_claim(this->get(), count, &slots, time.nanoseconds()); !s) return s;
         return claimed<T>(this->get(), slots);
@@ -534,7 +545,7 @@ template <class T> class consumer : public detail::reads<consumer<T>, T>, public
 
 public:
     [[gnu::always_inline]] status try_pop(T &value) noexcept {
-        if (!this->handle_) [[unlikely]] return QUOIT_INVALID;
+        if (!this->handle_) [[unlikely]] return quoit_i_no_records();
         return quoit_i_pop(this->handle_.get(), &value, sizeof(T));
     }
     status pop(T &value, time_limit time = forever) noexcept {
@@ -547,18 +558,18 @@ public:
         return count;
     }
     /// The next record, in place.
-    result<peeked<T>> try_peek() noexcept {
+    result<peeked<T>> try_peek() & noexcept {
         const void *found = nullptr;
         if (status s = quoit_try_peek(this->get(), &found); !s) return s;
         auto *bytes = const_cast<unsigned char *>(static_cast<const unsigned char *>(found));
         return peeked<T>(this->get(), {bytes, 1, bytes, 0});
     }
-    result<peeked<T>> peek(time_limit time = forever) noexcept {
+    result<peeked<T>> peek(time_limit time = forever) & noexcept {
         if (status s = this->ready(time); !s) return s;
         return try_peek();
     }
     /// Every record that is there now, in place.
-    result<peeked<T>> try_peek_many() noexcept {
+    result<peeked<T>> try_peek_many() & noexcept {
         quoit_slots slots;
         if (status s = quoit_try_peek_many(this->get(), &slots); !s) return s;
         return peeked<T>(this->get(), slots);
@@ -580,10 +591,10 @@ public:
     std::span<std::byte> bytes() const noexcept { return bytes_; }
     status commit(std::uint32_t kind = 0) noexcept { return commit_first(bytes_.size(), kind); }
     status commit_first(std::size_t len, std::uint32_t kind = 0) noexcept {
-        if (len > bytes_.size()) return QUOIT_INVALID;
+        if (len > bytes_.size()) return quoit_i_no_claim();
         quoit_producer *end = this->take_end();
         // Another claim may be in another place.
-        if (end != nullptr && end->claimed != bytes_.size() + 1) return QUOIT_INVALID;
+        if (end == nullptr || end->claimed != bytes_.size() + 1) return quoit_i_no_claim();
         return quoit_commit_frame(end, kind, len);
     }
 
@@ -602,7 +613,8 @@ public:
     std::uint32_t kind() const noexcept { return frame_.kind; }
     status release() noexcept {
         if (this->end_ == nullptr) return QUOIT_OK;
-        return quoit_release_frame(this->take_end(), &frame_);
+        quoit_consumer *end = this->take_end();
+        return end == nullptr ? quoit_i_no_peek() : quoit_release_frame(end, &frame_);
     }
     /// Leaves it in the ring.
     void keep() noexcept { end_ = nullptr; }
@@ -631,13 +643,13 @@ public:
                 time_limit time = forever) noexcept {
         return quoit_push_frame(get(), kind, payload.data(), payload.size(), time.nanoseconds());
     }
-    result<claimed_frame> try_claim(std::size_t len) noexcept {
+    result<claimed_frame> try_claim(std::size_t len) & noexcept {
         unsigned char *payload = nullptr;
         if (status s = quoit_try_claim_frame(get(), len, &payload); !s) return s;
         return claimed_frame(get(), std::as_writable_bytes(std::span(payload, len)));
     }
     /// Claims a frame, and waits for room.
-    result<claimed_frame> claim(std::size_t len, time_limit time = forever) noexcept {
+    result<claimed_frame> claim(std::size_t len, time_limit time = forever) & noexcept {
         unsigned char *payload = nullptr;
         if (status s = quoit_claim_frame(get(), len, &payload, time.nanoseconds()); !s) return s;
         return claimed_frame(get(), std::as_writable_bytes(std::span(payload, len)));
@@ -648,6 +660,11 @@ public:
         return quoit_try_batch_frame(get(), kind, payload.data(), payload.size());
     }
     status commit_batch() noexcept { return quoit_commit_batch(get()); }
+    /// A descriptor that is readable as soon as there is room for a frame of `len` bytes, until the next
+    /// other call. One that is too long is ready at once: the push says so.
+    result<int> arm(std::size_t len = 0) noexcept {
+        return writes<frame_producer, void>::arm(quoit_frame_room(get(), len));
+    }
 };
 
 /// The endpoint that reads frames.
@@ -668,12 +685,12 @@ public:
         return p;
     }
     /// The next frame, in place.
-    result<peeked_frame> try_peek() noexcept {
+    result<peeked_frame> try_peek() & noexcept {
         quoit_frame frame;
         if (status s = quoit_try_peek_frame(get(), &frame); !s) return s;
         return peeked_frame(get(), frame);
     }
-    result<peeked_frame> peek(time_limit time = forever) noexcept {
+    result<peeked_frame> peek(time_limit time = forever) & noexcept {
         quoit_frame frame;
         if (status s = quoit_peek_frame(get(), &frame, time.nanoseconds()); !s) return s;
         return peeked_frame(get(), frame);
@@ -701,5 +718,7 @@ public:
 };
 
 } // namespace quoit
+
+#endif // C++20
 
 #endif

@@ -468,6 +468,31 @@ static inline quoit_status quoit_i_find_frame(quoit_consumer *c, quoit_frame *fr
     return quoit_i_parse(c, c->head, c->tail, frame);
 }
 
+/* Refuses an argument, and says why for quoit_last_error. */
+quoit_status quoit_invalid(const char *why) __attribute__((cold));
+
+static inline quoit_status quoit_i_refuse(const char *why) {
+    (void)quoit_invalid(why);
+    return QUOIT_INVALID; /* a constant: so the compiler sees that nothing was found */
+}
+
+static inline quoit_status quoit_i_no_records(void) {
+    return quoit_i_refuse("a pointer is null, or the ring does not hold records of this size; "
+                          "pass an endpoint of such a ring");
+}
+
+static inline quoit_status quoit_i_no_frames(void) {
+    return quoit_i_refuse("a pointer is null, or the ring does not hold frames; pass an endpoint of such a ring");
+}
+
+static inline quoit_status quoit_i_no_claim(void) {
+    return quoit_i_refuse("this was not claimed, or another call has ended the claim; claim again");
+}
+
+static inline quoit_status quoit_i_no_peek(void) {
+    return quoit_i_refuse("this was not peeked, or another call has ended the peek; peek again");
+}
+
 /* ---- Records ---- */
 
 /* Pushes a record if there is room now. `size` is that of the ring's records; with a size
@@ -475,7 +500,7 @@ static inline quoit_status quoit_i_find_frame(quoit_consumer *c, quoit_frame *fr
 static inline __attribute__((always_inline)) quoit_status quoit_try_push(quoit_producer *producer, const void *record,
                                                                          size_t size) {
     if (producer == NULL || record == NULL || size != producer->slot_size || size == 0)
-        return QUOIT_INVALID;
+        return quoit_i_no_records();
     return quoit_i_push(producer, record, size);
 }
 
@@ -497,7 +522,7 @@ static inline __attribute__((always_inline)) quoit_status quoit_push(quoit_produ
 /* Claims up to `count` slots, as many as are free now, at least one; `count` is 0 or more.
  * quoit_commit publishes them; a claim that is not committed publishes nothing. */
 static inline quoit_status quoit_try_claim(quoit_producer *producer, size_t count, quoit_slots *slots) {
-    if (producer == NULL || slots == NULL || producer->slot_size == 0) return QUOIT_INVALID;
+    if (producer == NULL || slots == NULL || producer->slot_size == 0) return quoit_i_no_records();
     if (count == 1 ? !quoit_i_is_open(producer) : count > producer->end - producer->tail) {
         quoit_status status = count == 1 ? quoit_i_go_on(producer) : quoit_producer_poll(producer, 1);
         if (status != QUOIT_OK) return status;
@@ -511,7 +536,7 @@ static inline quoit_status quoit_try_claim(quoit_producer *producer, size_t coun
 /* Claims exactly `count` slots, and waits for room. */
 static inline quoit_status quoit_claim(quoit_producer *producer, size_t count, quoit_slots *slots,
                                        uint64_t timeout_ns) {
-    if (producer == NULL || slots == NULL || producer->slot_size == 0) return QUOIT_INVALID;
+    if (producer == NULL || slots == NULL || producer->slot_size == 0) return quoit_i_no_records();
     if (count > producer->end - producer->tail) {
         quoit_status status = quoit_producer_wait(producer, count, timeout_ns);
         if (status != QUOIT_OK) return status;
@@ -522,8 +547,8 @@ static inline quoit_status quoit_claim(quoit_producer *producer, size_t count, q
 
 /* Publishes the first `count` slots of a claim. */
 static inline quoit_status quoit_commit(quoit_producer *producer, size_t count) {
-    if (producer == NULL || producer->slot_size == 0 || count > producer->end - producer->tail)
-        return QUOIT_INVALID;
+    if (producer == NULL || producer->slot_size == 0) return quoit_i_no_records();
+    if (count > producer->end - producer->tail) return quoit_i_no_claim();
     if (count == 0) return QUOIT_OK;
     if (count == 1 && producer->hint && producer->inline_words != 0) {
         uint64_t words[6] = {0};
@@ -543,7 +568,7 @@ static inline quoit_status quoit_try_push_many(quoit_producer *producer, const v
     quoit_slots slots;
     if (producer == NULL || pushed == NULL || size != producer->slot_size || size == 0 ||
         (records == NULL && count != 0))
-        return QUOIT_INVALID;
+        return quoit_i_no_records();
     *pushed = 0;
     if (count == 0) return QUOIT_OK;
     quoit_status status = quoit_try_claim(producer, count, &slots);
@@ -559,7 +584,7 @@ static inline quoit_status quoit_try_push_many(quoit_producer *producer, const v
 /* Pops a record if there is one now. */
 static inline quoit_status quoit_try_pop(quoit_consumer *consumer, void *record, size_t size) {
     if (consumer == NULL || record == NULL || size != consumer->slot_size || size == 0)
-        return QUOIT_INVALID;
+        return quoit_i_no_records();
     return quoit_i_pop(consumer, record, size);
 }
 
@@ -567,7 +592,7 @@ static inline quoit_status quoit_try_pop(quoit_consumer *consumer, void *record,
 static inline quoit_status quoit_pop(quoit_consumer *consumer, void *record, size_t size,
                                      uint64_t timeout_ns) {
     if (consumer == NULL || record == NULL || size != consumer->slot_size || size == 0)
-        return QUOIT_INVALID;
+        return quoit_i_no_records();
     if (consumer->tail == consumer->head) {
         quoit_status status = quoit_consumer_wait(consumer, 1, timeout_ns);
         if (status != QUOIT_OK) return status;
@@ -580,7 +605,7 @@ static inline quoit_status quoit_pop(quoit_consumer *consumer, void *record, siz
 /* Finds the next record in place, if there is one now. quoit_release frees its slot. The
  * producer can change it while it is read, if it breaks the rules. */
 static inline quoit_status quoit_try_peek(quoit_consumer *consumer, const void **record) {
-    if (consumer == NULL || record == NULL || consumer->slot_size == 0) return QUOIT_INVALID;
+    if (consumer == NULL || record == NULL || consumer->slot_size == 0) return quoit_i_no_records();
     quoit_status status = quoit_i_find(consumer);
     if (status != QUOIT_OK) return status;
     *record = quoit_i_is_inline(consumer)
@@ -591,7 +616,7 @@ static inline quoit_status quoit_try_peek(quoit_consumer *consumer, const void *
 
 /* Finds every record that is there now, at least one, in place. */
 static inline quoit_status quoit_try_peek_many(quoit_consumer *consumer, quoit_slots *slots) {
-    if (consumer == NULL || slots == NULL || consumer->slot_size == 0) return QUOIT_INVALID;
+    if (consumer == NULL || slots == NULL || consumer->slot_size == 0) return quoit_i_no_records();
     quoit_status status = quoit_consumer_poll(consumer, 1);
     if (status != QUOIT_OK) return status;
     *slots = quoit_i_slots(consumer->data, consumer->mask, consumer->head,
@@ -601,8 +626,8 @@ static inline quoit_status quoit_try_peek_many(quoit_consumer *consumer, quoit_s
 
 /* Releases the first `count` records that a peek or a poll has found. */
 static inline quoit_status quoit_release(quoit_consumer *consumer, size_t count) {
-    if (consumer == NULL || consumer->slot_size == 0 || count > consumer->tail - consumer->head)
-        return QUOIT_INVALID;
+    if (consumer == NULL || consumer->slot_size == 0) return quoit_i_no_records();
+    if (count > consumer->tail - consumer->head) return quoit_i_no_peek();
     return count == 0 ? QUOIT_OK : quoit_i_release(consumer, count);
 }
 
@@ -612,7 +637,7 @@ static inline quoit_status quoit_try_pop_many(quoit_consumer *consumer, void *re
                                               size_t count, size_t *popped) {
     if (consumer == NULL || popped == NULL || size != consumer->slot_size || size == 0 ||
         (records == NULL && count != 0))
-        return QUOIT_INVALID;
+        return quoit_i_no_records();
     *popped = 0;
     if (count == 0) return QUOIT_OK;
     if (count > consumer->tail - consumer->head) {
@@ -631,7 +656,7 @@ static inline quoit_status quoit_try_pop_many(quoit_consumer *consumer, void *re
 /* Releases every record that is there now but the newest; stores how many. */
 static inline quoit_status quoit_skip_to_latest(quoit_consumer *consumer, size_t *skipped) {
     quoit_slots slots;
-    if (skipped == NULL) return QUOIT_INVALID;
+    if (skipped == NULL) return quoit_i_no_records();
     quoit_status status = quoit_try_peek_many(consumer, &slots);
     if (status != QUOIT_OK) return status;
     *skipped = slots.count + slots.rest - 1;
@@ -644,7 +669,7 @@ static inline quoit_status quoit_skip_to_latest(quoit_consumer *consumer, size_t
 static inline quoit_status quoit_try_push_frame(quoit_producer *producer, uint32_t kind,
                                                 const void *payload, size_t len) {
     if (producer == NULL || producer->slot_size != 0 || (payload == NULL && len != 0))
-        return QUOIT_INVALID;
+        return quoit_i_no_frames();
     if (len > producer->max_frame) return QUOIT_TOO_LONG;
     quoit_i_place place = quoit_i_place_of(producer, 0, len);
     quoit_status status = quoit_i_room(producer, place.units);
@@ -677,11 +702,19 @@ static inline quoit_status quoit_push_frame(quoit_producer *producer, uint32_t k
     return status == QUOIT_OK ? quoit_try_push_frame(producer, kind, payload, len) : status;
 }
 
+/* Bytes of room that a frame of `len` bytes needs at the place where it would go now, for
+ * quoit_producer_wait, quoit_producer_arm and quoit_interest. 0 for null, and for a frame that is too
+ * long, which the push then says. */
+static inline uint64_t quoit_frame_room(const quoit_producer *producer, size_t len) {
+    if (producer == NULL || producer->slot_size != 0 || len > producer->max_frame) return 0;
+    return quoit_i_place_of(producer, 0, len).units;
+}
+
 /* Claims a frame of `len` bytes, to be filled in place, if there is room now. A claim that
  * is not committed publishes nothing. */
 static inline quoit_status quoit_try_claim_frame(quoit_producer *producer, size_t len,
                                                  unsigned char **payload) {
-    if (producer == NULL || payload == NULL || producer->slot_size != 0) return QUOIT_INVALID;
+    if (producer == NULL || payload == NULL || producer->slot_size != 0) return quoit_i_no_frames();
     if (len > producer->max_frame) return QUOIT_TOO_LONG;
     quoit_i_place place = quoit_i_place_of(producer, 0, len);
     quoit_status status = quoit_i_room(producer, place.units);
@@ -704,21 +737,23 @@ static inline quoit_status quoit_claim_frame(quoit_producer *producer, size_t le
 /* Publishes the first `len` bytes of the frame that was claimed last, unless another frame was
  * pushed since. */
 static inline quoit_status quoit_commit_frame(quoit_producer *producer, uint32_t kind, size_t len) {
-    if (producer == NULL || producer->slot_size != 0 || len >= producer->claimed) return QUOIT_INVALID;
+    if (producer == NULL || producer->slot_size != 0) return quoit_i_no_frames();
+    if (len >= producer->claimed) return quoit_i_no_claim();
     quoit_i_place place = quoit_i_place_of(producer, 0, producer->claimed - 1);
-    if (place.units > producer->end - producer->tail) return QUOIT_INVALID;
+    if (place.units > producer->end - producer->tail) return quoit_i_no_claim();
     producer->claimed = 0;
     quoit_i_seal(producer, place, kind, len);
     place.units = place.padding + quoit_i_frame_size(len);
     return quoit_i_publish_frame(producer, place, len);
 }
 
-/* Adds a frame to the batch that quoit_commit_batch publishes, if there is room now. A push or a
- * claim of another frame before that forgets the batch. */
+/* Adds a frame to the batch that quoit_commit_batch publishes, if there is room now. QUOIT_FULL leaves
+ * the batch as it is: publish it, then wait for room. A push or a claim of another frame before that
+ * forgets the batch. */
 static inline quoit_status quoit_try_batch_frame(quoit_producer *producer, uint32_t kind,
                                                  const void *payload, size_t len) {
     if (producer == NULL || producer->slot_size != 0 || (payload == NULL && len != 0))
-        return QUOIT_INVALID;
+        return quoit_i_no_frames();
     if (len > producer->max_frame) return QUOIT_TOO_LONG;
     quoit_i_place place = quoit_i_place_of(producer, producer->pending, len);
     quoit_status status = quoit_i_room(producer, producer->pending + place.units);
@@ -732,17 +767,17 @@ static inline quoit_status quoit_try_batch_frame(quoit_producer *producer, uint3
 
 /* Publishes the batch at once; an empty one publishes nothing. */
 static inline quoit_status quoit_commit_batch(quoit_producer *producer) {
-    if (producer == NULL || producer->slot_size != 0) return QUOIT_INVALID;
+    if (producer == NULL || producer->slot_size != 0) return quoit_i_no_frames();
     uint64_t units = producer->pending;
     producer->pending = 0;
-    if (units > producer->end - producer->tail) return QUOIT_INVALID;
+    if (units > producer->end - producer->tail) return quoit_i_no_claim();
     return units == 0 ? QUOIT_OK : quoit_i_publish(producer, units);
 }
 
 /* Finds the next frame in place, if there is one now. quoit_release_frame frees its room.
  * The producer can change it while it is read, if it breaks the rules. */
 static inline quoit_status quoit_try_peek_frame(quoit_consumer *consumer, quoit_frame *frame) {
-    if (consumer == NULL || frame == NULL || consumer->slot_size != 0) return QUOIT_INVALID;
+    if (consumer == NULL || frame == NULL || consumer->slot_size != 0) return quoit_i_no_frames();
     return quoit_i_find_frame(consumer, frame);
 }
 
@@ -757,10 +792,10 @@ static inline quoit_status quoit_peek_frame(quoit_consumer *consumer, quoit_fram
 
 /* Releases the frame that a peek has found. It is the next one, or nothing happens. */
 static inline quoit_status quoit_release_frame(quoit_consumer *consumer, const quoit_frame *frame) {
-    if (consumer == NULL || frame == NULL || consumer->slot_size != 0) return QUOIT_INVALID;
+    if (consumer == NULL || frame == NULL || consumer->slot_size != 0) return quoit_i_no_frames();
     uint64_t units = frame->end - consumer->head;
     if (frame->position != consumer->head || units > consumer->tail - consumer->head || units % 8 != 0)
-        return QUOIT_INVALID;
+        return quoit_i_no_peek();
     return quoit_i_release(consumer, units);
 }
 
@@ -771,7 +806,7 @@ static inline quoit_status quoit_try_pop_frame(quoit_consumer *consumer, void *b
                                                size_t *len, uint32_t *kind) {
     quoit_frame frame;
     if (consumer == NULL || len == NULL || (buffer == NULL && size != 0) || consumer->slot_size != 0)
-        return QUOIT_INVALID;
+        return quoit_i_no_frames();
     quoit_status status = quoit_i_find_frame(consumer, &frame);
     if (status != QUOIT_OK) return status;
     *len = frame.len;
@@ -792,7 +827,7 @@ static inline quoit_status quoit_pop_frame(quoit_consumer *consumer, void *buffe
 
 /* Begins to visit the frames that are there now, at least one. */
 static inline quoit_status quoit_try_peek_frames(quoit_consumer *consumer, quoit_frames *frames) {
-    if (consumer == NULL || frames == NULL || consumer->slot_size != 0) return QUOIT_INVALID;
+    if (consumer == NULL || frames == NULL || consumer->slot_size != 0) return quoit_i_no_frames();
     quoit_status status = quoit_consumer_poll(consumer, 1);
     if (status != QUOIT_OK) return status;
     frames->begin = frames->next = consumer->head;
@@ -804,9 +839,9 @@ static inline quoit_status quoit_try_peek_frames(quoit_consumer *consumer, quoit
 /* Visits the next frame, in place; QUOIT_EMPTY after the last. */
 static inline quoit_status quoit_next_frame(quoit_consumer *consumer, quoit_frames *frames,
                                             quoit_frame *frame) {
-    if (consumer == NULL || frames == NULL || frame == NULL || consumer->slot_size != 0 ||
-        frames->begin != consumer->head)
-        return QUOIT_INVALID;
+    if (consumer == NULL || frames == NULL || frame == NULL || consumer->slot_size != 0)
+        return quoit_i_no_frames();
+    if (frames->begin != consumer->head) return quoit_i_no_peek();
     if (frames->next == frames->end) return QUOIT_EMPTY;
     quoit_status status = quoit_i_parse(consumer, frames->next, frames->end, frame);
     if (status != QUOIT_OK) return status;
@@ -817,11 +852,10 @@ static inline quoit_status quoit_next_frame(quoit_consumer *consumer, quoit_fram
 
 /* Releases the frames that were visited. */
 static inline quoit_status quoit_release_frames(quoit_consumer *consumer, quoit_frames *frames) {
-    if (consumer == NULL || frames == NULL || consumer->slot_size != 0 ||
-        frames->begin != consumer->head)
-        return QUOIT_INVALID;
+    if (consumer == NULL || frames == NULL || consumer->slot_size != 0) return quoit_i_no_frames();
+    if (frames->begin != consumer->head) return quoit_i_no_peek();
     uint64_t units = frames->next - frames->begin;
-    if (units > consumer->tail - consumer->head) return QUOIT_INVALID;
+    if (units > consumer->tail - consumer->head) return quoit_i_no_peek();
     frames->begin = frames->next;
     return units == 0 ? QUOIT_OK : quoit_i_release(consumer, units);
 }
@@ -830,7 +864,7 @@ static inline quoit_status quoit_release_frames(quoit_consumer *consumer, quoit_
 static inline quoit_status quoit_skip_to_latest_frame(quoit_consumer *consumer, size_t *skipped) {
     quoit_frames frames;
     quoit_frame frame;
-    if (skipped == NULL) return QUOIT_INVALID;
+    if (skipped == NULL) return quoit_i_no_frames();
     quoit_status status = quoit_try_peek_frames(consumer, &frames);
     if (status != QUOIT_OK) return status;
     uint64_t newest = frames.begin;

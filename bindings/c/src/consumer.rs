@@ -97,21 +97,24 @@ impl View for quoit_consumer {
     }
 }
 
-/// Looks for messages, one of which may be copied inline.
+/// Polls for messages, one of which may be copied inline.
 unsafe fn find(
     consumer: *mut quoit_consumer,
-    look: impl FnOnce(&mut RawConsumer, &mut [u64; 6]) -> Result<Found, quoit::PopError>,
+    poll: impl FnOnce(&mut RawConsumer, &mut [u64; 6]) -> Result<Found, quoit::PopError>,
 ) -> quoit_status {
     guard(|| {
         // SAFETY: null or valid, and this thread's.
         let handle = unsafe { handle(consumer) }.ok_or(QUOIT_INVALID)?;
         let (view, raw) = (&mut handle.view, handle.raw.get());
         view.lead(raw);
-        // The call may write the words and find no inline copy.
         view.inline_mark = 0;
-        let found = look(raw, &mut view.inline_words);
+        // The call may write the words and find no inline copy: those of the view may be what an
+        // earlier peek shows.
+        let mut words = [0; 6];
+        let found = poll(raw, &mut words);
         view.refresh(raw);
         if found?.is_inline {
+            view.inline_words = words;
             view.inline_mark = view.head << 1 | 1;
         }
         Ok(())

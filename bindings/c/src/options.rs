@@ -144,12 +144,20 @@ pub unsafe extern "C" fn quoit_options_capacity(
     unsafe { change(options, |options| Some(options.capacity(capacity))) }
 }
 
-/// The mode of a new ring's file; 0600 by default.
+/// The mode of a new ring's file, from 0600, the default, to 0777.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_options_mode(
     options: *mut quoit_options,
     mode: u32,
 ) -> quoit_status {
+    if !(0o600..=0o777).contains(&mode) {
+        // As 660 in place of 0660: such a ring could not be opened.
+        return guard(|| {
+            Err(Fault::invalid(
+                "mode bits are octal, from 0600 to 0777; write 0660, not 660",
+            ))
+        });
+    }
     // SAFETY: null or valid.
     unsafe { change(options, |options| Some(options.mode(mode))) }
 }

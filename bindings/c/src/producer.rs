@@ -7,8 +7,8 @@ use quoit::raw::{RawProducer, RawRing};
 
 use crate::handle::{self, View, enter, handle};
 use crate::ring::quoit_ring;
-use crate::status::quoit_status::{self, QUOIT_ABANDONED, QUOIT_INVALID};
-use crate::status::{answer, deadline, guard, tell};
+use crate::status::quoit_status::{self, QUOIT_ABANDONED, QUOIT_INVALID, QUOIT_TOO_LONG};
+use crate::status::{Fault, answer, deadline, guard, tell};
 
 /// The endpoint that writes, as the fast path sees it. Its fields belong to
 /// quoit_inline.h; a program reads none but `tail`, its position.
@@ -48,6 +48,16 @@ pub struct quoit_producer {
     pub inline_words: u32,
     /// Whether each of the recent polls found room for many.
     pub is_stream: u32,
+}
+
+impl quoit_producer {
+    /// Whether there can be this much room: a wait for more would never end.
+    pub(crate) fn can_have(&self, wanted: u64) -> Result<(), Fault> {
+        match wanted <= self.mask + 1 {
+            true => Ok(()),
+            false => Err(QUOIT_TOO_LONG.into()),
+        }
+    }
 }
 
 impl View for quoit_producer {
@@ -98,7 +108,7 @@ impl View for quoit_producer {
     }
 
     fn interest(raw: &mut RawProducer, wanted: u64) -> Interest<'_> {
-        raw.interest(wanted)
+        raw.interest(wanted.max(1))
     }
 }
 
@@ -156,7 +166,8 @@ pub unsafe extern "C" fn quoit_producer_was_idle(producer: *mut quoit_producer) 
 /// A descriptor for an event loop: readable as soon as there is room for this many records
 /// or bytes, or the consumer has closed or crashed, until the next other call on this
 /// producer. Call it again before each wait of the loop. The descriptor is the producer's,
-/// and stays the same.
+/// and stays the same. quoit_frame_room says how many bytes a frame needs. QUOIT_TOO_LONG: the
+/// ring never has that much room.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_producer_arm(
     producer: *mut quoit_producer,
@@ -168,11 +179,12 @@ pub unsafe extern "C" fn quoit_producer_arm(
         let descriptor = unsafe { descriptor.as_mut() }.ok_or(QUOIT_INVALID)?;
         // SAFETY: null or valid, and this thread's.
         let handle = unsafe { handle(producer) }.ok_or(QUOIT_INVALID)?;
+        handle.view.can_have(wanted)?;
         handle.view.lead(handle.raw.get());
         // So that the next call comes to the library.
         handle.view.end = handle.view.tail;
         handle.view.open = handle.view.tail;
-        *descriptor = handle.raw.arm(wanted)?;
+        *descriptor = handle.raw.arm(wanted.max(1))?;
         Ok(())
     })
 }

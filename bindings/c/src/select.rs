@@ -28,7 +28,7 @@ pub struct quoit_interest {
     pub producer: *mut quoit_producer,
     /// Ready as soon as there is a message.
     pub consumer: *mut quoit_consumer,
-    /// How much room, in records or bytes.
+    /// How much room, in records or bytes: quoit_frame_room says it of a frame. 0 is as 1.
     pub wanted: u64,
 }
 
@@ -82,7 +82,8 @@ pub unsafe extern "C" fn quoit_select_free(select: *mut quoit_select) {
 
 /// Waits until one of the endpoints is ready, or its peer has closed, crashed or attached again. Stores
 /// the place of that endpoint and what happened: QUOIT_SELECTED_READY, QUOIT_SELECTED_ABANDONED or
-/// QUOIT_SELECTED_ATTACHED. May sleep.
+/// QUOIT_SELECTED_ATTACHED. QUOIT_TOO_LONG: one of the rings never has the room that is wanted. May
+/// sleep.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_select_wait(
     select: *mut quoit_select,
@@ -114,6 +115,10 @@ pub unsafe extern "C" fn quoit_select_wait(
                 .any(|other| other.pointers() == pointers)
             {
                 return Err(Fault::invalid("an endpoint is there twice"));
+            }
+            // SAFETY: null or valid, and this thread's.
+            if let Some(producer) = unsafe { end.producer.as_ref() } {
+                producer.can_have(end.wanted)?;
             }
             // SAFETY: valid, and this thread's.
             unsafe { end.refresh() }.ok_or(QUOIT_INVALID)?;

@@ -1,8 +1,8 @@
 //! What a call returns, and the text that says what to do.
 
 use std::any::Any;
-use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_char};
+use std::cell::Cell;
+use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -94,9 +94,24 @@ pub(crate) struct Fault {
     text: Option<String>,
 }
 
+/// Bytes of the longest text that is remembered, with the zero at its end. Only a path makes a longer
+/// one.
+const LONGEST: usize = 2048;
+
 thread_local! {
-    static LAST: RefCell<CString> = RefCell::default();
+    /// In one place: `printf("%d %s", call(), quoit_last_error())` may ask before the call.
+    static LAST: Cell<[u8; LONGEST]> = const { Cell::new([0; LONGEST]) };
 }
+
+/// Statuses that no call has a text of. Loops get them all the time.
+const PLAIN: [quoit_status; 6] = [
+    QUOIT_FULL,
+    QUOIT_EMPTY,
+    QUOIT_ABANDONED,
+    QUOIT_TOO_LONG,
+    QUOIT_TOO_SHORT,
+    QUOIT_TOO_MANY,
+];
 
 impl From<quoit_status> for Fault {
     fn from(status: quoit_status) -> Self {
@@ -104,9 +119,32 @@ impl From<quoit_status> for Fault {
     }
 }
 
+/// What the advice calls things, and what they are called here.
+const WORDS: [(&str, &str); 9] = [
+    (
+        "RingOptions::stale(StalePolicy::Replace)",
+        "QUOIT_STALE_REPLACE",
+    ),
+    (
+        "RingOptions::mode(0o666), or 0o660",
+        "quoit_options_mode and 0666, or 0660",
+    ),
+    ("RingOptions::mode", "quoit_options_mode"),
+    ("RingOptions::schema_tag", "tag"),
+    ("RingOptions::create_anonymous", "quoit_create_anonymous"),
+    ("DoorbellKind::Futex", "QUOIT_DOORBELL_FUTEX"),
+    ("handoff::send", "quoit_send"),
+    ("use open_or_create", "use quoit_open_or_create"),
+    ("use open, which", "use quoit_open, which"),
+];
+
 impl Fault {
     fn new(status: quoit_status, error: impl ToString) -> Self {
-        let text = Some(error.to_string());
+        let text = error.to_string();
+        let text = WORDS
+            .iter()
+            .fold(text, |text, (rust, c)| text.replace(rust, c));
+        let text = Some(text);
         Self { status, text }
     }
 
@@ -224,16 +262,16 @@ impl From<HandoffError> for Fault {
 pub(crate) fn guard(call: impl FnOnce() -> Result<(), Fault>) -> quoit_status {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(())) => QUOIT_OK,
-        Ok(Err(Fault { status, text: None })) => status,
-        Ok(Err(Fault {
-            status,
-            text: Some(text),
-        })) => {
-            remember(text);
+        Ok(Err(Fault { status, text })) => {
+            // The text of an earlier failure is not that of this one.
+            if !PLAIN.contains(&status) {
+                remember(text);
+            }
             status
         }
         Err(payload) => {
             forget(payload);
+            remember(None);
             QUOIT_INTERNAL
         }
     }
@@ -255,10 +293,15 @@ fn forget(payload: Box<dyn Any + Send>) {
     std::mem::forget(payload);
 }
 
-fn remember(text: String) {
-    let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
-    // At the end of a thread no call can read it any more.
-    let _ = LAST.try_with(|last| last.replace(text));
+fn remember(text: Option<String>) {
+    let text = text.unwrap_or_default().replace('\0', " ");
+    let mut len = text.len().min(LONGEST - 1);
+    while !text.is_char_boundary(len) {
+        len -= 1;
+    }
+    let mut bytes = [0; LONGEST];
+    bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+    LAST.set(bytes);
 }
 
 /// Nanoseconds of the C side as a deadline.
@@ -327,7 +370,7 @@ pub extern "C" fn quoit_status_text(status: i32) -> *const c_char {
         c"the buffer is shorter than the next frame, which stays in the ring; give a longer one",
         c"the ring never holds this many; ask for fewer, or create a larger ring",
         c"the ring is corrupt; ask the endpoint for its corruption, and replace the ring",
-        c"an argument is null or does not fit; quoit_last_error may say which",
+        c"an argument is null or does not fit; quoit_last_error may say why",
         c"there is no ring of that name; create it first, or use quoit_open_or_create",
         c"there is a ring of that name; open it, replace it, or choose another name",
         c"a process holds the role or the ring; stop it first",
@@ -355,12 +398,19 @@ pub extern "C" fn quoit_status_text(status: i32) -> *const c_char {
     text.unwrap_or(&c"there is no such status").as_ptr()
 }
 
-/// The details of the last failed call of this thread, where the status alone does not suffice:
-/// a text that is valid until the next call of this thread. Empty if there are none.
+/// The details of the last failed call of this thread, where the status alone does not suffice. Empty if
+/// there are none. The place is the same for as long as the thread runs: the next failure replaces the
+/// text.
 #[unsafe(no_mangle)]
 pub extern "C" fn quoit_last_error() -> *const c_char {
-    let text = LAST.try_with(|last| last.borrow().as_ptr());
-    text.unwrap_or(c"".as_ptr())
+    LAST.with(Cell::as_ptr).cast_const().cast()
+}
+
+/// Has quoit_last_error say why an argument was refused. For quoit_inline.h. Returns QUOIT_INVALID.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_invalid(why: *const c_char) -> quoit_status {
+    // SAFETY: null or a string.
+    guard(|| Err(Fault::invalid(unsafe { text(why) }?)))
 }
 
 /// The ABI of this library: compare it with QUOIT_ABI of the header.
@@ -384,4 +434,22 @@ pub extern "C" fn quoit_version() -> *const c_char {
             Err(_) => panic!("a version has no zero"),
         };
     VERSION.as_ptr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_advice_names_a_call_of_rust() {
+        let texts = include_str!("../../../tests/api/errors.txt");
+        let texts = texts.lines().filter_map(|line| line.strip_prefix("    "));
+        let advice = include_str!("../../../tests/api/advice.txt").lines();
+        let texts: Vec<_> = texts.chain(advice).collect();
+        assert!(texts.iter().any(|text| text.contains("RingOptions::mode(")));
+        for text in texts {
+            let text = Fault::new(QUOIT_IO, text).text.expect("a text");
+            assert!(!text.contains("::") && !text.contains("0o"), "{text}");
+        }
+    }
 }

@@ -182,6 +182,10 @@ static void wrong_arguments(void) {
     IS(quoit_options_doorbell(empty, 2), QUOIT_INVALID);
     IS(quoit_options_stale(empty, 3), QUOIT_INVALID);
     IS(quoit_options_fences(empty, 2), QUOIT_INVALID);
+    IS(quoit_options_mode(empty, 660), QUOIT_INVALID);
+    CHECK(strstr(quoit_last_error(), "octal") != NULL);
+    IS(quoit_options_mode(empty, 0400), QUOIT_INVALID);
+    OK(quoit_options_mode(empty, 0660));
     OK(quoit_options_frames(empty, NULL));
     IS(quoit_create(empty, name, &ring), QUOIT_INVALID_CAPACITY);
     OK(quoit_options_capacity(empty, 100));
@@ -232,6 +236,59 @@ static void wrong_arguments(void) {
     IS(quoit_release_frame(pair.c, &frame), QUOIT_INVALID);
     IS(quoit_try_pop(pair.c, &value, 8), QUOIT_INVALID);
     close_pair(pair);
+}
+
+/* The text of an error is never that of an earlier one. */
+static void last_errors(void) {
+    struct pair pair = open_pair(records()), other = open_pair(frames());
+    quoit_options *options = records();
+    quoit_ring *ring;
+    quoit_frame frame;
+    quoit_frames many;
+    quoit_slots slots;
+    uint64_t value = 1;
+    size_t count;
+    int fd;
+#define SAYS(call, status, part)                                                                   \
+    do {                                                                                           \
+        IS(quoit_open(options, name, &ring), QUOIT_NOT_FOUND);                                     \
+        CHECK(strstr(quoit_last_error(), name) != NULL);                                           \
+        IS(call, status);                                                                          \
+        CHECK(strstr(quoit_last_error(), part) != NULL && strstr(quoit_last_error(), name) == NULL); \
+    } while (0)
+    SAYS(quoit_try_push(pair.p, &value, 4), QUOIT_INVALID, "records of this size");
+    SAYS(quoit_try_claim(other.p, 1, &slots), QUOIT_INVALID, "records of this size");
+    SAYS(quoit_try_pop_many(pair.c, &value, 4, 1, &count), QUOIT_INVALID, "records of this size");
+    SAYS(quoit_commit(pair.p, 9), QUOIT_INVALID, "claim again");
+    SAYS(quoit_release(pair.c, 1), QUOIT_INVALID, "peek again");
+    SAYS(quoit_try_push_frame(pair.p, 0, &value, 8), QUOIT_INVALID, "does not hold frames");
+    SAYS(quoit_try_peek_frames(pair.c, &many), QUOIT_INVALID, "does not hold frames");
+    SAYS(quoit_commit_frame(other.p, 0, 0), QUOIT_INVALID, "claim again");
+    OK(quoit_try_push_frame(other.p, 0, &value, 8));
+    OK(quoit_try_peek_frame(other.c, &frame));
+    OK(quoit_try_peek_frames(other.c, &many));
+    OK(quoit_release_frame(other.c, &frame));
+    SAYS(quoit_release_frame(other.c, &frame), QUOIT_INVALID, "peek again");
+    SAYS(quoit_next_frame(other.c, &many, &frame), QUOIT_INVALID, "peek again");
+    SAYS(quoit_release_frames(other.c, &many), QUOIT_INVALID, "peek again");
+    /* The text has one place: an argument of printf may ask for it before the call. */
+    const char *text = quoit_last_error();
+    SAYS(quoit_create(options, "", &ring), QUOIT_INVALID_NAME, "cannot name a ring");
+    CHECK(text == quoit_last_error() && strstr(text, "cannot name a ring") != NULL);
+    char path[4000] = "/";
+    memset(path + 1, 'x', sizeof path - 2);
+    IS(quoit_open(options, path, &ring), QUOIT_INVALID_NAME);
+    CHECK(strlen(text) == 2047 && text[2046] == 'x');
+    for (size_t i = 1; i + 2 < sizeof path; i += 2) memcpy(path + i, "\xc3\xa4", 2);
+    IS(quoit_open(options, path, &ring), QUOIT_INVALID_NAME); /* no half of a character */
+    CHECK(strlen(text) >= 2046 && (unsigned char)text[strlen(text) - 1] == 0xa4);
+    SAYS(quoit_consumer_wait(pair.c, 1, 0), QUOIT_TIMED_OUT, "");
+    CHECK(quoit_last_error()[0] == 0);
+    SAYS(quoit_consumer_arm(NULL, &fd), QUOIT_INVALID, "");
+    CHECK(quoit_last_error()[0] == 0);
+    quoit_options_free(options);
+    close_pair(pair);
+    close_pair(other);
 }
 
 /* A batch of nothing moves nothing, whether there is room or not. */
@@ -314,6 +371,51 @@ static void lines_ahead(void) {
         closed += pair.p->open == pair.p->tail && pair.p->end != pair.p->tail;
     }
     CHECK(pair.p->hint && closed > 0);
+    close_pair(pair);
+}
+
+/* What a peek shows stays until the release, whatever later polls find: also if it is an inline copy,
+ * and the next message is copied inline as well. */
+static void peeks_that_stay(void) {
+    struct pair pair = open_pair(frames());
+    char buffer[8];
+    size_t len;
+    quoit_frame frame, same;
+    quoit_frames many;
+    for (int poll = 0; poll < 70; poll++)
+        IS(quoit_try_pop_frame(pair.c, buffer, sizeof buffer, &len, NULL), QUOIT_EMPTY);
+    OK(quoit_try_push_frame(pair.p, 0, "hint", 4)); /* sees that the consumer asks for inline copies */
+    OK(quoit_try_pop_frame(pair.c, buffer, sizeof buffer, &len, NULL));
+    OK(quoit_try_push_frame(pair.p, 1, "first", 5));
+    OK(quoit_try_peek_frame(pair.c, &frame));
+    CHECK(frame.data == (const unsigned char *)(pair.c->inline_words + 1));
+    OK(quoit_try_push_frame(pair.p, 2, "other", 5));
+    OK(quoit_try_peek_frames(pair.c, &many));
+    CHECK(frame.len == 5 && frame.kind == 1 && memcmp(frame.data, "first", 5) == 0);
+    OK(quoit_consumer_wait(pair.c, 32, 0));
+    CHECK(memcmp(frame.data, "first", 5) == 0);
+    OK(quoit_try_peek_frame(pair.c, &same));
+    CHECK(same.end == frame.end && memcmp(same.data, "first", 5) == 0);
+    OK(quoit_release_frame(pair.c, &frame));
+    OK(quoit_try_pop_frame(pair.c, buffer, sizeof buffer, &len, NULL));
+    CHECK(len == 5 && memcmp(buffer, "other", 5) == 0);
+    close_pair(pair);
+
+    pair = open_pair(records());
+    uint64_t value = 1;
+    const void *record;
+    for (int poll = 0; poll < 70; poll++) IS(quoit_try_pop(pair.c, &value, 8), QUOIT_EMPTY);
+    OK(quoit_try_push(pair.p, &value, 8));
+    OK(quoit_try_pop(pair.c, &value, 8));
+    OK(quoit_try_push(pair.p, &value, 8));
+    OK(quoit_try_peek(pair.c, &record));
+    CHECK(record == (const void *)pair.c->inline_words);
+    pair.p->line[1] += 2; /* as a producer that is about to publish the next record */
+    pair.p->line[2] = 2;
+    OK(quoit_consumer_poll(pair.c, 1));
+    CHECK(*(const uint64_t *)record == 1);
+    OK(quoit_try_pop(pair.c, &value, 8));
+    CHECK(value == 1);
     close_pair(pair);
 }
 
@@ -532,6 +634,46 @@ static void descriptors(void) {
     close_pair(pair);
 }
 
+/* A wait for room that the ring never has would never end, and that for a frame counts its header. */
+static void room(void) {
+    struct pair pair = open_pair(records());
+    quoit_select *select = quoit_select_new();
+    quoit_interest ends[1] = {{pair.p, NULL, 9}};
+    size_t index;
+    uint32_t what;
+    uint64_t value = 1;
+    int fd;
+    IS(quoit_producer_arm(pair.p, 9, &fd), QUOIT_TOO_LONG);
+    IS(quoit_select_wait(select, ends, 1, 0, &index, &what), QUOIT_TOO_LONG);
+    IS(quoit_producer_wait(pair.p, 9, 0), QUOIT_TOO_LONG);
+    ends[0].wanted = 8;
+    OK(quoit_select_wait(select, ends, 1, 0, &index, &what));
+    OK(quoit_producer_arm(pair.p, 8, &fd));
+    CHECK(readable(fd, 10000));
+    for (int record = 0; record < 8; record++) OK(quoit_try_push(pair.p, &value, 8));
+    ends[0].wanted = 0; /* a full ring has no room, however little is wanted */
+    IS(quoit_select_wait(select, ends, 1, 0, &index, &what), QUOIT_TIMED_OUT);
+    OK(quoit_producer_arm(pair.p, 0, &fd));
+    CHECK(!readable(fd, 0) && quoit_frame_room(pair.p, 8) == 0 && quoit_frame_room(NULL, 8) == 0);
+    close_pair(pair);
+
+    pair = open_pair(frames());
+    CHECK(quoit_frame_room(pair.p, 121) == 0 && quoit_frame_room(pair.p, 120) == 128);
+    for (size_t len = 0; len <= 120; len++) { /* at each place, with and without padding */
+        unsigned char bytes[120] = {0};
+        for (int round = 0; round < 64; round++) {
+            ends[0] = (quoit_interest){pair.p, NULL, quoit_frame_room(pair.p, len)};
+            quoit_status is_ready = quoit_select_wait(select, ends, 1, 0, &index, &what);
+            CHECK(is_ready == QUOIT_OK || is_ready == QUOIT_TIMED_OUT);
+            IS(quoit_try_push_frame(pair.p, 0, bytes, len), is_ready == QUOIT_OK ? QUOIT_OK : QUOIT_FULL);
+            size_t popped;
+            if (is_ready != QUOIT_OK) OK(quoit_try_pop_frame(pair.c, bytes, 120, &popped, NULL));
+        }
+    }
+    quoit_select_free(select);
+    close_pair(pair);
+}
+
 /* Whatever is known, the next call of an armed endpoint comes to the library, which disarms it. */
 static void armed_ends_know_nothing(void) {
     struct pair pair = open_pair(records());
@@ -634,14 +776,17 @@ int main(void) {
     versions_and_texts();
     nulls();
     wrong_arguments();
+    last_errors();
     nothing();
     copies();
     newest_room();
     lines_ahead();
+    peeks_that_stay();
     many_at_once();
     names();
     handoff();
     descriptors();
+    room();
     armed_ends_know_nothing();
     selects();
     closing();

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <vector>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -290,13 +291,50 @@ void errors() {
     } catch (const quoit::error &error) {
         CHECK(error.what() == std::string_view(quoit_status_text(QUOIT_FULL)));
     }
+    // Not the text of an earlier failure.
+    const auto says = [](const char *part, auto call) {
+        CHECK(producer::open(name()).status() == QUOIT_NOT_FOUND);
+        try {
+            call();
+            CHECK(false);
+        } catch (const quoit::error &error) {
+            const std::string_view text = error.what();
+            CHECK(text.find(part) != text.npos && text.find(name()) == text.npos);
+        }
+    };
+    auto ring = records::create_anonymous(quoit::options().capacity(8)).value();
+    auto p = producer::of(ring).value();
+    auto c = consumer::of(ring).value();
+    auto frames = quoit::ring<void>::create_anonymous(quoit::options().capacity(64)).value();
+    auto fp = quoit::frame_producer::of(frames).value();
+    says("claim again", [&] {
+        auto claim = p.try_claim().value();
+        p.push(1).or_throw();
+        claim.commit().or_throw();
+    });
+    says("peek again", [&] {
+        auto peek = c.try_peek().value(), again = c.try_peek().value();
+        again.release().or_throw();
+        peek.release().or_throw();
+    });
+    says("claim again", [&] {
+        auto claim = fp.try_claim(8).value();
+        fp.push(std::span<const std::byte>()).or_throw();
+        claim.commit().or_throw();
+    });
+    says("timeout", [&] { (void)c.peek(0s).value(); });
+    says("split it", [&] { (void)fp.try_claim(100).value(); });
+    says("records of this size", [&] {
+        auto moved = std::move(p);
+        p.try_push(1).or_throw();
+    });
     // The first option that does not fit.
     auto refused = records::create(name(), quoit::options().capacity(8).wait_strategy(quoit::wait{9}));
     CHECK(refused.status() == QUOIT_INVALID);
     struct untold {
         std::uint32_t number;
     };
-    CHECK(quoit::ring<untold>::create(name(), quoit::options().capacity(8)).status() == QUOIT_INVALID);
+    says("options::tag", [] { (void)quoit::ring<untold>::create(name(), quoit::options().capacity(8)).value(); });
     CHECK(producer::create(name(), quoit::options().capacity(9)).status() == QUOIT_INVALID_CAPACITY);
 }
 
@@ -317,6 +355,27 @@ void names_and_ends() {
     CHECK(!c.is_superseded());
     { auto last = std::move(c); }
     CHECK(consumer::open(name()).status() == QUOIT_NOT_FOUND);
+}
+
+// A descriptor for a frame waits for its header and padding as well.
+void room_for_a_frame() {
+    auto ring = quoit::ring<void>::create_anonymous(quoit::options().capacity(256)).value();
+    auto p = quoit::frame_producer::of(ring).value();
+    auto c = quoit::frame_consumer::of(ring).value();
+    const std::array<std::byte, 100> payload{};
+    std::array<std::byte, 100> buffer;
+    const auto readable = [](int descriptor) {
+        pollfd wanted{descriptor, POLLIN, 0};
+        return poll(&wanted, 1, 0) == 1;
+    };
+    while (p.try_push(std::span(payload).first(40))) {} // 48 bytes each, 16 are left
+    for (int pops = 0; pops < 20; pops++) {
+        const bool is_ready = readable(p.arm(payload.size()).value());
+        const auto pushed = p.try_push(payload);
+        CHECK(is_ready == pushed.ok() && (pushed || pushed == QUOIT_FULL));
+        CHECK(c.try_pop(buffer));
+    }
+    CHECK(readable(p.arm(1000).value()) && p.push(std::span(payload), 0, 0s).ok());
 }
 
 void handoff() {
@@ -346,6 +405,7 @@ int main() {
     what_was_moved_from();
     errors();
     names_and_ends();
+    room_for_a_frame();
     handoff();
     return 0;
 }

@@ -36,4 +36,6 @@ def main(name):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: camera.py NAME")
     main(sys.argv[1])

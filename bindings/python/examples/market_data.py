@@ -23,4 +23,6 @@ def main(name):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: market_data.py NAME")
     main(sys.argv[1])

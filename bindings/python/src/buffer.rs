@@ -45,7 +45,7 @@ impl<'py> Bytes<'py> {
         let len = self.len();
         if size == 0 || len == 0 || len % size != 0 {
             return Err(PyValueError::new_err(format!(
-                "the buffer has {len} bytes, which are no whole records of {size}"
+                "the buffer has {len} bytes, and a record {size}; pass a buffer of one or more whole records"
             )));
         }
         Ok((len / size) as u64)

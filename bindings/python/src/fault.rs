@@ -8,11 +8,14 @@ use quoit::handoff::HandoffError;
 use quoit::{ClaimError, Error, PeerError, PopError};
 
 /// What the advice calls things, and what they are called here.
-const WORDS: [(&str, &str); 7] = [
+const WORDS: [(&str, &str); 10] = [
     (
         "RingOptions::stale(StalePolicy::Replace)",
         "stale=\"replace\"",
     ),
+    ("RingOptions::mode(0o666)", "mode=0o666"),
+    ("RingOptions::mode", "mode"),
+    ("handoff::send", "ring.send"),
     ("RingOptions::schema_tag", "tag"),
     ("RingOptions::create_anonymous", "create_anonymous"),
     ("DoorbellKind::Futex", "doorbell=\"futex\""),

@@ -34,7 +34,7 @@ fn choice<T: Copy>(option: &str, word: &str, choices: &[(&str, T)]) -> PyResult<
             .collect();
         let known = known.join(", ");
         PyValueError::new_err(format!(
-            "{option}={word:?} is no choice; take one of {known}"
+            "{option}={word:?} is not a choice; take one of {known}"
         ))
     })
 }
@@ -42,6 +42,16 @@ fn choice<T: Copy>(option: &str, word: &str, choices: &[(&str, T)]) -> PyResult<
 fn seconds(option: &str, value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value)
         .map_err(|_| PyValueError::new_err(format!("{option} is a number of seconds, 0 or more")))
+}
+
+/// Not 660 for 0o660: such a ring could not be opened.
+fn mode(bits: u32) -> PyResult<u32> {
+    let is_mode = (0o600..=0o777).contains(&bits);
+    is_mode.then_some(bits).ok_or_else(|| {
+        PyValueError::new_err(format!(
+            "mode={bits:#o} is not a choice; mode bits are octal, from 0o600 to 0o777"
+        ))
+    })
 }
 
 /// The options of a call, which has checked that it knows their names.
@@ -52,7 +62,7 @@ fn read(tag: &str, given: &Bound<'_, PyDict>) -> PyResult<RingOptions> {
         let word = || value.extract::<String>();
         options = match option.as_str() {
             "capacity" => options.capacity(value.extract()?),
-            "mode" => options.mode(value.extract()?),
+            "mode" => options.mode(mode(value.extract()?)?),
             "prefault" => options.prefault(value.extract()?),
             "lock_memory" => options.lock_memory(value.extract()?),
             "unlink_on_close" => options.unlink_on_drop(value.extract()?),

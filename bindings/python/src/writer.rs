@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use quoit::ClaimError;
 use quoit::raw::RawProducer;
@@ -82,6 +82,17 @@ fn max_frame(end: &RawProducer) -> u64 {
     (end.capacity() / 2 - 8).min((1 << 31) - 16)
 }
 
+/// The kind of a frame.
+fn kind_of(value: &Bound<'_, PyAny>) -> PyResult<u32> {
+    value.extract().map_err(|error: PyErr| {
+        if error.is_instance_of::<PyOverflowError>(value.py()) {
+            PyOverflowError::new_err("a kind is a number from 0 to 4294967295")
+        } else {
+            error
+        }
+    })
+}
+
 /// What the endpoint of a producer is made of.
 #[pyclass(frozen, subclass, module = "quoit._native")]
 pub(crate) struct Writer {
@@ -127,7 +138,7 @@ impl Writer {
         &self,
         py: Python<'_>,
         payload: &Bound<'_, PyAny>,
-        kind: u32,
+        #[pyo3(from_py_with = kind_of)] kind: u32,
         timeout: Option<f64>,
         is_try: bool,
     ) -> PyResult<bool> {
@@ -150,7 +161,7 @@ impl Writer {
         &self,
         py: Python<'_>,
         payloads: Vec<Bound<'_, PyAny>>,
-        kind: u32,
+        #[pyo3(from_py_with = kind_of)] kind: u32,
         timeout: Option<f64>,
         is_try: bool,
     ) -> PyResult<Option<usize>> {
@@ -252,7 +263,12 @@ impl Writer {
     }
 
     /// Publishes the first `count` bytes of a frame, or records.
-    fn commit(&self, lease: PyRef<'_, Lease>, count: u64, kind: u32) -> PyResult<()> {
+    fn commit(
+        &self,
+        lease: PyRef<'_, Lease>,
+        count: u64,
+        #[pyo3(from_py_with = kind_of)] kind: u32,
+    ) -> PyResult<()> {
         self.end.turns.check()?;
         lease.check_for(&self.end.turns)?;
         self.end.with(|end| {

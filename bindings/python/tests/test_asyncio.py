@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 
 import numpy as np
 import pytest
@@ -300,6 +301,40 @@ def test_close_ends_a_wait_of_another_task(ends):
             await task
 
     run(main())
+
+
+def test_close_in_another_thread_ends_the_wait_of_a_loop_that_sleeps(ends):
+    _, consumer = ends
+
+    async def main():
+        task = asyncio.create_task(consumer.recv())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        closer, late = threading.Timer(0.05, consumer.close), []
+        loop = asyncio.get_running_loop()
+        # Only against hangs: the loop has no other reason to wake.
+        watchdog = threading.Timer(HANG, lambda: (late.append(True), loop.call_soon_threadsafe(int)))
+        closer.start(), watchdog.start()
+        with pytest.raises(quoit.Closed):
+            await task
+        watchdog.cancel()
+        assert not late
+
+    asyncio.run(main())
+
+
+def test_an_endpoint_may_be_closed_after_the_loop_in_which_a_task_waited(ends):
+    producer, consumer = ends
+    loop = asyncio.new_event_loop()
+    # It is destroyed while it waits: nothing is logged of that here.
+    loop.set_exception_handler(lambda *_: None)
+    task = loop.create_task(consumer.recv())
+    while consumer._future is None:
+        loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    consumer.close()
+    assert consumer.closed and producer.is_abandoned()
+    del task
 
 
 def test_a_loop_knows_one_descriptor_for_all_endpoints_and_waits():

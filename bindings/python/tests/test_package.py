@@ -76,6 +76,28 @@ def test_errors_are_of_the_builtin_kinds_and_say_what_to_do(name):
         assert "::" not in str(caught.value)
 
 
+def test_a_number_that_is_none_of_its_kind_is_refused_with_its_range(name, ends):
+    producer, consumer = ends
+    for kind in [-1, 1 << 32]:
+        claim = producer.claim(1)
+        claim.kind = kind
+        for use in [
+            lambda: producer.push(b"", kind), lambda: producer.try_push(b"", kind),
+            lambda: producer.push_many([b""], kind), claim.commit,
+        ]:
+            with pytest.raises(OverflowError, match="a kind is a number from 0 to 4294967295"):
+                use()
+    with pytest.raises(TypeError):
+        producer.push(b"", "1")
+    producer.push(b"", (1 << 32) - 1)
+    assert consumer.unread == 8
+    for mode in [660, 0o400, 0o1600]:
+        with pytest.raises(ValueError, match="mode bits are octal, from 0o600 to 0o777"):
+            quoit.create(f"{name}-mode", 64, mode=mode)
+    with pytest.raises(quoit.NotFound):
+        quoit.open(f"{name}-mode")
+
+
 def test_public_classes_say_that_they_are_public():
     for name in quoit.__all__:
         assert getattr(quoit, name).__module__ == "quoit" or not name[0].isupper(), name
@@ -118,3 +140,18 @@ def test_the_asyncio_program_leaves_nothing():
     assert done.returncode == 0, done.stderr
     assert "2000 round trips" in done.stdout
     assert not [each for each in set(os.listdir("/dev/shm")) - before if "quoit-requests" in each]
+
+
+def test_no_advice_names_a_call_of_rust():
+    root = pathlib.Path(__file__).parents[3]
+    text = r'"((?:[^"\\]|\\.)*)"'
+    table = (root / "bindings/python/src/fault.rs").read_text().split("const WORDS")[1].split("];")[0]
+    words = [[ast.literal_eval(f'"{word}"') for word in pair] for pair in re.findall(rf"\(\s*{text},\s*{text},?\s*\)", table)]
+    errors = (root / "tests/api/errors.txt").read_text().splitlines()
+    texts = [line for line in errors if line.startswith("    ")]
+    texts += (root / "tests/api/advice.txt").read_text().splitlines()
+    assert len(words) > 5 and any("RingOptions::mode(" in text for text in texts)
+    for text in texts:
+        for rust, python in words:
+            text = text.replace(rust, python)
+        assert "::" not in text

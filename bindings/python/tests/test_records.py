@@ -60,7 +60,9 @@ def test_what_is_no_whole_record_is_refused(name):
     with quoit.Producer.create(name, 4, "u8") as producer, quoit.Consumer.open(name, "u8") as consumer:
         with pytest.raises(TypeError, match="dtype"):
             consumer.pop_many(np.zeros(8, "u4"))
-        with pytest.raises(ValueError, match="no whole records of 8"):
+        with pytest.raises(ValueError, match="one or more whole records"):
+            consumer.pop_many(np.zeros(0, "u8"))
+        with pytest.raises(ValueError, match="9 bytes, and a record 8; pass a buffer"):
             consumer.pop_many(bytearray(9))
         with pytest.raises(BufferError):
             consumer.pop_many(b"12345678")
@@ -69,6 +71,34 @@ def test_what_is_no_whole_record_is_refused(name):
         with pytest.raises(OverflowError):
             producer.push(-1)
         assert producer.position == 0
+
+
+def test_a_record_with_fields_is_a_tuple_or_of_that_dtype(name):
+    with quoit.Producer.create(name, 8, TICK) as producer, quoit.Consumer.open(name, TICK) as consumer:
+        for wrong in [5, 2.5, "5", [5, 6], [[1, 2, 3, 4]], [(1, 2.5, 3, 4), 5]]:
+            for push in [producer.push, producer.try_push, producer.push_many, producer.push_all]:
+                with pytest.raises(TypeError, match="a record is a tuple of the fields of"):
+                    push(wrong)
+        assert producer.position == 0
+        array = np.array([(1, 2.5, 3, 4), (5, 6.5, 7, 8)], TICK)
+        producer.push(array[0])
+        producer.push((9, 1.5, 2, 3))
+        producer.push_all([array[1], (1, 2, 3, 4)])
+        producer.push_many(array)
+        assert [consumer.pop().tolist()[0] for _ in range(6)] == [1, 9, 5, 1, 1, 5]
+
+
+def test_records_that_are_arrays_go_into_any_buffer_of_their_size(name):
+    dtype = np.dtype(("<f4", (4,)))
+    with quoit.Producer.create(name, 4, dtype) as producer, quoit.Consumer.open(name, dtype) as consumer:
+        rows = np.arange(12, dtype="<f4").reshape(3, 4)
+        producer.push_all(rows)
+        out = bytearray(32)
+        assert consumer.pop_many(out) == 2 and out == rows[:2].tobytes()
+        for wrong in [np.zeros(4, "<f4"), np.zeros((2, 2), "<f4"), np.float32(0)]:
+            with pytest.raises(TypeError, match="use numpy.empty"):
+                consumer.pop_many(wrong)
+        assert consumer.try_pop_many(memoryview(bytearray(16))) == 1
 
 
 @pytest.mark.parametrize("dtype", ["O", [("a", "O")], "S0"])

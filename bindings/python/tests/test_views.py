@@ -151,6 +151,44 @@ def test_a_claim_may_publish_less_or_nothing(ends):
         claim.commit(11)
 
 
+def test_a_block_may_release_less_or_nothing(name):
+    with quoit.Producer.create(name, 8, "u8") as producer, quoit.Consumer.open(name, "u8") as consumer:
+        producer.push_all(range(6))
+        peek = consumer.peek(3)
+        with peek as view:
+            assert len(view) == 24
+            peek.release(2)
+        assert consumer.unread == 4
+        with consumer.peek(3) as view:
+            assert len(view) == 24
+        assert consumer.unread == 1
+        peek = consumer.peek()
+        with peek:
+            peek.release(0)
+        assert consumer.pop() == 5
+        claim = producer.claim(2)
+        with claim:
+            claim.commit(0)
+        assert consumer.try_pop() is None
+
+
+@pytest.mark.parametrize("kind", ["frames", "records"])
+def test_what_was_released_or_committed_is_refused_with_advice(name, kind):
+    Producer, Consumer, of = {
+        "frames": (quoit.FrameProducer, quoit.FrameConsumer, ()),
+        "records": (quoit.Producer, quoit.Consumer, ("u8",)),
+    }[kind]
+    with Producer.create(name, 64, *of) as producer, Consumer.open(name, *of) as consumer:
+        claim = producer.claim(8)
+        claim.commit()
+        peek = consumer.peek()
+        peek.release()
+        for use in [claim.commit, claim.__enter__, peek.release, peek.__enter__, lambda: peek.release(0)]:
+            with pytest.raises(BufferError, match="peek or claim again"):
+                use()
+        assert claim.address > 0 and peek.address > 0 and peek.kind == 0
+
+
 def test_nothing_is_published_while_it_can_be_written(ends):
     producer, consumer = ends
     claim = producer.claim(8)

@@ -95,7 +95,7 @@ impl Journal {
         match is_own && (has_magic || is_empty) {
             true => Ok(Self { path, file, newest }),
             false => Err(Error::Config(format!(
-                "{} is no journal of quoit-nats, and is left as it is; choose another file",
+                "{} is not a journal of quoit-nats, and is left as it is; choose another file",
                 path.display()
             ))),
         }

@@ -167,7 +167,9 @@ fn addresses(text: &str) -> Result<Vec<ServerAddr>, Error> {
         let server = server.trim();
         let parsed = server.parse();
         parsed.map_err(|error| {
-            Error::Config(format!("{server:?} is no address of a server: {error}"))
+            Error::Config(format!(
+                "{server:?} is not the address of a server: {error}"
+            ))
         })
     });
     servers.collect()

@@ -3,6 +3,7 @@
 mod config;
 
 use std::future::Future;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -86,8 +87,9 @@ impl Bridge {
 /// What runs until an error.
 type Task = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
+/// On standard error, which perhaps no process reads: the rings do not depend on that.
 fn tell(text: &str) {
-    eprintln!("quoit-nats: {text}");
+    let _ = writeln!(std::io::stderr(), "quoit-nats: {text}");
 }
 
 fn main() -> ExitCode {
@@ -115,7 +117,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("quoit-nats: error: {error}");
+            tell(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }

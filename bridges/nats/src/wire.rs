@@ -217,7 +217,7 @@ impl Answer {
                 sequence,
                 is_duplicate,
             },
-            _ => Self::Refused("the answer is no acknowledgement of JetStream".to_owned()),
+            _ => Self::Refused("the answer is not an acknowledgement of JetStream".to_owned()),
         }
     }
 }

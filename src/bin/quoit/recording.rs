@@ -258,7 +258,9 @@ const IMPOSSIBLE: &str = "the recording is of a ring that cannot be";
 fn broken(count: u64, error: McapError) -> Stop {
     wrong(match error {
         McapError::Io(error) => return Stop::io("read the recording")(error),
-        McapError::BadMagic if count == 0 => "the file is not an MCAP recording".to_owned(),
+        McapError::BadMagic if count == 0 => {
+            "the file is not an MCAP recording; quoit record writes one".to_owned()
+        }
         McapError::UnsupportedCompression(name) => {
             format!("the recording is compressed ({name}): mcap compress --compression none")
         }

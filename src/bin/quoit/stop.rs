@@ -97,7 +97,9 @@ impl From<Error> for Stop {
         };
         let text = match error {
             Error::ShapeMismatch { .. } => {
-                "the ring holds records of another size, or frames".to_owned()
+                "the ring holds records of another size, or frames; quoit stat NAME says which; use \
+                 another ring"
+                    .to_owned()
             }
             Error::SchemaMismatch {
                 found, expected, ..
@@ -116,7 +118,8 @@ impl From<Error> for Stop {
             Error::NotFound { name } => {
                 format!("there is no ring {name:?}; quoit list shows those in /dev/shm")
             }
-            error => error.to_string(),
+            // What the advice calls an option of the commands.
+            error => error.to_string().replace("RingOptions::mode", "--mode"),
         };
         Self::Error(code, text)
     }

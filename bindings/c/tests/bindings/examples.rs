@@ -83,6 +83,34 @@ pub(crate) fn the_examples_run() {
     prints(reader, "hello\nand again\n");
 }
 
+pub(crate) fn an_example_without_its_arguments_says_which() {
+    let mut commands = vec![];
+    for name in ["market_data", "audio", "camera"] {
+        commands.push(Command::new(built().join("examples").join(name)));
+        commands.push(Command::new(compile(&format!("examples/{name}.cpp"), true)));
+    }
+    commands.push(Command::new(compile("examples/event_loop.c", true)));
+    for name in ["market_data.py", "camera.py"] {
+        commands.extend(python().map(|python| {
+            let mut command = Command::new(python);
+            command
+                .arg("-B")
+                .arg(root().join("../python/examples").join(name));
+            command
+        }));
+    }
+    for mut command in commands {
+        let output = command.output().expect("the example starts");
+        let text = String::from_utf8_lossy(&output.stderr);
+        let says_how = text.contains("usage: ") && text.contains(" NAME");
+        assert!(
+            output.status.code().is_some_and(|code| code != 0) && says_how,
+            "{command:?}: {}: {text}",
+            output.status
+        );
+    }
+}
+
 /// Starts a viewer, if there is one to run it.
 type Start<'a> = &'a dyn Fn(&Name) -> Option<Child>;
 

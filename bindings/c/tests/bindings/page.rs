@@ -74,13 +74,15 @@ pub(crate) fn the_builds_of_the_page_find_the_library() {
         .current_dir(&folder));
     runs(&folder.join("build/app"), &name);
 
-    let mut lines = blocks("sh").into_iter().flat_map(str::lines);
-    let line = lines.find(|line| line.starts_with("cc "));
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-e", "-c", line.expect("a line with cc")])
-        .current_dir(&folder)
-        .env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig"));
-    run(&mut shell);
-    runs(&folder.join("a.out"), &name);
+    for compiler in ["cc ", "c++ "] {
+        let mut lines = blocks("sh").into_iter().flat_map(str::lines);
+        let line = lines.find(|line| line.starts_with(compiler));
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-e", "-c", line.expect("a line of this compiler")])
+            .current_dir(&folder)
+            .env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig"));
+        run(&mut shell);
+        runs(&folder.join("a.out"), &name);
+    }
 }

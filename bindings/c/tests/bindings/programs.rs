@@ -1,8 +1,10 @@
 //! Programs of the users' languages that check themselves.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
+use crate::install::prefix;
 use crate::peers::{compile, root, run, scratch};
 
 pub(crate) fn every_call_and_every_misuse_has_an_answer() {
@@ -18,7 +20,7 @@ pub(crate) fn what_is_no_record_does_not_compile() {
     const ALL: &str = "struct padded { char a; int b; };\n\
         struct owner { int *p; owner(const owner &); };\n\
         using producer = quoit::producer<long>;\n";
-    const CASES: [(&str, &str); 9] = [
+    const CASES: [(&str, &str); 12] = [
         ("(void)quoit::ring<padded>::open(\"\");", "has no padding"),
         (
             "(void)quoit::ring<long double>::open(\"\");",
@@ -43,6 +45,19 @@ pub(crate) fn what_is_no_record_does_not_compile() {
             "quoit::ring<long> *ring = nullptr; (void)producer::of(*ring);",
             "",
         ),
+        // A guard of an endpoint that ends before it.
+        (
+            "(void)producer::open(\"\").value().try_claim();",
+            "discards qualifiers",
+        ),
+        (
+            "(void)quoit::consumer<long>::open(\"\").value().peek();",
+            "discards qualifiers",
+        ),
+        (
+            "(void)quoit::frame_consumer::open(\"\").value().try_peek();",
+            "discards qualifiers",
+        ),
         // No "i8", which 16 bytes would be without an answer of their own.
         ("static_assert(!quoit::default_tag<__int128>());", ""),
     ];
@@ -58,6 +73,52 @@ pub(crate) fn what_is_no_record_does_not_compile() {
         assert_eq!(output.status.success(), reason.is_empty(), "{line}: {text}");
         assert!(text.contains(reason), "{line}: {text}");
     }
+}
+
+/// By what an older C++ says first.
+pub(crate) fn an_older_cpp_is_refused_with_advice() {
+    let source = scratch().join("older.cpp");
+    fs::write(&source, "#include <quoit.hpp>\nint main() {}\n").expect("a file");
+    let mut compiler = Command::new("c++");
+    compiler.args(["-std=c++17", "-fsyntax-only", "-I"]);
+    let output = compiler.arg(root().join("include")).arg(&source).output();
+    let text = String::from_utf8(output.expect("the compiler starts").stderr).expect("text");
+    assert_eq!(text.matches("error:").count(), 1, "{text}");
+    assert!(text.contains("compile with -std=c++20"), "{text}");
+}
+
+/// What ends a program that has no exceptions says why.
+pub(crate) fn without_exceptions_a_failure_is_printed() {
+    const PROGRAM: &str = "#include <quoit.hpp>\n\
+        int main() { return (int)quoit::frame_consumer::open(\"quoit-bindings-none\").value().len(); }\n";
+    let source = scratch().join("abort.cpp");
+    let program = scratch().join("abort");
+    fs::write(&source, PROGRAM).expect("a file");
+    let mut compiler = Command::new("c++");
+    compiler.args([
+        "-std=c++20",
+        "-fno-exceptions",
+        "-fno-rtti",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+    ]);
+    compiler
+        .arg("-I")
+        .arg(prefix().join("include"))
+        .arg(&source);
+    compiler.arg("-L").arg(prefix().join("lib")).arg("-lquoit");
+    run(compiler.arg("-o").arg(&program));
+    let output = Command::new(&program)
+        .env("LD_LIBRARY_PATH", prefix().join("lib"))
+        .output();
+    let output = output.expect("the program starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.signal(), Some(6), "it aborts: {text}");
+    assert!(
+        text.contains("there is no ring \"quoit-bindings-none\""),
+        "{text}"
+    );
 }
 
 pub(crate) fn nothing_is_allocated_after_opening() {

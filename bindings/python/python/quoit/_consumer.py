@@ -8,14 +8,15 @@ from ._errors import Abandoned, Superseded
 class Peek(Lease):
     """A message in place. The ``with`` block has a read-only memoryview of it.
 
-    The end of the block releases the message. An exception leaves it in the ring.
+    The end of the block releases the message, unless ``release`` did. An exception leaves it in the
+    ring.
     """
 
     __slots__ = ()
 
     def __exit__(self, error, *_):
         self._let_go()
-        if error is None:
+        if error is None and not self._is_done:
             self.release()
 
     def release(self, count=None):
@@ -25,6 +26,7 @@ class Peek(Lease):
         """
         self._let_go()
         self._end.release(self._lease, self._lease.units if count is None else count)
+        self._is_done = True
 
     @property
     def kind(self):
@@ -152,8 +154,10 @@ class Consumer(_Reads):
 
     def _checked(self, out):
         base, shape = self._dtype.base, self._dtype.shape
-        if getattr(out, "dtype", base) != base or (shape and out.shape[1:] != shape):
-            raise TypeError(f"out has the dtype {out.dtype}, the ring {self._dtype}")
+        # Other buffers are bytes.
+        if hasattr(out, "dtype") and (out.dtype != base or (shape and out.shape[1:] != shape)):
+            found = f"{out.dtype} and the shape {out.shape}" if shape else out.dtype
+            raise TypeError(f"out has the dtype {found}, the ring {self._dtype}; use numpy.empty(count, consumer.dtype)")
         return out
 
     def pop(self, timeout=None):

@@ -86,7 +86,9 @@ class End:
         if waiting is not None:
             port, descriptor, wait = waiting
             port.forget(descriptor)
-            wait.end_soon()
+            # The loop of a forked child is its parent's.
+            if not self.closed:
+                wait.end_soon()
 
     async def _ready(self, *wanted):
         """Waits until there is something to do, and takes nothing."""
@@ -173,11 +175,12 @@ class _Wait:
         return is_first
 
     def end_soon(self):
-        """Ends the wait; another task calls, so this one has its turn later."""
+        """Ends the wait; another task or thread calls, so this task has its turn later."""
         if not self._is_done:
             self._is_done = True
-            if self._callback is not None:
-                self._loop.call_soon(self._callback, self, context=self._context)
+            # A loop that was closed with a task in it has no more turns.
+            if self._callback is not None and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._callback, self, context=self._context)
 
     def end_now(self):
         """Ends the wait, and runs the task; the loop calls."""
@@ -274,10 +277,12 @@ def _close(end, until):
 class Lease:
     """A message in place, or room for one: a context manager over a memoryview."""
 
-    __slots__ = ("_end", "_lease", "_view")
+    __slots__ = ("_end", "_is_done", "_lease", "_view")
 
     def __init__(self, end, lease):
         self._end, self._lease, self._view = end, lease, None
+        # The end of a block does nothing more with a message that the block itself has ended.
+        self._is_done = False
 
     @classmethod
     def of(cls, end, lease, *kind):

@@ -9,7 +9,8 @@ from ._end import End, Lease
 class Claim(Lease):
     """Room for a message, in place. The ``with`` block has a writable memoryview of it.
 
-    The end of the block commits the message. After an exception nothing is published.
+    The end of the block commits the message, unless ``commit`` did. After an exception nothing is
+    published.
     """
 
     __slots__ = ("kind",)
@@ -21,7 +22,7 @@ class Claim(Lease):
 
     def __exit__(self, error, *_):
         self._let_go()
-        if error is None and self._lease is not None:
+        if error is None and not self._is_done:
             self.commit()
 
     def commit(self, count=None):
@@ -34,7 +35,11 @@ class Claim(Lease):
         if count is None:
             count = self._end.claimed(lease)
         self._end.commit(lease, count, self.kind)
-        self._lease = None
+        self._is_done = True
+
+
+def _has_fields(record):
+    return isinstance(record, tuple) or getattr(getattr(record, "dtype", None), "fields", None) is not None
 
 
 class _Writes(End, _native.Writer):
@@ -131,6 +136,9 @@ class Producer(_Writes):
         if getattr(records, "dtype", None) != base:
             if hasattr(records, "dtype") and (base.fields or records.dtype.fields):
                 raise TypeError(f"the records have the dtype {records.dtype}, the ring {self._dtype}")
+            if base.fields and not all(map(_has_fields, records if isinstance(records, list) else [records])):
+                # numpy stores a number, or a text, in each of the fields.
+                raise TypeError(f"a record is a tuple of the fields of {base}, or of that dtype")
             given, records = records, self._array(records, base)
             # numpy refuses an int that does not fit, and converts everything else in silence.
             if base.kind in "bSU" or base.kind in "iu" and type(given) is not int:

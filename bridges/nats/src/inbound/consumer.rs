@@ -40,7 +40,7 @@ impl Durable {
         loop {
             match stream.consumer_info(&options.consumer).await {
                 Ok(info) if info.config.deliver_subject.is_some() => {
-                    return Err(Error::Consumer(format!("{text} is no pull consumer")));
+                    return Err(Error::Consumer(format!("{text} is not a pull consumer")));
                 }
                 Ok(_) => {
                     let consumer = stream.get_consumer(&options.consumer).await;

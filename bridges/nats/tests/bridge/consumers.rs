@@ -58,7 +58,7 @@ pub(crate) fn consumers_that_do_not_fit() -> String {
             ..push::Config::default()
         },
     );
-    fails("is no pull consumer", &[]);
+    fails("is not a pull consumer", &[]);
     create(
         &server,
         pull::Config {

@@ -83,7 +83,7 @@ pub(crate) fn errors_say_what_to_do() -> String {
         ),
         (
             "[[out]]\nring = \"a\"\nstream = \"S\"\nsubject = \"S.a\"\n[server]\nserver = \"x:y:z\"\n",
-            "is no address",
+            "is not the address",
         ),
         (
             "[[out]]\nring = \"a\"\nstream = \"S\"\nsubject = \"S.a\"\n[server]\ntls-cert = \"x\"\n",
@@ -107,7 +107,7 @@ pub(crate) fn errors_say_what_to_do() -> String {
     let other = server.directory().join("server.conf");
     let other = other.to_str().expect("a path");
     let said = Bridge::inward(&server, &ring, "S", &["--journal", other]).fails();
-    says(&said, &["server.conf is no journal of quoit-nats"]);
+    says(&said, &["server.conf is not a journal of quoit-nats"]);
 
     // JetStream.
     let plain = Server::without_jetstream();
@@ -163,5 +163,28 @@ pub(crate) fn a_deleted_consumer() -> String {
     let _bridge = Bridge::inward(&server, &ring, "S", &[]);
     assert_eq!(take(&mut consumer, 3), [5, 6, 7]);
     assert!(consumer.is_empty());
+    String::new()
+}
+
+/// A note for which standard error is closed ends nothing.
+pub(crate) fn notes_that_no_process_reads() -> String {
+    let server = Server::start();
+    let ring = Name::new("far");
+    server.stream("S", "S.>");
+    server.stream("D", "dead.>");
+    let mut consumer = far_ring(&ring, 4096);
+    let mut words = vec!["in", &ring.0, "--stream", "S", "--consumer", "far"];
+    words.extend(["--dead-letter", "dead.far"]);
+    let mut bridge = Bridge::unread(&server, &words);
+    server.block_on(async |jetstream| {
+        let sent = jetstream.publish("S.a", vec![0; 3000].into()).await;
+        sent.expect("sent").await.expect("stored");
+    });
+    publish(&server, 0..2);
+    assert_eq!(take(&mut consumer, 2), [0, 1]);
+    assert_eq!(server.count("D").0, 1, "with a note that it is too long");
+    assert!(!bridge.has_ended());
+    // That of an error that ends a bridge: the exit code stays.
+    assert_eq!(Bridge::unread(&server, &words).fails(), "");
     String::new()
 }

@@ -28,7 +28,7 @@ use std::time::Instant;
 /// A test that passes, or panics; what it has to say.
 type Test = fn() -> String;
 
-const TESTS: [(&str, Test); 32] = [
+const TESTS: [(&str, Test); 33] = [
     ("frames_cross_in_order", shapes::frames_cross_in_order),
     ("records_cross", shapes::records_cross),
     ("several_rings_by_a_file", shapes::several_rings_by_a_file),
@@ -81,6 +81,10 @@ const TESTS: [(&str, Test); 32] = [
     ),
     ("errors_say_what_to_do", errors::errors_say_what_to_do),
     ("a_deleted_consumer", errors::a_deleted_consumer),
+    (
+        "notes_that_no_process_reads",
+        errors::notes_that_no_process_reads,
+    ),
     ("a_stopped_server", stopped::a_stopped_server),
     ("idle_costs_nothing", stopped::idle_costs_nothing),
     (

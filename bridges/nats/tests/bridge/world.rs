@@ -58,13 +58,24 @@ impl Bridge {
     pub(crate) fn start(server: &Server, words: &[&str]) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let errors = server.directory().join(format!("bridge-{number}.log"));
+        let file = File::create(&errors).expect("a file");
+        Self::spawn(server, words, file.into(), errors)
+    }
+
+    /// [`start`](Self::start) with a standard error that no process reads.
+    pub(crate) fn unread(server: &Server, words: &[&str]) -> Self {
+        let (_, writer) = std::io::pipe().expect("a pipe");
+        Self::spawn(server, words, writer.into(), PathBuf::new())
+    }
+
+    fn spawn(server: &Server, words: &[&str], stderr: Stdio, errors: PathBuf) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quoit-nats"));
         command
             .args(words)
             .env("NATS_URL", server.url())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::create(&errors).expect("a file"));
+            .stderr(stderr);
         die_with_us(&mut command);
         let child = command.spawn().expect("the bridge starts");
         Self { child, errors }

@@ -162,7 +162,8 @@ impl Replay {
         // It is read twice; and opening a pipe would wait for its writer.
         let about = fs::metadata(&self.file).map_err(Stop::io(doing()))?;
         if !about.is_file() {
-            return Err(Stop::new(Code::Recording, "it is not a regular file"));
+            let text = "it is not a regular file; write a pipe's bytes to a file first";
+            return Err(Stop::new(Code::Recording, text));
         }
         let mut file = File::open(&self.file).map_err(Stop::io(doing()))?;
         let again = file.try_clone().map_err(Stop::io(doing()))?;
