@@ -107,11 +107,13 @@ unsafe fn find(
         let handle = unsafe { handle(consumer) }.ok_or(QUOIT_INVALID)?;
         let (view, raw) = (&mut handle.view, handle.raw.get());
         view.lead(raw);
-        // The call may write the words and find no inline copy.
+        // The call may write the words and find no inline copy: a peek may show those of the view.
+        let mut words = [0; INLINE_WORDS];
         view.inline_mark = 0;
-        let found = look(raw, &mut view.inline_words);
+        let found = look(raw, &mut words);
         view.refresh(raw);
         if found?.is_inline {
+            view.inline_words = words;
             view.inline_mark = view.head << 1 | 1;
         }
         Ok(())
