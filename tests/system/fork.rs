@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::common::PATIENCE;
 use crate::common::calls::{AFTER_A_FORK, Calls, Wait, Way, Write, pop, push, ways};
 use crate::common::ends::End as _;
-use crate::common::fork::{self, done, ending, fork, in_a_child, pause, succeeds};
+use crate::common::fork::{self, done, ending, fork, forked, in_a_child, pause, succeeds};
 use crate::common::names::{RingName, files_in};
 use crate::common::positions::{End, ROLES, other};
 use crate::common::process::set_limit;
@@ -43,6 +43,7 @@ crate::common::suite::tests! {
     a_spawned_program_has_no_effect_on_the_ring,
     a_clone_without_handlers_is_not_detected,
     a_child_may_take_roles,
+    a_child_removes_no_ring_by_the_positions_of_its_copy,
     a_child_closes_only_inherited_descriptors,
     a_child_without_memory_for_a_copy_cannot_change_the_ring,
     nothing_is_left_after_exec,
@@ -368,6 +369,23 @@ fn children_take_roles(ring: Ring<u64>, open: impl Fn(&Ring<u64>) -> Result<Ring
     };
     succeeds(child);
     assert_eq!(producer.len(), 0);
+}
+
+fn a_child_removes_no_ring_by_the_positions_of_its_copy() {
+    let (ring, _name) = ring("copied");
+    let mut end = producer(&ring);
+    let (ours, theirs) = UnixStream::pair().expect("two sockets");
+    let child = forked(|| {
+        hear(&theirs);
+        is!(ring.unlink_if_read() => Ok(false));
+    });
+    // The copy has the tail of before.
+    end.try_push(7).expect("there is room");
+    drop(end);
+    tell(&ours, 0);
+    succeeds(child);
+    assert_eq!(consumer(&ring).try_pop(), Ok(7));
+    assert!(ring.unlink_if_read().expect("it has its name"));
 }
 
 fn a_child_closes_only_inherited_descriptors() {
