@@ -226,7 +226,7 @@ impl<T: ?Sized> Ring<T> {
     /// [`unlink_if_read`](fn@crate::unlink_if_read) does, and never the name of another ring that
     /// has replaced it. Call it after you have dropped your endpoint. Returns `false`, and changes
     /// nothing, if the ring is in use, if no process has used it yet, if a message is left for the
-    /// next consumer, or if it was unlinked or replaced before.
+    /// next consumer, if it was unlinked or replaced before, or if this is a child's copy of it.
     ///
     /// # Errors
     ///
@@ -249,6 +249,10 @@ impl<T: ?Sized> Ring<T> {
     /// # }
     /// ```
     pub fn unlink_if_read(&self) -> Result<bool, Error> {
+        // The positions in a child's copy are those of the fork.
+        if self.shared.header().fixed.superseded.load(PLAIN) != 0 {
+            return Ok(false);
+        }
         lifetime::unlink_segment_if_read(&self.shared.segment)
     }
 

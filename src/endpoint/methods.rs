@@ -123,7 +123,7 @@ macro_rules! shared_methods {
         #[doc = concat!("Closes this endpoint and keeps its role: the ", $peer, " sees the same as when this")]
         /// endpoint is dropped. From now on this endpoint behaves as if its peer had
         /// closed: a producer has no room, a consumer reads the remaining messages, and no
-        /// call waits. Closing it again has no effect.
+        /// call but [`wait_for_peer`](Self::wait_for_peer) waits. Closing it again has no effect.
         ///
         /// # Real-time
         ///

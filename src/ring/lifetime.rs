@@ -132,7 +132,7 @@ fn check_place(segment: &Segment) -> Result<(), Error> {
 
 pub(super) fn unlink_segment(segment: &Segment) -> Result<(), Error> {
     check_place(segment)?;
-    let _lock = locked_all(segment).map_err(|error| with_holder(segment, error))?;
+    let _lock = locked_all(segment)?;
     supersede(segment, || segment.unlink())
 }
 
@@ -140,7 +140,7 @@ pub(super) fn unlink_segment(segment: &Segment) -> Result<(), Error> {
 fn locked_all(segment: &Segment) -> Result<Option<LockFile>, Error> {
     let lock = segment.lock_file()?;
     if let Some(lock) = &lock {
-        lock_all(segment, lock)?;
+        lock_all(segment, lock).map_err(|error| with_holder(segment, error))?;
     }
     Ok(lock)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::lifetime::{
-    already_exists, finish_unlink, is_stale, make_room, replace, retry_if_superseded, with_holder,
+    already_exists, finish_unlink, is_stale, make_room, replace, retry_if_superseded,
 };
 use super::{Content, EndpointConfig, Fences, Ring, Shape};
 use crate::doorbell::DoorbellKind;
@@ -622,8 +622,7 @@ impl RingOptions {
     ) -> Result<Ring<T>, Error> {
         match self.reserved(content, name) {
             Ok(draft) => {
-                let replaced = replace(&old, self.prepared(content, draft)?);
-                let segment = replaced.map_err(|error| with_holder(&old, error))?;
+                let segment = replace(&old, self.prepared(content, draft)?)?;
                 Ok(self.new_ring(content, segment))
             }
             Err(lack @ Error::NotEnoughMemory { .. }) => {

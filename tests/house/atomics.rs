@@ -52,6 +52,8 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ("ring/lifetime.rs", "none: a hint, and the kernel says which process holds a role",
         &["in_use: pid load PLAIN", "is_stale: state load PLAIN"]),
     ("ring.rs", "format_and_open", &["incarnation: incarnation load PLAIN"]),
+    ("ring.rs", "none: a mark that the handler has stored in the child's own copy",
+        &["unlink_if_read: superseded load PLAIN"]),
     ("ring/options/inside.rs", "none: one thread, by two addresses of one word",
         &["create_in_existing: incarnation load PLAIN",
         "create_in_existing: incarnation_alias store PLAIN",

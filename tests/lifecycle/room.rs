@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use quoit::{Error, Observer, Ring, RingOptions, StalePolicy};
+use quoit::{Error, Holder, Observer, Ring, RingOptions, StalePolicy};
 
 use crate::common::fork::in_a_directory;
 use crate::common::mounts::mount_a_megabyte;
@@ -40,7 +40,7 @@ fn a_stale_ring_is_replaced_where_there_is_no_room_for_two() {
         let held = producer(&ring);
         for capacity in [CAPACITY, 4 * CAPACITY] {
             let refused = replacing(capacity).create::<u64>(&name);
-            is!(refused => Err(Error::InUse { .. }));
+            is!(refused => Err(Error::InUse { holder: Holder::Known(_), .. }));
         }
         drop(held);
         // It is also not removed if the new one would not fit.

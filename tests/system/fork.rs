@@ -16,8 +16,8 @@ use std::time::Duration;
 use crate::common::PATIENCE;
 use crate::common::calls::{AFTER_A_FORK, Calls, Wait, Way, Write, pop, push, ways};
 use crate::common::ends::End as _;
-use crate::common::fork::{self, done, ending, fork, in_a_child, pause, succeeds};
-use crate::common::names::RingName;
+use crate::common::fork::{self, done, ending, fork, forked, in_a_child, pause, succeeds};
+use crate::common::names::{RingName, files_in};
 use crate::common::positions::{End, ROLES, other};
 use crate::common::process::set_limit;
 use crate::common::refused::{is, refused};
@@ -35,6 +35,7 @@ crate::common::suite::tests! {
     what_a_child_does_with_inherited_records_changes_nothing,
     what_a_child_does_with_inherited_frames_changes_nothing,
     a_child_may_take_roles,
+    a_child_removes_no_ring_by_the_positions_of_its_copy,
     a_child_closes_only_inherited_descriptors,
     a_child_without_memory_for_a_copy_cannot_change_the_ring,
     a_dropped_role_is_free_although_a_clone_has_its_descriptor,
@@ -242,6 +243,23 @@ fn children_take_roles(ring: Ring<u64>, open: impl Fn(&Ring<u64>) -> Result<Ring
     };
     succeeds(child);
     assert_eq!(producer.len(), 0);
+}
+
+fn a_child_removes_no_ring_by_the_positions_of_its_copy() {
+    let (ring, _name) = ring("copied");
+    let mut end = producer(&ring);
+    let (ours, theirs) = UnixStream::pair().expect("two sockets");
+    let child = forked(|| {
+        hear(&theirs);
+        is!(ring.unlink_if_read() => Ok(false));
+    });
+    // The copy has the tail of before.
+    end.try_push(7).expect("there is room");
+    drop(end);
+    tell(&ours, 0);
+    succeeds(child);
+    assert_eq!(consumer(&ring).try_pop(), Ok(7));
+    assert!(ring.unlink_if_read().expect("it has its name"));
 }
 
 fn a_child_closes_only_inherited_descriptors() {

@@ -92,6 +92,13 @@ static inline quoit_status quoit_i_room(quoit_producer *p, uint64_t wanted) {
     return quoit_producer_poll(p, wanted);
 }
 
+/* Whether this many units were claimed, or added to the batch. Nothing is known of an armed endpoint:
+ * a call of the library disarms it. */
+static inline int quoit_i_has_room(quoit_producer *p, uint64_t units) {
+    if (!QUOIT_LIKELY(units <= p->end - p->tail)) (void)quoit_producer_len(p);
+    return units <= p->end - p->tail;
+}
+
 static inline unsigned char *quoit_i_slot(unsigned char *data, uint64_t mask, uint64_t position,
                                           size_t size) {
     return data + (position & mask) * size;
@@ -299,6 +306,12 @@ static inline quoit_status quoit_i_release(quoit_consumer *c, uint64_t units) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (QUOIT_LIKELY(__atomic_load_n(peer, __ATOMIC_RELAXED) == c->calm)) return QUOIT_OK;
     return quoit_consumer_moved(c);
+}
+
+/* Whether this many units were found. Nothing is known of an armed endpoint, as in quoit_i_has_room. */
+static inline int quoit_i_has_seen(quoit_consumer *c, uint64_t units) {
+    if (!QUOIT_LIKELY(units <= c->tail - c->head)) (void)quoit_consumer_len(c);
+    return units <= c->tail - c->head;
 }
 
 /* Copies out of the ring, once: what the compiler does later, it does with the copy. */
@@ -548,7 +561,7 @@ static inline quoit_status quoit_claim(quoit_producer *producer, size_t count, q
 /* Publishes the first `count` slots of a claim. */
 static inline quoit_status quoit_commit(quoit_producer *producer, size_t count) {
     if (producer == NULL || producer->slot_size == 0) return quoit_i_no_records();
-    if (count > producer->end - producer->tail) return quoit_i_no_claim();
+    if (!quoit_i_has_room(producer, count)) return quoit_i_no_claim();
     if (count == 0) return QUOIT_OK;
     if (count == 1 && producer->hint && producer->inline_words != 0) {
         uint64_t words[6] = {0};
@@ -627,7 +640,7 @@ static inline quoit_status quoit_try_peek_many(quoit_consumer *consumer, quoit_s
 /* Releases the first `count` records that a peek or a poll has found. */
 static inline quoit_status quoit_release(quoit_consumer *consumer, size_t count) {
     if (consumer == NULL || consumer->slot_size == 0) return quoit_i_no_records();
-    if (count > consumer->tail - consumer->head) return quoit_i_no_peek();
+    if (!quoit_i_has_seen(consumer, count)) return quoit_i_no_peek();
     return count == 0 ? QUOIT_OK : quoit_i_release(consumer, count);
 }
 
@@ -740,7 +753,7 @@ static inline quoit_status quoit_commit_frame(quoit_producer *producer, uint32_t
     if (producer == NULL || producer->slot_size != 0) return quoit_i_no_frames();
     if (len >= producer->claimed) return quoit_i_no_claim();
     quoit_i_place place = quoit_i_place_of(producer, 0, producer->claimed - 1);
-    if (place.units > producer->end - producer->tail) return quoit_i_no_claim();
+    if (!quoit_i_has_room(producer, place.units)) return quoit_i_no_claim();
     producer->claimed = 0;
     quoit_i_seal(producer, place, kind, len);
     place.units = place.padding + quoit_i_frame_size(len);
@@ -770,7 +783,7 @@ static inline quoit_status quoit_commit_batch(quoit_producer *producer) {
     if (producer == NULL || producer->slot_size != 0) return quoit_i_no_frames();
     uint64_t units = producer->pending;
     producer->pending = 0;
-    if (units > producer->end - producer->tail) return quoit_i_no_claim();
+    if (!quoit_i_has_room(producer, units)) return quoit_i_no_claim();
     return units == 0 ? QUOIT_OK : quoit_i_publish(producer, units);
 }
 
@@ -794,7 +807,7 @@ static inline quoit_status quoit_peek_frame(quoit_consumer *consumer, quoit_fram
 static inline quoit_status quoit_release_frame(quoit_consumer *consumer, const quoit_frame *frame) {
     if (consumer == NULL || frame == NULL || consumer->slot_size != 0) return quoit_i_no_frames();
     uint64_t units = frame->end - consumer->head;
-    if (frame->position != consumer->head || units > consumer->tail - consumer->head || units % 8 != 0)
+    if (frame->position != consumer->head || !quoit_i_has_seen(consumer, units) || units % 8 != 0)
         return quoit_i_no_peek();
     return quoit_i_release(consumer, units);
 }
@@ -855,7 +868,7 @@ static inline quoit_status quoit_release_frames(quoit_consumer *consumer, quoit_
     if (consumer == NULL || frames == NULL || consumer->slot_size != 0) return quoit_i_no_frames();
     if (frames->begin != consumer->head) return quoit_i_no_peek();
     uint64_t units = frames->next - frames->begin;
-    if (units > consumer->tail - consumer->head) return quoit_i_no_peek();
+    if (!quoit_i_has_seen(consumer, units)) return quoit_i_no_peek();
     frames->begin = frames->next;
     return units == 0 ? QUOIT_OK : quoit_i_release(consumer, units);
 }

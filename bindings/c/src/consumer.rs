@@ -107,10 +107,9 @@ unsafe fn find(
         let handle = unsafe { handle(consumer) }.ok_or(QUOIT_INVALID)?;
         let (view, raw) = (&mut handle.view, handle.raw.get());
         view.lead(raw);
+        // The call may write the words and find no inline copy: a peek may show those of the view.
+        let mut words = [0; INLINE_WORDS];
         view.inline_mark = 0;
-        // The call may write the words and find no inline copy: those of the view may be what an
-        // earlier peek shows.
-        let mut words = [0; 6];
         let found = poll(raw, &mut words);
         view.refresh(raw);
         if found?.is_inline {

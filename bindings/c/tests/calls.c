@@ -693,6 +693,84 @@ static void armed_ends_know_nothing(void) {
     close_pair(pair);
 }
 
+/* What is claimed, peeked or in a batch stays so while its endpoint is armed. Its commit or release
+ * comes to the library, which disarms the endpoint. */
+static void armed_ends_keep_what_they_hold(void) {
+    struct pair pair = open_pair(records());
+    uint64_t value = 1;
+    const void *record;
+    quoit_slots slots;
+    int fd;
+    OK(quoit_claim(pair.p, 2, &slots, 0));
+    OK(quoit_producer_arm(pair.p, 1, &fd));
+    OK(quoit_commit(pair.p, 2));
+    CHECK(pair.p->end - pair.p->tail == 6 && quoit_producer_len(pair.p) == 2);
+    OK(quoit_producer_arm(pair.p, 1, &fd));
+    IS(quoit_commit(pair.p, 7), QUOIT_INVALID);
+    OK(quoit_try_peek(pair.c, &record));
+    OK(quoit_consumer_arm(pair.c, &fd));
+    CHECK(readable(fd, 10000));
+    OK(quoit_release(pair.c, 1));
+    CHECK(pair.c->tail - pair.c->head == 1);
+    OK(quoit_consumer_arm(pair.c, &fd));
+    IS(quoit_release(pair.c, 2), QUOIT_INVALID);
+    OK(quoit_try_pop(pair.c, &value, 8));
+    /* It was disarmed: a message makes no descriptor readable. */
+    OK(quoit_consumer_arm(pair.c, &fd));
+    CHECK(!readable(fd, 0));
+    close_pair(pair);
+
+    pair = open_pair(frames());
+    unsigned char *payload;
+    quoit_frame frame;
+    quoit_frames many;
+    OK(quoit_try_batch_frame(pair.p, 1, "one", 3));
+    OK(quoit_try_batch_frame(pair.p, 2, "two", 3));
+    OK(quoit_producer_arm(pair.p, 8, &fd));
+    OK(quoit_commit_batch(pair.p));
+    OK(quoit_try_claim_frame(pair.p, 5, &payload));
+    memcpy(payload, "three", 5);
+    OK(quoit_producer_arm(pair.p, 8, &fd));
+    OK(quoit_commit_frame(pair.p, 3, 5));
+    OK(quoit_try_peek_frame(pair.c, &frame));
+    CHECK(frame.len == 3 && memcmp(frame.data, "one", 3) == 0);
+    OK(quoit_consumer_arm(pair.c, &fd));
+    OK(quoit_release_frame(pair.c, &frame));
+    OK(quoit_try_peek_frames(pair.c, &many));
+    OK(quoit_next_frame(pair.c, &many, &frame));
+    OK(quoit_consumer_arm(pair.c, &fd));
+    OK(quoit_next_frame(pair.c, &many, &frame));
+    CHECK(frame.kind == 3 && memcmp(frame.data, "three", 5) == 0);
+    OK(quoit_release_frames(pair.c, &many));
+    IS(quoit_try_peek_frame(pair.c, &frame), QUOIT_EMPTY);
+    close_pair(pair);
+}
+
+/* A frame that a peek has found stays as it is until its release, whatever polls in the meantime. */
+static void a_peek_is_valid_until_its_release(void) {
+    struct pair pair = open_pair(frames());
+    quoit_frame frame, again;
+    while (!pair.p->hint) {
+        IS(quoit_try_peek_frame(pair.c, &frame), QUOIT_EMPTY);
+        OK(quoit_try_push_frame(pair.p, 0, "a", 1));
+        OK(quoit_try_peek_frame(pair.c, &frame));
+        OK(quoit_release_frame(pair.c, &frame));
+    }
+    IS(quoit_try_peek_frame(pair.c, &frame), QUOIT_EMPTY);
+    OK(quoit_try_push_frame(pair.p, 1, "first", 5));
+    OK(quoit_try_peek_frame(pair.c, &frame));
+    CHECK(frame.data == (const unsigned char *)(pair.c->inline_words + 1));
+    OK(quoit_try_push_frame(pair.p, 2, "other", 5)); /* is copied inline as well */
+    OK(quoit_consumer_poll(pair.c, 1));
+    CHECK(frame.kind == 1 && memcmp(frame.data, "first", 5) == 0);
+    OK(quoit_try_peek_frame(pair.c, &again));
+    CHECK(again.kind == 1 && memcmp(again.data, "first", 5) == 0);
+    OK(quoit_release_frame(pair.c, &frame));
+    OK(quoit_try_peek_frame(pair.c, &frame));
+    CHECK(frame.kind == 2 && memcmp(frame.data, "other", 5) == 0);
+    close_pair(pair);
+}
+
 static void selects(void) {
     struct pair first = open_pair(records()), second = open_pair(frames());
     quoit_select *select = quoit_select_new();
@@ -788,6 +866,8 @@ int main(void) {
     descriptors();
     room();
     armed_ends_know_nothing();
+    armed_ends_keep_what_they_hold();
+    a_peek_is_valid_until_its_release();
     selects();
     closing();
     forking();

@@ -144,6 +144,15 @@ void guards_after_other_calls() {
         CHECK(c.pop(value) && value == 1 && peek.release() == QUOIT_INVALID);
     }
     CHECK(p.len() == 1);
+    // To arm the endpoint moves nothing.
+    {
+        auto claim = p.try_claim().value();
+        *claim = 2;
+        CHECK(p.arm() && claim.commit() && p.len() == 2);
+        auto peek = c.try_peek_many().value();
+        CHECK(c.arm() && peek.size() == 2);
+    }
+    CHECK(p.len() == 0);
 
     auto frames = quoit::ring<void>::create_anonymous(quoit::options().capacity(512)).value();
     auto fp = quoit::frame_producer::of(frames).value();

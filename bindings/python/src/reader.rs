@@ -251,6 +251,10 @@ impl Reader {
                 );
                 return Err(PyValueError::new_err(text));
             }
+            if units > end.seen() {
+                // A poll since the peek has poisoned the endpoint.
+                return Err(fault::pop(quoit::PopError::Corrupt));
+            }
             if units != 0 {
                 self.release_units(end, units)?;
             }

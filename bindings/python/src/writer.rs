@@ -101,9 +101,13 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Moves the tail, unless another call has claimed a view since the call's wait began.
+    /// Moves the tail, unless another call has claimed a view since the call's wait began. A poll
+    /// since the claim may have poisoned the endpoint: then it has no room.
     fn publish(&self, end: &mut RawProducer, units: u64) -> PyResult<()> {
         self.end.turns.check()?;
+        if units > end.room() {
+            return Err(fault::claim(ClaimError::Corrupt));
+        }
         let is_published = end.advance(units);
         self.end.turns.next();
         if is_published {

@@ -103,6 +103,19 @@ def test_corrupt_memory_is_an_error_and_not_a_crash(name, ends, length):
         consumer.peek()
 
 
+def test_a_batch_is_not_published_after_an_impossible_head(name, ends):
+    producer, _ = ends
+    producer.push(bytes(2000))
+    with open(f"/dev/shm/{segment(name)}", "r+b") as file:
+        file.seek(8192)
+        file.write((1 << 40).to_bytes(8, "little"))
+    for _ in range(3):
+        with pytest.raises(quoit.Corrupt):
+            producer.push_many([bytes(1000)] * 3)
+    assert producer.position == 2008
+    assert producer.corruption == ("head", 1 << 40)
+
+
 def segment(name):
     import os
 

@@ -266,3 +266,49 @@ def test_push_all_waits_for_a_consumer_that_is_slower(name, peer):
         producer.push_all(np.arange(1000, dtype="u8"))
         assert consumer.hear() == "1000"
         consumer.end()
+
+
+def impossible(name, offset):
+    with open(f"/dev/shm/{name}", "r+b") as file:
+        file.seek(offset)
+        file.write((1 << 40).to_bytes(8, "little"))
+
+
+HEAD, TAIL = 8192, 4096
+
+
+def test_a_producer_has_no_room_after_an_impossible_head(name):
+    with quoit.Producer.create(name, 8, "u8") as producer:
+        producer.push_many(np.arange(3, dtype="u8"))
+        impossible(name, HEAD)
+        for _ in range(3):
+            with pytest.raises(quoit.Corrupt):
+                producer.push_many(np.arange(6, dtype="u8"))
+        assert producer.position == 3
+        assert producer.corruption == ("head", 1 << 40)
+
+
+def test_a_claim_is_not_published_after_an_impossible_head(name):
+    with quoit.Producer.create(name, 8, "u8") as producer:
+        claim = producer.claim(2)
+        impossible(name, HEAD)
+        with pytest.raises(quoit.Corrupt):
+            producer.push_many(np.arange(9, dtype="u8"))
+        with pytest.raises(quoit.Corrupt):
+            claim.commit()
+        with pytest.raises(quoit.Corrupt):
+            producer.try_push(1)
+        assert producer.position == 0
+
+
+def test_a_peek_is_not_released_after_an_impossible_tail(name):
+    with quoit.Producer.create(name, 8, "u8") as producer, quoit.Consumer.open(name, "u8") as consumer:
+        producer.push(7)
+        peek = consumer.peek()
+        impossible(name, TAIL)
+        with pytest.raises(quoit.Corrupt):
+            consumer.try_pop()
+        with pytest.raises(quoit.Corrupt):
+            peek.release()
+        assert consumer.position == 0
+        assert consumer.corruption == ("tail", 1 << 40)
