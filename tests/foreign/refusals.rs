@@ -40,7 +40,10 @@ fn the_examples_check_every_field_and_say_what_is_wrong() {
     let length = file.read(LENGTH);
     let semaphore_of_another_library = 0x0020_0301;
     let bells = [1, 2, semaphore_of_another_library, 1 << 31];
-    let other = ["it is not a quoit ring", "is not a ring of layout version 1"];
+    let other = [
+        "it is not a quoit ring",
+        "is not a ring of layout version 1",
+    ];
     let content = "it does not hold frames of the default schema";
     let corrupt = ["it is corrupt", "is corrupt: its"];
     let positions = ["its positions are corrupt", "its positions cannot be"];

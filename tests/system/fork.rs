@@ -17,7 +17,7 @@ use crate::common::PATIENCE;
 use crate::common::calls::{AFTER_A_FORK, Calls, Wait, Way, Write, pop, push, ways};
 use crate::common::ends::End as _;
 use crate::common::fork::{self, done, ending, fork, forked, in_a_child, pause, succeeds};
-use crate::common::names::{RingName, files_in};
+use crate::common::names::RingName;
 use crate::common::positions::{End, ROLES, other};
 use crate::common::process::set_limit;
 use crate::common::refused::{is, refused};

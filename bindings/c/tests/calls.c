@@ -746,31 +746,6 @@ static void armed_ends_keep_what_they_hold(void) {
     close_pair(pair);
 }
 
-/* A frame that a peek has found stays as it is until its release, whatever polls in the meantime. */
-static void a_peek_is_valid_until_its_release(void) {
-    struct pair pair = open_pair(frames());
-    quoit_frame frame, again;
-    while (!pair.p->hint) {
-        IS(quoit_try_peek_frame(pair.c, &frame), QUOIT_EMPTY);
-        OK(quoit_try_push_frame(pair.p, 0, "a", 1));
-        OK(quoit_try_peek_frame(pair.c, &frame));
-        OK(quoit_release_frame(pair.c, &frame));
-    }
-    IS(quoit_try_peek_frame(pair.c, &frame), QUOIT_EMPTY);
-    OK(quoit_try_push_frame(pair.p, 1, "first", 5));
-    OK(quoit_try_peek_frame(pair.c, &frame));
-    CHECK(frame.data == (const unsigned char *)(pair.c->inline_words + 1));
-    OK(quoit_try_push_frame(pair.p, 2, "other", 5)); /* is copied inline as well */
-    OK(quoit_consumer_poll(pair.c, 1));
-    CHECK(frame.kind == 1 && memcmp(frame.data, "first", 5) == 0);
-    OK(quoit_try_peek_frame(pair.c, &again));
-    CHECK(again.kind == 1 && memcmp(again.data, "first", 5) == 0);
-    OK(quoit_release_frame(pair.c, &frame));
-    OK(quoit_try_peek_frame(pair.c, &frame));
-    CHECK(frame.kind == 2 && memcmp(frame.data, "other", 5) == 0);
-    close_pair(pair);
-}
-
 static void selects(void) {
     struct pair first = open_pair(records()), second = open_pair(frames());
     quoit_select *select = quoit_select_new();
@@ -867,7 +842,6 @@ int main(void) {
     room();
     armed_ends_know_nothing();
     armed_ends_keep_what_they_hold();
-    a_peek_is_valid_until_its_release();
     selects();
     closing();
     forking();
