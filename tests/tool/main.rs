@@ -64,6 +64,7 @@ common::suite::suite! {
         records::whatever_is_no_layout_is_refused_with_a_place,
         records::the_documents_have_the_language_of_the_help,
         looking::a_ring_under_full_load_is_seen_whole,
+        looking::a_tail_before_the_head_is_not_an_empty_ring,
         top::top_shows_full_load_and_a_death,
         top::top_leaves_the_terminal_as_it_was,
         top::top_gives_the_terminal_back_while_it_is_stopped,
