@@ -83,6 +83,7 @@ common::suite::suite! {
         machine::bench_leaves_nothing_however_it_ends,
         machine::completions_and_pages_name_every_subcommand,
         terminal::a_table_fits_its_terminal,
+        terminal::a_terminal_without_a_size_is_taken_for_a_usual_one,
         metrics::metrics_are_served,
         endings::a_ring_that_is_truncated_ends_its_commands_with_a_line,
         runbook::the_runbook_quotes_what_the_tool_says,
