@@ -70,6 +70,7 @@ common::suite::suite! {
         top::top_gives_the_terminal_back_while_it_is_stopped,
         top::top_with_a_count_stays_on_the_terminal,
         top::top_reports_progress_and_stalls_to_programs,
+        top::an_endpoint_that_has_just_attached_is_not_idle,
         top::top_reports_what_attaches_and_what_was_removed,
         top::an_endpoint_that_attaches_again_does_not_seem_to_die,
         top::what_it_cannot_read_is_among_all_rings,
