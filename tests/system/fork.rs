@@ -6,6 +6,7 @@
 //! for the test that takes roles on other threads.
 
 use std::fs::{self, File};
+use std::hash::RandomState;
 use std::io::{ErrorKind, IoSlice, Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -39,6 +40,7 @@ crate::common::suite::tests! {
     what_a_child_does_with_inherited_frames_changes_nothing,
     a_claim_that_a_child_commits_is_lost,
     calls_of_other_inherited_endpoints_end,
+    clients_in_two_children_use_different_ids,
     a_daemon_has_lost_its_role,
     a_spawned_program_has_no_effect_on_the_ring,
     a_clone_without_handlers_is_not_detected,
@@ -256,6 +258,26 @@ fn calls_of_other_inherited_endpoints_end() {
         assert_eq!(pushed, Err(ClaimError::Abandoned));
     });
     assert_eq!(pollable.get().try_push(b"the parent"), Ok(()));
+}
+
+/// A worker that is started again must not take the reply to a call of the first one.
+fn clients_in_two_children_use_different_ids() {
+    let [requests, replies] = [(); 2].map(|()| anonymous::<[u8]>(1024));
+    // The standard library keeps a random state for each thread, which the children inherit.
+    let _state = RandomState::new();
+    for _ in 0..2 {
+        in_a_child(|| {
+            let mut client = Client::new(producer(&requests), consumer(&replies));
+            drop(client.start(b"", PATIENCE).expect("there is room"));
+        });
+    }
+    let mut requests = consumer(&requests);
+    let ids = [(); 2].map(|()| {
+        let mut request = Vec::new();
+        requests.try_pop_into(&mut request).expect("a request");
+        request[..8].to_vec()
+    });
+    assert_ne!(ids[0], ids[1]);
 }
 
 /// It takes a role, and then becomes a daemon.
