@@ -86,6 +86,7 @@ common::suite::suite! {
         terminal::a_table_fits_its_terminal,
         terminal::a_terminal_without_a_size_is_taken_for_a_usual_one,
         metrics::metrics_are_served,
+        metrics::a_client_that_reads_slowly_is_given_up,
         endings::a_ring_that_is_truncated_ends_its_commands_with_a_line,
         runbook::the_runbook_quotes_what_the_tool_says,
         transcript::the_tool_says_what_the_transcript_has,
