@@ -291,9 +291,7 @@ impl<E> Pollable<E> {
         let wanted = self.wanted();
         let end = (self.as_sleeping)(&mut self.end);
         let outcome = self.registration.unpark(end);
-        if outcome.is_some() {
-            self.has_failed = outcome == Some(Outcome::ReactorDied);
-        }
+        self.has_failed = outcome == Some(Outcome::ReactorDied);
         let epoch = end.role().peer_epoch();
         let may_have_crashed = matches!(outcome, Some(Outcome::Expired | Outcome::Late));
         let closed_or_crashed =

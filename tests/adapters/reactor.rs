@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use crate::common::PATIENCE;
 use crate::common::clock::until;
 use crate::common::descriptors::becomes_readable;
-use crate::common::forbid::{forbid, forbid_in_all_threads};
+use crate::common::forbid::{forbid, forbid_in_all_threads, refuse_with};
 use crate::common::fork::in_a_child;
 use crate::common::positions::{peer, start};
 use crate::common::refused::is;
@@ -47,7 +47,8 @@ crate::common::suite::tests! {
     a_peer_that_stops_before_the_thread_has_the_wait_is_noticed,
     a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on,
     a_thread_that_cannot_wait_is_an_error_in_every_wait,
-    a_wait_that_cannot_begin_drops_its_waker_without_the_table;
+    a_wait_that_cannot_begin_drops_its_waker_without_the_table,
+    a_failure_is_over_when_another_thread_waits;
     parts: peer
 }
 
@@ -424,4 +425,23 @@ fn a_wait_that_cannot_begin_drops_its_waker_without_the_table() {
     let waker = cloned_by(move || Waker::from(Arc::new(Owner(Mutex::new(owned)))));
     let polled = poll_with(&waker, consumer.pop());
     assert_eq!(polled, Poll::Ready(Err(PopError::ReactorDied)));
+}
+
+/// The first thread inherits a filter that refuses each wait for a ring.
+fn a_failure_is_over_when_another_thread_waits() {
+    let (mut producer, consumer) = heap::<u64>(1);
+    let watched = move || {
+        refuse_with(libc::SYS_futex_waitv, libc::ENOSYS, Some([2, u32::MAX]));
+        consumer.into_pollable().expect("a pollable end")
+    };
+    let mut polled = thread::spawn(watched).join().expect("no panic");
+    becomes_readable(&polled);
+    assert_eq!(polled.get().try_pop(), Err(PopError::Empty));
+    is!(polled.failure() => Some(AsyncError::ReactorDied));
+    // The wait that began then has not failed.
+    assert_eq!(polled.get().try_pop(), Err(PopError::Empty));
+    assert!(polled.failure().is_none(), "{polled:?}");
+    producer.push(7).expect("there is room");
+    becomes_readable(&polled);
+    assert_eq!(polled.get().try_pop(), Ok(7));
 }

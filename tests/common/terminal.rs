@@ -55,7 +55,8 @@ impl Terminal {
         command
     }
 
-    /// On a terminal with this many rows and columns.
+    /// On a terminal with this many rows and columns. One with none has the usual ones, and
+    /// does not say so.
     pub(crate) fn start(size: (u16, u16), on: On, mut command: Command) -> Self {
         let (rows, columns) = size;
         let (master, slave) = pair(rows, columns).expect("a terminal");
@@ -79,7 +80,10 @@ impl Terminal {
         }
         Self {
             master: master.into(),
-            parser: Parser::new(rows, columns, 0),
+            parser: match size {
+                (0, 0) => Parser::new(SIZE.0, SIZE.1, 0),
+                (rows, columns) => Parser::new(rows, columns, 0),
+            },
             program,
             modes,
         }

@@ -5,6 +5,7 @@
 //! for the test that takes roles on other threads.
 
 use std::fs::{self, File};
+use std::hash::RandomState;
 use std::io::{ErrorKind, Read};
 use std::mem;
 use std::os::unix::net::UnixStream;
@@ -24,6 +25,7 @@ use crate::common::refused::{is, refused};
 use crate::common::rings::{anonymous, consumer, ends, heap, named, producer};
 use crate::common::sample::Words;
 use crate::common::worker::{Worker, hear, receive, tell};
+use quoit::rpc::Client;
 use quoit::{
     ClaimError, Deadline, DoorbellKind, Error, Holder, PeerError, PopError, Producer, Ring,
     RingOptions, Role, Select, SelectError, Selectable, Selected, WaitStrategy,
@@ -34,6 +36,7 @@ crate::common::suite::tests! {
     a_role_is_free_when_the_parent_is_killed_and_the_child_runs,
     what_a_child_does_with_inherited_records_changes_nothing,
     what_a_child_does_with_inherited_frames_changes_nothing,
+    clients_in_two_children_use_different_ids,
     a_child_may_take_roles,
     a_child_removes_no_ring_by_the_positions_of_its_copy,
     a_child_closes_only_inherited_descriptors,
@@ -191,6 +194,26 @@ fn what_a_child_does_with_inherited_records_changes_nothing() {
 
 fn what_a_child_does_with_inherited_frames_changes_nothing() {
     inherited_endpoints_change_nothing::<[u8]>(1024);
+}
+
+/// A worker that is started again must not take the reply to a call of the first one.
+fn clients_in_two_children_use_different_ids() {
+    let [requests, replies] = [(); 2].map(|()| anonymous::<[u8]>(1024));
+    // The standard library keeps a random state for each thread, which the children inherit.
+    let _state = RandomState::new();
+    for _ in 0..2 {
+        in_a_child(|| {
+            let mut client = Client::new(producer(&requests), consumer(&replies));
+            drop(client.start(b"", PATIENCE).expect("there is room"));
+        });
+    }
+    let mut requests = consumer(&requests);
+    let ids = [(); 2].map(|()| {
+        let mut request = Vec::new();
+        requests.try_pop_into(&mut request).expect("a request");
+        request[..8].to_vec()
+    });
+    assert_ne!(ids[0], ids[1]);
 }
 
 fn a_child_may_take_roles() {

@@ -104,6 +104,24 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     let file = &*file_in(&directory, "padded");
     let said = run(&["record", "--json", "--tap", &name, file], b"").json();
     is(&said, &json!({"messages": 1, "missed": 0}));
+
+    // What the consumer took up to the end of the ring is.
+    let (name, mut producer) = frames("lap", 256);
+    let mut consumer = FrameConsumer::open(&name).expect("a ring");
+    producer.push(&[1; 24]).expect("room");
+    let file = &*file_in(&directory, "lap");
+    let tap = start(&["record", "--json", "--tap", &name, file]);
+    until("it has seen the first", || length(file) > 200);
+    stop(tap.pid());
+    for _ in 1..8 {
+        producer.push(&[2; 24]).expect("room");
+    }
+    assert_eq!(consumer.skip(8), Ok(8));
+    producer.push(&[3; 24]).expect("room");
+    tap.signal(libc::SIGCONT);
+    drop(producer);
+    let said = tap.end().json();
+    is(&said, &json!({"messages": 2, "missed": 7 * 32}));
 }
 
 /// As kill -9 may leave it.

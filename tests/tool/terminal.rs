@@ -107,3 +107,27 @@ pub(crate) fn a_table_fits_its_terminal() {
         }
     }
 }
+
+/// As a serial line, and a terminal of a container.
+pub(crate) fn a_terminal_without_a_size_is_taken_for_a_usual_one() {
+    let (name, _) = ring::<u64>("sizeless", 64);
+    let once = ["top", "--count", "1", "--interval", "10ms", &name];
+    let answers: [&[&str]; 3] = [&["stat", &name], &once, &["top", &name]];
+    for arguments in answers {
+        let ends_by_itself = arguments != ["top", &name];
+        let [sizeless, usual] = [(0, 0), SIZE].map(|size| {
+            let mut tool = Terminal::start(size, On::All, Terminal::command(PATH, arguments));
+            if !ends_by_itself {
+                tool.shows("-sizeless");
+                tool.press("q");
+            }
+            assert_eq!(tool.end(), Some(0), "{}", tool.text());
+            let lines = tool.text().lines().count();
+            (
+                lines,
+                tool.text().lines().map(|line| line.chars().count()).max(),
+            )
+        });
+        assert_eq!(sizeless, usual, "{arguments:?}");
+    }
+}

@@ -152,6 +152,42 @@ pub(crate) fn top_reports_progress_and_stalls_to_programs() {
     top.ends_by(libc::SIGTERM);
 }
 
+/// What the endpoint before it did not do is not its fault.
+pub(crate) fn an_endpoint_that_has_just_attached_is_not_idle() {
+    let (name, ring) = ring::<u64>("replaced", 64);
+    let mut producer = ring.producer().expect("a role");
+    let mut consumer = ring.consumer().expect("a role");
+    producer.push(7).expect("room");
+    let mut top = start(&["top", "--json", "--interval", "50ms", &name]);
+    let times = |look: &Value| {
+        let ring = &look["rings"][0];
+        let idle = |role| number(&ring[role]["idle_seconds"]);
+        [
+            idle("producer"),
+            idle("consumer"),
+            number(&ring["stalled_seconds"]),
+        ]
+    };
+    next_with(&mut top, |look| times(look).iter().all(|&time| time > 0.0));
+    drop((producer, consumer));
+    (producer, consumer) = (
+        ring.producer().expect("a role"),
+        ring.consumer().expect("a role"),
+    );
+    let is_other = |look: &Value, role| look["rings"][0][role]["epoch"] == 2;
+    // The look may be between the two.
+    let look = next_with(&mut top, |look| is_other(look, "producer"));
+    assert_eq!(times(&look)[0], 0.0, "{look}");
+    let look = match is_other(&look, "consumer") {
+        true => look,
+        false => next_with(&mut top, |look| is_other(look, "consumer")),
+    };
+    assert_eq!(times(&look)[1..], [0.0, 0.0], "{look}");
+    next_with(&mut top, |look| times(look).iter().all(|&time| time > 0.0));
+    drop((producer, consumer));
+    top.ends_by(libc::SIGTERM);
+}
+
 pub(crate) fn top_reports_what_attaches_and_what_was_removed() {
     let (name, ring) = ring::<Numbers>("events", 64);
     let mut top = start(&["top", "--json", "--interval", "10ms", &name]);

@@ -1,7 +1,6 @@
 //! The side that calls.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 
 use super::{CallError, REFUSED, WORD, split_word};
@@ -9,6 +8,7 @@ use crate::deadline::{Deadline, LATE_BYTES};
 use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
 use crate::ring::Record;
+use crate::segment::random;
 
 /// The side that calls. Several calls may be in flight; replies to other calls than the awaited one
 /// are kept.
@@ -90,12 +90,13 @@ impl Client {
     ///
     /// # Real-time
     ///
-    /// May make a syscall, for a random number; no allocation.
+    /// Makes a syscall, for a random number; no allocation.
     pub fn new(requests: FrameProducer, replies: FrameConsumer) -> Self {
         Self {
             requests,
             replies,
-            next: RandomState::new().hash_one(0),
+            // Not that of a `HashMap`: two children of one process may begin with the same.
+            next: random(),
             buffer: Vec::new(),
             flight: HashMap::new(),
             most: FEW,

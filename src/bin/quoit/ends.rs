@@ -43,7 +43,9 @@ impl Sink {
 
     /// The epoch of the consumer, if it has closed or crashed.
     pub(crate) fn abandoned(&self) -> Option<u64> {
-        either!(self, end => end.is_abandoned()).then(|| self.peer_epoch())
+        // First: another one may attach in between.
+        let epoch = self.peer_epoch();
+        either!(self, end => end.is_abandoned()).then_some(epoch)
     }
 
     /// Bytes of a record.
@@ -153,8 +155,10 @@ impl Source {
 
     /// The epoch of the producer, if it has closed or crashed, and nothing is unread.
     pub(crate) fn abandoned(&self) -> Option<u64> {
+        // First: another one may attach in between.
+        let epoch = self.end.peer_epoch();
         let is_over = self.end.is_abandoned() && self.end.is_empty();
-        is_over.then(|| self.end.peer_epoch())
+        is_over.then_some(epoch)
     }
 
     /// Hands over all messages in batches, until the producer has closed or crashed. What is

@@ -33,9 +33,16 @@ pub(crate) enum Colour {
     Yellow = 33,
 }
 
+/// Columns and rows of the terminal. One that does not know its size says 0, as a serial line does.
+pub(crate) fn terminal_size() -> io::Result<(u16, u16)> {
+    let (columns, rows) = terminal::size()?;
+    let usual = |known, usual| if known == 0 { usual } else { known };
+    Ok((usual(columns, 80), usual(rows, 24)))
+}
+
 /// Of the terminal that the answer goes to, if it is one.
 pub(crate) fn columns() -> Option<u16> {
-    let size = io::stdout().is_terminal().then(terminal::size);
+    let size = io::stdout().is_terminal().then(terminal_size);
     size.and_then(Result::ok).map(|(columns, _)| columns)
 }
 

@@ -211,15 +211,18 @@ impl Motion {
         (self.parks_per_second, self.wakes_per_second) = (rates.parks, rates.wakes);
         let (from, to) = (then.positions, sample.positions);
         let has_moved = [from.tail != to.tail, from.head != to.head];
+        // Otherwise it is not known what this one did since it attached.
+        let is_same = |at: usize| before.peers[at].state.epoch == now.peers[at].state.epoch;
         let time = sample.at - then.at;
         for (at, peer) in now.peers.iter().enumerate() {
-            let idle = (!has_moved[at] && peer.is_alive).then_some(self.idle[at] + time);
+            let is_idle = !has_moved[at] && peer.is_alive && is_same(at);
+            let idle = is_idle.then_some(self.idle[at] + time);
             self.idle[at] = idle.unwrap_or_default();
             if has_moved[at] {
                 self.moved[at] = Some(SystemTime::now());
             }
         }
-        let had_some = !from.is_empty() && now.peer(Role::Consumer).is_alive;
+        let had_some = !from.is_empty() && now.peer(Role::Consumer).is_alive && is_same(1);
         let stalled = (!has_moved[1] && had_some).then_some(self.stalled_seconds);
         self.stalled_seconds = stalled.map_or(0.0, |before| before + time.as_secs_f64());
     }

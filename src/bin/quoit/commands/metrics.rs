@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use rustix::event::PollFlags;
@@ -76,7 +76,6 @@ impl Metrics {
 
 fn serve(mut client: TcpStream, watch: &mut Watch) -> io::Result<()> {
     client.set_nonblocking(false)?;
-    client.set_write_timeout(Some(SLOWEST))?;
     client.set_read_timeout(Some(SLOWEST / PIECES))?;
     let mut request = Vec::new();
     for _ in 0..PIECES {
@@ -91,11 +90,26 @@ fn serve(mut client: TcpStream, watch: &mut Watch) -> io::Result<()> {
             "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\
              Connection: close\r\n\r\n"
         );
-        client.write_all(head.as_bytes())?;
+        let until = Instant::now() + SLOWEST;
+        write_all(&mut client, head.as_bytes(), until)?;
         if !request.starts_with(b"HEAD") {
-            client.write_all(body.as_bytes())?;
+            write_all(&mut client, body.as_bytes(), until)?;
         }
         break;
+    }
+    Ok(())
+}
+
+/// For a client that reads slowly the timeout of a socket would begin again with each piece.
+fn write_all(client: &mut TcpStream, mut bytes: &[u8], until: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        client.set_write_timeout(Some(left))?;
+        let count = client.write(bytes)?;
+        bytes = &bytes[count..];
     }
     Ok(())
 }

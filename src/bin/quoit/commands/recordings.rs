@@ -89,6 +89,11 @@ fn tap(ring: &Observer, file: &mut Recorder, progress: &mut Progress<'_>) -> Res
         let was_attached = ring.endpoint(Role::Producer).epoch > 0;
         let is_over = ring.is_superseded()? || was_attached && !ring.is_alive(Role::Producer)?;
         let (mut count, mut bytes, mut missed, mut taken) = (0, 0, 0, Ok(()));
+        // What the consumer has taken up to the end of the ring is no padding.
+        let taken_before = ring.positions().head.wrapping_sub(next);
+        if taken_before as i64 > 0 {
+            (missed, next) = (taken_before, next.wrapping_add(taken_before));
+        }
         let found = ring.unread_from(next, CHUNK, |message| {
             let gap = message.position.wrapping_sub(next);
             // Frames leave the end of the ring out where they do not fit.

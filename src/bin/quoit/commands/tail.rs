@@ -172,8 +172,10 @@ fn each(
     mut take: impl FnMut(&Message) -> Result<(), Stop>,
 ) -> Result<usize, Stop> {
     let end = observer.positions().tail;
+    // Only a tail that is corrupt is before the next message: the first copy reports it.
     let (mut seen, mut wanted, mut found) = (0, 0, 0);
-    while found == wanted && seen < most && end.wrapping_sub(*next) as i64 > 0 {
+    let has_more = |next, seen| end != next && (seen == 0 || end.wrapping_sub(next) as i64 > 0);
+    while found == wanted && seen < most && has_more(*next, seen) {
         interrupt.check()?;
         wanted = FEW.min(most - seen);
         let mut taken = Ok(());

@@ -13,6 +13,7 @@ use crossterm::{cursor, queue};
 use rustix::event::PollFlags;
 
 use crate::interrupt::{self, Interrupt, MOMENT};
+use crate::output::terminal_size;
 use crate::standard::{Patient, Standard};
 use crate::stop::Stop;
 
@@ -57,7 +58,7 @@ impl<'a> Screen<'a> {
 
     /// Columns and rows.
     pub(super) fn size(&self) -> Result<(u16, u16), Stop> {
-        terminal::size().map_err(Stop::io("ask the terminal for its size"))
+        terminal_size().map_err(Stop::io("ask the terminal for its size"))
     }
 
     /// Replaces all that is shown.
