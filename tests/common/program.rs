@@ -36,7 +36,7 @@ impl Program {
     }
 
     pub(crate) fn start_on(output: Stdio, command: &mut Command) -> Self {
-        // Also if this test ignores it, as after `nohup`.
+        // Also if this test ignores them, as after `nohup` and in the background of a script.
         on_hang_up(command, libc::SIG_DFL);
         let command = command.stdin(Stdio::piped()).stdout(output);
         Self::spawn(command.stderr(Stdio::piped()))
@@ -186,14 +186,17 @@ pub(crate) fn closed() -> Stdio {
     OwnedFd::from(theirs).into()
 }
 
-/// Has the command start with what SIGHUP does by default, or with that it is ignored.
+/// Has the command start with what SIGHUP does by default, or with that it is ignored. An interrupt
+/// ends it.
 pub(crate) fn on_hang_up(command: &mut Command, action: libc::sighandler_t) {
     let set = move || {
-        // SAFETY: no handler is set.
-        unsafe { libc::signal(libc::SIGHUP, action) };
+        for (number, action) in [(libc::SIGHUP, action), (libc::SIGINT, libc::SIG_DFL)] {
+            // SAFETY: no handler is set.
+            unsafe { libc::signal(number, action) };
+        }
         Ok(())
     };
-    // SAFETY: what runs between fork and exec makes one syscall.
+    // SAFETY: what runs between fork and exec makes two syscalls.
     unsafe { command.pre_exec(set) };
 }
 
