@@ -83,7 +83,7 @@ pub(crate) fn bars(runs: &Map<String, Value>) -> impl Iterator<Item = &Value> {
 fn targets(runs: &Map<String, Value>) -> String {
     let missed = bars(runs).filter(|bar| bar["verdict"] != "ok").count();
     let mut table = format!(
-        "<details>\n<summary>{} targets, {missed} missed in this run</summary>\n\n\
+        "<details>\n<summary>{} targets, {missed} not met in this run</summary>\n\n\
          | target | figure | IQR | limit | |\n|---|--:|--:|--:|---|\n",
         bars(runs).count()
     );
@@ -105,8 +105,8 @@ fn mechanisms(run: &Value) -> String {
     for row in ROWS.lines() {
         for (column, text) in row.trim().split(" | ").enumerate() {
             let nanos = trips[text]["nanoseconds"].as_f64().map(show_nanos);
-            let otherwise = if column < 3 { text } else { "–" };
-            table += &format!("| {} ", nanos.as_deref().unwrap_or(otherwise));
+            let figure = nanos.unwrap_or_else(|| "–".to_owned());
+            table += &format!("| {} ", if column < 3 { text } else { &figure });
         }
         table += "|\n";
     }
