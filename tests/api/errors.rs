@@ -214,7 +214,7 @@ fn a_push_error_returns_the_record() {
 }
 
 #[test]
-fn a_process_that_has_the_role_itself_is_not_told_to_stop_a_process() {
+fn in_use_by_this_process_does_not_advise_to_stop_a_process() {
     let (role, holder) = (Role::Producer, Holder::Known(std::process::id()));
     assert_eq!(
         Error::InUse { role, holder }.to_string(),
