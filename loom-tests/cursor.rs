@@ -11,8 +11,7 @@
 //! messages, rings of one to eight places, two threads. Models with inline copies stop at
 //! three preemptions, models with a death at two. A death stops a thread, not a process,
 //! and the next holder runs in the same thread: this stands for the lock that the kernel
-//! hands over. No peer stores a wrong position here, because the check of positions does
-//! not depend on orderings.
+//! hands over.
 
 mod alarms;
 #[allow(dead_code, reason = "no model reads what poisoned a cursor")]

@@ -129,7 +129,7 @@ impl Consumer {
     pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps, ride: usize) -> Self {
         assert!(ride <= RIDE_WORDS, "an inline copy has fewer words");
         Self {
-            cursor: (steps.take_consumer)(ring),
+            cursor: (steps.take_consumer)(ring).expect("the tail is in range"),
             ring: Rc::clone(ring),
             steps,
             ride,

@@ -6,6 +6,7 @@ mod deaths;
 mod frames;
 mod inline;
 mod observing;
+mod positions;
 mod slots;
 
 use std::fmt::Debug;
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<&'static Model<Steps>> {
         frames::MODELS,
         inline::MODELS,
         observing::MODELS,
+        positions::MODELS,
         deaths::MODELS,
     ];
     all.into_iter().flatten().collect()

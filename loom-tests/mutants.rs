@@ -2,6 +2,7 @@
 //! the wrong order, with the wrong values, or not at all.
 
 use crate::cursor::{ReadCursor, TailLine, WriteCursor};
+use crate::error::Corrupt;
 use crate::frames::{self, Found, Place, size_of};
 use crate::harness::mutants::Mutant;
 use crate::layout::{PADDING, frame_header};
@@ -116,32 +117,32 @@ fn lowest_bit_lost(end: End<'_>, ahead: usize) -> usize {
     (SHIPPED.place)(end, ahead) & !1
 }
 
-fn resume_at_head(ring: &Ring) -> WriteCursor {
+fn resume_at_head(ring: &Ring) -> Result<WriteCursor, Corrupt> {
     let head = ring.head.load(FREE);
     let (tail, head) = (&AtomicU64::new(head), &AtomicU64::new(head));
     let line = TailLine {
         tail,
         ..ring.line()
     };
-    WriteCursor::resume(line, head, ring.capacity).expect("they are equal")
+    WriteCursor::resume(line, head, ring.capacity)
 }
 
-fn resume_at_tail(ring: &Ring) -> ReadCursor {
+fn resume_at_tail(ring: &Ring) -> Result<ReadCursor, Corrupt> {
     let tail = ring.tail().load(READY);
     let (tail, head) = (&AtomicU64::new(tail), &AtomicU64::new(tail));
-    ReadCursor::resume(tail, head, ring.capacity).expect("they are equal")
+    ReadCursor::resume(tail, head, ring.capacity)
 }
 
-fn open_at_once(ring: &Ring) -> WriteCursor {
-    let mut cursor = (SHIPPED.take_producer)(ring);
+fn open_at_once(ring: &Ring) -> Result<WriteCursor, Corrupt> {
+    let mut cursor = (SHIPPED.take_producer)(ring)?;
     cursor.open(1);
-    cursor
+    Ok(cursor)
 }
 
-fn seen_at_once(ring: &Ring) -> ReadCursor {
-    let mut cursor = (SHIPPED.take_consumer)(ring);
+fn seen_at_once(ring: &Ring) -> Result<ReadCursor, Corrupt> {
+    let mut cursor = (SHIPPED.take_consumer)(ring)?;
     cursor.open(1);
-    cursor
+    Ok(cursor)
 }
 
 /// Writes records as if each slot were open.
@@ -165,13 +166,13 @@ fn pop_all_as_open(consumer: &mut slots::Consumer, count: u64) -> Vec<Record> {
 }
 
 /// Makes `resume` clear another word.
-fn keep_inline(ring: &Ring) -> WriteCursor {
+fn keep_inline(ring: &Ring) -> Result<WriteCursor, Corrupt> {
     let ride_position = &AtomicU64::new(0);
     let line = TailLine {
         ride_position,
         ..ring.line()
     };
-    WriteCursor::resume(line, &ring.head, ring.capacity).expect("the head is in range")
+    WriteCursor::resume(line, &ring.head, ring.capacity)
 }
 
 fn inline_only(producer: &mut slots::Producer, record: Record, way: Way) {

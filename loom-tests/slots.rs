@@ -136,7 +136,7 @@ pub(crate) struct Consumer {
 impl Consumer {
     pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps, inline: bool) -> Self {
         Self {
-            cursor: (steps.take_consumer)(ring),
+            cursor: (steps.take_consumer)(ring).expect("the tail is in range"),
             ring: Rc::clone(ring),
             steps,
             inline,

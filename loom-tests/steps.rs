@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use crate::cursor::{ReadCursor, WriteCursor};
+use crate::error::Corrupt;
 use crate::frames;
 use crate::observer::view::{Message, NoCopy, View};
 use crate::ring::Ring;
@@ -26,9 +27,9 @@ pub(crate) enum End<'a> {
 /// Everything that an endpoint does between two polls of its cursor.
 pub(crate) struct Steps {
     /// Takes the producer's role.
-    pub(crate) take_producer: fn(&Ring) -> WriteCursor,
+    pub(crate) take_producer: fn(&Ring) -> Result<WriteCursor, Corrupt>,
     /// Takes the consumer's role.
-    pub(crate) take_consumer: fn(&Ring) -> ReadCursor,
+    pub(crate) take_consumer: fn(&Ring) -> Result<ReadCursor, Corrupt>,
     /// The units that can be written, after a poll for `wanted`.
     pub(crate) room: fn(&mut WriteCursor, u64, &Ring) -> u64,
     /// The place in the ring at this distance from the position.
@@ -113,12 +114,12 @@ fn observe(view: View<'_>, head: u64, tail: u64) -> Result<Vec<Message>, NoCopy>
     Ok(shown)
 }
 
-fn take_producer(ring: &Ring) -> WriteCursor {
-    WriteCursor::resume(ring.line(), &ring.head, ring.capacity).expect("the head is in range")
+fn take_producer(ring: &Ring) -> Result<WriteCursor, Corrupt> {
+    WriteCursor::resume(ring.line(), &ring.head, ring.capacity)
 }
 
-fn take_consumer(ring: &Ring) -> ReadCursor {
-    ReadCursor::resume(ring.tail(), &ring.head, ring.capacity).expect("the tail is in range")
+fn take_consumer(ring: &Ring) -> Result<ReadCursor, Corrupt> {
+    ReadCursor::resume(ring.tail(), &ring.head, ring.capacity)
 }
 
 fn room(cursor: &mut WriteCursor, wanted: u64, ring: &Ring) -> u64 {
@@ -154,7 +155,7 @@ pub(crate) struct Producer<Shape> {
 impl<Shape> Producer<Shape> {
     pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps) -> Self {
         Self {
-            cursor: (steps.take_producer)(ring),
+            cursor: (steps.take_producer)(ring).expect("the head is in range"),
             ring: Rc::clone(ring),
             steps,
             shape: PhantomData,
