@@ -3,6 +3,7 @@
 use core::fmt;
 use std::error;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use crate::doorbell::MOST_WORDS;
 use crate::error::debug_as_display;
@@ -105,18 +106,34 @@ impl From<AsyncError> for io::Error {
 }
 
 /// Why an endpoint cannot be used in async code or in an event loop, and the endpoint.
+///
+/// # Examples
+///
+/// `?` converts it to any boxed error, and frees the role:
+///
+/// ```
+/// # use std::error::Error;
+/// fn wait(consumer: quoit::Consumer<u64>) -> Result<(), Box<dyn Error + Send + Sync>> {
+///     let consumer = consumer.into_pollable()?;
+///     # drop(consumer);
+///     Ok(())
+/// }
+/// ```
 pub struct IntoAsyncError<E> {
-    end: E,
+    // An endpoint is not `Sync`, and an error has to be.
+    end: Mutex<E>,
     reason: AsyncError,
 }
 
 impl<E> IntoAsyncError<E> {
     pub(crate) fn new(end: E, reason: AsyncError) -> Self {
+        let end = Mutex::new(end);
         Self { end, reason }
     }
 
     pub(in crate::adapters) fn into_parts(self) -> (E, AsyncError) {
-        (self.end, self.reason)
+        let end = self.end.into_inner();
+        (end.unwrap_or_else(PoisonError::into_inner), self.reason)
     }
 
     /// The endpoint, unchanged, with its role.
@@ -125,7 +142,7 @@ impl<E> IntoAsyncError<E> {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn into_inner(self) -> E {
-        self.end
+        self.into_parts().0
     }
 
     /// The reason alone.
