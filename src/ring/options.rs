@@ -118,7 +118,7 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], or the error that says in what the file differs.
+    /// As [`RingOptions::open`].
     ///
     /// # Real-time
     ///
@@ -480,8 +480,8 @@ impl RingOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::WrongDescriptor`] if it is not a memfd, or not sealed against shrinking, or
-    /// contains no ring; otherwise as [`open`](Self::open).
+    /// As [`open`](Self::open); [`Error::WrongDescriptor`] if it is not a memfd, or not sealed
+    /// against shrinking, or contains no ring.
     ///
     /// # Real-time
     ///
