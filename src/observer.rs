@@ -277,7 +277,8 @@ impl Observer {
     }
 
     /// [`unread`](Self::unread) from a position on: the [`next`](Message::next) of a
-    /// message that was seen before. Released messages are not shown.
+    /// message that was seen before. Released messages are not shown. A position that the tail has
+    /// not reached, such as one of another ring, counts as the head: all unread messages are shown.
     ///
     /// # Errors
     ///
