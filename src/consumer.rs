@@ -26,8 +26,8 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 ///
 /// After `fork` a child has a consumer of a private copy of the ring, whose producer has closed: it
 /// may read what was unread, which the parent reads and may overwrite as well
-/// ([`docs::process`](crate::docs::process)), its waits end with `Abandoned`, and its drop changes
-/// nothing. The child may open the ring again and take another role.
+/// ([`docs::process`](crate::docs::process)), its waits for messages end with `Abandoned`, and its
+/// drop changes nothing. The child may open the ring again and take another role.
 ///
 /// What [`is_empty`](Self::is_empty) and [`len`](Self::len) return is a snapshot: the producer may
 /// publish messages at any moment. A record stays until this consumer takes it.

@@ -97,7 +97,7 @@ impl fmt::Display for Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Holder {
-    /// This process: the kernel shows that it has the lock.
+    /// The process with this id: the kernel shows that it has the lock.
     Known(u32),
     /// A process that this one cannot inspect: of another user, or in another PID namespace. The
     /// number is what the holder stored, and may be another process here.
@@ -182,14 +182,15 @@ pub enum Error {
         /// What to do about it.
         reason: &'static str,
     },
-    /// `create` found a ring of this name.
+    /// `create` found a ring of this name, or `open_or_create` a stale one with
+    /// [`StalePolicy::Fail`](crate::StalePolicy::Fail).
     AlreadyExists {
         /// The ring's name.
         name: String,
         /// Whether a producer or a consumer holds it.
         in_use: bool,
     },
-    /// `open` found nothing of this name.
+    /// There is nothing of this name.
     NotFound {
         /// The ring's name.
         name: String,

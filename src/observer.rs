@@ -58,8 +58,9 @@ impl Observer {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::NotARing`], [`Error::VersionMismatch`], or [`Error::Corrupt`]
-    /// if the header is impossible; or an OS error: the file must be readable.
+    /// [`Error::NotFound`], [`Error::InvalidName`], [`Error::NotARing`],
+    /// [`Error::VersionMismatch`], or [`Error::Corrupt`] if the header is impossible; or an OS
+    /// error: the file must be readable.
     ///
     /// # Real-time
     ///
@@ -201,7 +202,7 @@ impl Observer {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls; no allocation.
+    /// Makes syscalls; allocates if the name is long, or does not refer to the ring.
     pub fn is_superseded(&self) -> Result<bool, Error> {
         if self.segment.is_nameless()? {
             return Ok(true);
@@ -225,7 +226,7 @@ impl Observer {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls; no allocation.
+    /// As [`is_superseded`](Self::is_superseded).
     pub fn is_half_removed(&self) -> Result<bool, Error> {
         let marked = self.is_marked() && !self.segment.is_nameless()?;
         Ok(marked && matches!(self.segment.named()?, Named::This(_)))
@@ -276,7 +277,8 @@ impl Observer {
     }
 
     /// [`unread`](Self::unread) from a position on: the [`next`](Message::next) of a
-    /// message that was seen before. Released messages are not shown.
+    /// message that was seen before. Released messages are not shown. A position that the tail has
+    /// not reached, such as one of another ring, counts as the head: all unread messages are shown.
     ///
     /// # Errors
     ///

@@ -4,8 +4,9 @@
 //! Another process may write to the payload at any time, even against the protocol. So no reference
 //! to it exists in safe code, and each function here moves each byte once: the compiler can neither
 //! read the shared bytes a second time nor assume that they are unchanged. Small copies are
-//! volatile words; long ones call the C library's `memcpy` through a pointer that the compiler does
-//! not know. `docs::memory_model` says the assumptions.
+//! volatile words, those in between `asm!` where there is an instruction for it; long ones call the
+//! C library's `memcpy` through a pointer that the compiler does not know. `docs::memory_model` says
+//! the assumptions.
 
 use core::arch::asm;
 use core::ffi::c_void;

@@ -23,8 +23,8 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// position. The same holds when the process crashes.
 ///
 /// After `fork` a child has a producer of a private copy of the ring, whose consumer has closed:
-/// its pushes and its waits return `Abandoned`, what it commits is lost, and its drop changes
-/// nothing. The child may open the ring again and take another role.
+/// its pushes and its waits for room return `Abandoned`, what it commits is lost, and its drop
+/// changes nothing. The child may open the ring again and take another role.
 ///
 /// What [`is_full`](Self::is_full) and [`vacant`](Self::vacant) return is a snapshot: the consumer may
 /// release messages at any moment. Free room stays free until this producer uses it.
@@ -259,7 +259,7 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`push`](Self::push). The records before that stay pushed, and
+    /// As [`claim`](Self::claim). The records before that stay pushed, and
     /// [`position`](Self::position) says how many they are.
     ///
     /// # Real-time

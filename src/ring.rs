@@ -212,12 +212,14 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// [`Error::InUse`] while there is a producer or a consumer;
     /// [`Error::Superseded`] if it was unlinked or replaced before;
-    /// [`Error::NameElsewhere`] if it has a name that does not refer to it from here.
+    /// [`Error::NameElsewhere`] if it has a name that does not refer to it from here; or an OS
+    /// error.
     ///
     /// # Real-time
     ///
     /// Makes syscalls and allocates; waits up to 100 ms for another process
-    /// that is replacing or unlinking the same name, or closing its endpoint.
+    /// that is replacing or unlinking the same name, or closing its endpoint, and up to 1 s while
+    /// this process forks.
     pub fn unlink(&self) -> Result<(), Error> {
         lifetime::unlink_segment(&self.shared.segment)
     }
@@ -235,7 +237,7 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// # Real-time
     ///
-    /// As [`unlink`](Self::unlink).
+    /// As [`unlink`](Self::unlink), but waits up to 200 ms for other processes.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -27,9 +27,8 @@ use crate::frames::Found;
 /// A write waits for room with the ring's wait strategy
 /// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy)). It fails with
 ///
-/// - `BrokenPipe` if there is no room and the consumer has closed or crashed; as many bytes as fit
-///   still go into the ring, for the next consumer, and when that one has made room, you can write
-///   more;
+/// - `BrokenPipe` if there is no room for it and the consumer has closed or crashed; a shorter write
+///   may still fit, for the next consumer, and when that one has made room, you can write more;
 /// - `TimedOut` if no room was freed within the [timeout](Self::set_timeout);
 /// - `InvalidData` if the endpoint is poisoned;
 ///

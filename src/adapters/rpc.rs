@@ -51,10 +51,11 @@
 //!
 //! # Crashes
 //!
-//! A client that waits notices its server's crash as any consumer does, and its calls stay in
-//! flight: a restarted server answers them. It releases a request after it has put the reply into
-//! the ring, so a request during which it was killed is handled again: handlers should be
-//! idempotent, or store the ids that they have handled. A request that kills its server kills the
+//! A client that waits notices its server's crash as any consumer does. Calls that it has started
+//! stay in flight, and a restarted server answers them; [`Client::call`] forgets its own. A server
+//! releases a request after it has put the reply into the ring, so a request during which it was
+//! killed is handled again: handlers should be idempotent, and the caller's bytes may hold a number
+//! that tells them what they have handled. A request that kills its server kills the
 //! next one as well. To pass over it, take the consumer of [`Server::into_inner`] and
 //! [`skip`](crate::FrameConsumer::skip) one frame.
 
@@ -81,8 +82,8 @@ pub enum CallError {
     /// No reply arrived in time, or there was no room for the request. The call is
     /// forgotten.
     TimedOut,
-    /// There is no server: it has closed or crashed. The call stays in flight, and a restarted
-    /// server may answer it.
+    /// There is no server: it has closed or crashed. After [`Client::finish`] the call stays in
+    /// flight, and a restarted server may answer it; [`Client::call`] forgets it.
     NoServer,
     /// There is no server, and none can attach: a ring was unlinked or replaced.
     Superseded,
@@ -111,7 +112,9 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => f.write_str("no reply arrived in time"),
-            Self::NoServer => f.write_str("there is no server; the call waits for another one"),
+            Self::NoServer => {
+                f.write_str("there is no server: it has closed or crashed; start it again")
+            }
             Self::Superseded => f.write_str(
                 "there is no server, and the ring was unlinked or replaced; open its name again",
             ),

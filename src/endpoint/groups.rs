@@ -28,7 +28,7 @@ impl<C> Endpoint<C> {
 }
 
 impl Endpoint<WriteCursor> {
-    /// Opens the next free units, at least one, up to eight lines of them. Fetches their
+    /// Opens the next free units, at least one, up to a group of lines. Fetches their
     /// lines together, so that the transfers overlap. Otherwise each store would wait for
     /// its own line.
     #[cold]
@@ -114,7 +114,7 @@ impl Endpoint<WriteCursor> {
 }
 
 impl Endpoint<ReadCursor> {
-    /// Opens the next units that an earlier poll has found, up to eight lines of them;
+    /// Opens the next units that an earlier poll has found, up to a group of lines;
     /// returns whether there are any. Requests their lines together, so that the transfers
     /// overlap.
     #[inline]

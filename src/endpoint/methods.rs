@@ -72,7 +72,7 @@ macro_rules! shared_methods {
         ///
         /// # Real-time
         ///
-        /// No allocation; makes a syscall unless the peer closed its end.
+        /// No allocation; makes a syscall unless the peer has closed or never attached.
         pub fn is_abandoned(&self) -> bool {
             self.endpoint().role.peer_closed_or_crashed()
         }
@@ -94,7 +94,8 @@ macro_rules! shared_methods {
         /// # Errors
         ///
         /// [`PeerError::Superseded`](crate::PeerError::Superseded) if none will attach:
-        /// the ring was unlinked or replaced, or the ring is on the heap.
+        /// the ring was unlinked or replaced, or the ring is on the heap, or this is the copy
+        /// that a child of `fork` has.
         ///
         /// # Real-time
         ///
@@ -122,7 +123,7 @@ macro_rules! shared_methods {
 
         #[doc = concat!("Closes this endpoint and keeps its role: the ", $peer, " sees the same as when this")]
         /// endpoint is dropped. From now on this endpoint behaves as if its peer had
-        /// closed: a producer has no room, a consumer reads the remaining messages, and no
+        /// closed: no push finds room, a consumer reads the remaining messages, and no
         /// call but [`wait_for_peer`](Self::wait_for_peer) waits. Closing it again has no effect.
         ///
         /// # Real-time

@@ -359,8 +359,8 @@ impl From<PopError> for io::Error {
 pub enum PeerError {
     /// No peer attached in time. A later call may find one.
     TimedOut,
-    /// No peer can attach: the ring was unlinked or replaced, or is on the heap. Open the name
-    /// again.
+    /// No peer can attach: the ring was unlinked or replaced, or is on the heap, or this is the
+    /// copy that a child of `fork` has. Open the name again.
     Superseded,
     /// The thread that waited for the peer has ended: see [`docs::process`](crate::docs::process).
     /// A later call starts it again. Only async endpoints return this.
@@ -372,8 +372,8 @@ impl fmt::Display for PeerError {
         f.write_str(match self {
             Self::TimedOut => "no peer attached in time; start the other program",
             Self::Superseded => {
-                "no peer will attach: the ring was unlinked or replaced, or is on the heap; open \
-                 its name again"
+                "no peer will attach: the ring was unlinked or replaced, or is on the heap, or \
+                 this process forked; open its name again"
             }
             Self::ReactorDied => REACTOR_DIED,
         })

@@ -28,8 +28,9 @@ impl<'a> FrameBatch<'a> {
     ///
     /// # Errors
     ///
-    /// As [`FrameProducer::try_claim`](crate::FrameProducer::try_claim). The batch keeps what it holds, unless the
-    /// endpoint is poisoned: then it is empty.
+    /// As [`FrameProducer::try_claim`](crate::FrameProducer::try_claim); [`ClaimError::Full`] also if the ring never has
+    /// room for the whole batch: commit it, and begin another one. The batch keeps what it holds,
+    /// unless the endpoint is poisoned: then it is empty.
     ///
     /// # Real-time
     ///

@@ -22,7 +22,7 @@ pub struct RingInfo {
     pub layout: u32,
     /// The fingerprint of size, alignment and tag.
     pub schema: u64,
-    /// A number that no other ring has, whatever its name.
+    /// A random number of this ring, whatever its name; a copy of its file has the same.
     pub incarnation: u64,
     /// When the ring was made, by the wall clock of its creator; informative.
     pub created: SystemTime,

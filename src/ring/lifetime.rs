@@ -17,13 +17,15 @@ use crate::sync::PLAIN;
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`]; [`Error::InUse`] while there is a producer or a
-/// consumer; [`Error::NotARing`] for any other file, which stays.
+/// [`Error::NotFound`], [`Error::InvalidName`]; [`Error::InUse`] while there is a producer or a
+/// consumer; [`Error::NotARing`] for any other file, and [`Error::VersionMismatch`] for a ring of
+/// another layout, which stay; [`Error::Superseded`] if another process removes or replaces it at
+/// the same time; or an OS error.
 ///
 /// # Real-time
 ///
 /// Makes syscalls and allocates; waits up to 100 ms for another process that is replacing or
-/// unlinking the same name, or closing its endpoint.
+/// unlinking the same name, or closing its endpoint, and up to 1 s while this process forks.
 ///
 /// ```
 /// let name = format!("quoit-doc-unlink-{}", std::process::id());
@@ -43,11 +45,12 @@ pub fn unlink(name: impl AsRef<Path>) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`]; [`Error::NotARing`] for any other file, which stays.
+/// [`Error::NotFound`], [`Error::InvalidName`]; [`Error::NotARing`] for any other file, and
+/// [`Error::VersionMismatch`] for a ring of another layout, which stay; or an OS error.
 ///
 /// # Real-time
 ///
-/// As [`unlink`].
+/// As [`unlink`], but waits up to 200 ms for other processes.
 ///
 /// ```
 /// let name = format!("quoit-doc-stale-{}", std::process::id());
@@ -69,11 +72,11 @@ pub fn unlink_if_stale(name: impl AsRef<Path>) -> Result<bool, Error> {
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`]; [`Error::NotARing`] for any other file, which stays.
+/// As [`unlink_if_stale`].
 ///
 /// # Real-time
 ///
-/// As [`unlink`].
+/// As [`unlink_if_stale`].
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

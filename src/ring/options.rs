@@ -118,7 +118,7 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], or the error that says in what the file differs.
+    /// As [`RingOptions::open`].
     ///
     /// # Real-time
     ///
@@ -276,18 +276,20 @@ impl RingOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyExists`], unless no process holds the existing ring and
-    /// [`StalePolicy::Replace`] was asked for; [`Error::NotEnoughMemory`],
-    /// [`Error::FileSizeLimit`], [`Error::InvalidName`],
-    /// [`Error::InvalidCapacity`], or an OS error.
+    /// [`Error::AlreadyExists`], or with [`StalePolicy::Replace`] [`Error::InUse`] while a process
+    /// holds the existing ring; [`Error::NotARing`] or [`Error::VersionMismatch`] if the file of
+    /// that name is no ring of this layout; [`Error::NotEnoughMemory`],
+    /// [`Error::FileSizeLimit`], [`Error::InvalidName`], [`Error::InvalidCapacity`];
+    /// [`Error::Superseded`] if other processes replace the name all the time; or an OS error.
     ///
     /// # Real-time
     ///
     /// Makes syscalls and allocates, linear in the ring's size. While another process
-    /// replaces or unlinks the name, waits up to half a second, then up to 100 ms for its
-    /// locks, and up to 1 s while this process forks. For a ring of 4 MiB or more in
-    /// memory it reads the limits of this process's control groups (0.1 ms), and waits up
-    /// to 2.5 s while the kernel has not counted what is in use.
+    /// replaces or unlinks the name, tries again for half a second, and ten times at least. Each
+    /// attempt waits up to 300 ms for the locks of the ring that has the name, and up to 1 s while
+    /// this process forks. For a ring of 4 MiB or more in memory it reads the limits of this
+    /// process's control groups (0.1 ms), and waits up to 2.5 s while the kernel has not counted
+    /// what is in use.
     ///
     /// # Examples
     ///
@@ -331,13 +333,16 @@ impl RingOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::NotARing`], [`Error::VersionMismatch`],
-    /// [`Error::ShapeMismatch`], [`Error::SchemaMismatch`] or [`Error::Corrupt`] if it is not the
-    /// ring that was asked for; or an OS error.
+    /// [`Error::NotFound`], [`Error::InvalidName`]; [`Error::NotARing`],
+    /// [`Error::VersionMismatch`], [`Error::ShapeMismatch`], [`Error::SchemaMismatch`],
+    /// [`Error::DoorbellMismatch`] or [`Error::Corrupt`] if it is not a ring that this process can
+    /// use; [`Error::NotEnoughMemory`] if its file is sparse and cannot be filled, or with
+    /// [`lock_memory`](Self::lock_memory); [`Error::Superseded`] if other processes replace the
+    /// name all the time; or an OS error.
     ///
     /// # Real-time
     ///
-    /// As [`create`](Self::create), and linear in the size only with
+    /// As [`create`](Self::create), and linear in the size only if the file is sparse, or with
     /// [`prefault`](Self::prefault) or [`lock_memory`](Self::lock_memory).
     ///
     /// # Examples
@@ -441,7 +446,7 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates, linear in the ring's size.
+    /// As [`create`](Self::create), but waits for no other process.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -475,8 +480,8 @@ impl RingOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::WrongDescriptor`] if it is not a memfd, or not sealed against shrinking, or
-    /// contains no ring; otherwise as [`open`](Self::open).
+    /// As [`open`](Self::open); [`Error::WrongDescriptor`] if it is not a memfd, or not sealed
+    /// against shrinking, or contains no ring.
     ///
     /// # Real-time
     ///
@@ -506,7 +511,7 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Allocates.
+    /// As [`create_anonymous`](Self::create_anonymous).
     ///
     /// ```
     /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<u32>()?;

@@ -24,7 +24,7 @@ pub enum WaitStrategy {
     Park,
     /// As [`Park`](Self::Park), but an endpoint whose messages (or room) arrive at even intervals
     /// sleeps until just before the next is due, and spins for it: for audio blocks and control
-    /// loops. The message is then taken as early as by [`Spin`](Self::Spin), and the peer saves the
+    /// loops. The message is then mostly taken as early as by [`Spin`](Self::Spin), and the peer saves the
     /// system call that wakes. If the intervals are uneven, or too short for a sleep, the endpoint
     /// parks. Applies to the waits of a single endpoint; [`Select`](crate::Select), the async calls
     /// and pollable endpoints park.

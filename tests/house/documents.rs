@@ -38,7 +38,7 @@ fn is_of_an_endpoint(function: &Function) -> bool {
 type Rule = (&'static str, usize, Test, Test);
 type Test = fn(&Function) -> bool;
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 9] = [
     (
         "a complete Real-time section",
         100,
@@ -61,6 +61,26 @@ const RULES: [Rule; 7] = [
             let lines = function.doc.lines().map(str::trim);
             let mut texts = lines.filter_map(|line| line.strip_prefix("Cancel safety: "));
             texts.any(|text| !text.is_empty())
+        },
+    ),
+    (
+        "the end of the thread that waits, among its errors",
+        20,
+        |function| function.signature.asyncness.is_some(),
+        |function| {
+            let text = function.section("Errors");
+            text.contains("ReactorDied") || text.starts_with("As [`") && text.contains("](Self::")
+        },
+    ),
+    (
+        "a refusal of the system, among its errors",
+        20,
+        |function| mentions(function, "Error"),
+        |function| {
+            let text = function.section("Errors");
+            ["OS error", "Error::Io", "As ["]
+                .iter()
+                .any(|word| text.contains(word))
         },
     ),
     (
@@ -113,11 +133,7 @@ const RULES: [Rule; 7] = [
     (
         "a row in tests/common/calls or in tests/waits/deadlines.rs",
         20,
-        |function| {
-            let mut names = Names(false);
-            names.visit_signature(&function.signature);
-            names.0
-        },
+        |function| mentions(function, "Deadline"),
         |function| {
             let tables = [
                 include_str!("../common/calls/records.rs"),
@@ -133,13 +149,20 @@ const RULES: [Rule; 7] = [
     ),
 ];
 
-/// Finds the name of a deadline.
-struct Names(bool);
+/// Finds a name.
+struct Names(&'static str, bool);
 
 impl<'a> Visit<'a> for Names {
     fn visit_ident(&mut self, ident: &'a Ident) {
-        self.0 |= ident == "Deadline";
+        self.1 |= ident == self.0;
     }
+}
+
+/// Whether the declaration has a type of this name.
+fn mentions(function: &Function, name: &'static str) -> bool {
+    let mut names = Names(name, false);
+    names.visit_signature(&function.signature);
+    names.1
 }
 
 fn public_functions() -> Vec<Function> {

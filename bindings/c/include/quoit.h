@@ -21,7 +21,7 @@
 // A timeout that never expires.
 #define QUOIT_FOREVER UINT64_MAX
 
-// Wait by spinning, without a system call.
+// Wait by spinning; the only system call checks that the peer is alive.
 #define QUOIT_WAIT_SPIN 0
 
 // Spin, then yield the processor.
@@ -425,7 +425,7 @@ enum quoit_status quoit_ring_unlink(const struct quoit_ring *ring);
 // Removes a ring by its name. No process may hold a role.
 enum quoit_status quoit_unlink(const char *name);
 
-// Removes a ring by its name if no process holds a role; `removed` may be null.
+// Removes a ring by its name if it was in use and no process holds a role; `removed` may be null.
 enum quoit_status quoit_unlink_if_stale(const char *name, bool *removed);
 
 // Polls for room, for records or bytes. Wait-free, no system call.

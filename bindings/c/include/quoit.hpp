@@ -661,7 +661,7 @@ public:
     }
     status commit_batch() noexcept { return quoit_commit_batch(get()); }
     /// A descriptor that is readable as soon as there is room for a frame of `len` bytes, until the next
-    /// other call. One that is too long is ready at once: the push says so.
+    /// other call. One that is too long is ready as soon as there is any: the push says why.
     result<int> arm(std::size_t len = 0) noexcept {
         return writes<frame_producer, void>::arm(quoit_frame_room(get(), len));
     }

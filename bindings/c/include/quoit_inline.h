@@ -1,9 +1,10 @@
 /* quoit: the fast path. quoit.h includes this file; include that one.
  *
- * Everything here is inline, waits for nothing, and makes no system call but the wake of a
- * peer that sleeps (quoit_producer_moved, quoit_consumer_moved). It moves the own position
- * in the public struct and in the ring, and calls the library where there is nothing to do
- * or the peer must be woken. README.md lists which code stores to which field.
+ * Everything here is inline, and makes no system call but the wake of a peer that sleeps
+ * (quoit_producer_moved, quoit_consumer_moved). Calls with a timeout wait in the library, and
+ * may sleep there. It moves the own position in the public struct and in the ring, and calls
+ * the library where there is nothing to do or the peer must be woken. README.md lists which
+ * code stores to which field.
  *
  * For GCC and Clang, C11 and C++.
  */

@@ -9,7 +9,7 @@ use quoit::{DoorbellKind, Fences, RingOptions, StalePolicy, WaitStrategy};
 use crate::status::quoit_status::{self, QUOIT_INVALID};
 use crate::status::{Fault, guard, text};
 
-/// Wait by spinning, without a system call.
+/// Wait by spinning; the only system call checks that the peer is alive.
 pub const QUOIT_WAIT_SPIN: u32 = 0;
 /// Spin, then yield the processor.
 pub const QUOIT_WAIT_YIELD: u32 = 1;

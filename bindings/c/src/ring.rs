@@ -246,7 +246,7 @@ pub unsafe extern "C" fn quoit_unlink(name: *const c_char) -> quoit_status {
     })
 }
 
-/// Removes a ring by its name if no process holds a role; `removed` may be null.
+/// Removes a ring by its name if it was in use and no process holds a role; `removed` may be null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_unlink_if_stale(
     name: *const c_char,

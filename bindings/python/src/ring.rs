@@ -193,7 +193,7 @@ impl Ring {
         self.raw.ring().incarnation()
     }
 
-    /// Removes the ring's name. Processes that have the ring keep it.
+    /// Removes the ring's name. No process may hold a role.
     fn unlink(&self) -> PyResult<()> {
         self.raw.ring().unlink().map_err(fault::ring)
     }
@@ -233,13 +233,13 @@ fn receive(
     }
 }
 
-/// Removes a ring's name. Processes that have the ring keep it.
+/// Removes a ring's name. No process may hold a role.
 #[pyfunction]
 pub(crate) fn unlink(py: Python<'_>, name: PathBuf) -> PyResult<()> {
     py.detach(|| quoit::unlink(&name)).map_err(fault::ring)
 }
 
-/// Removes a ring's name if no process holds the ring; whether it did.
+/// Removes a ring's name if it was in use and no process holds it; whether it did.
 #[pyfunction]
 pub(crate) fn unlink_if_stale(py: Python<'_>, name: PathBuf) -> PyResult<bool> {
     py.detach(|| quoit::unlink_if_stale(&name))

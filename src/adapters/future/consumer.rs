@@ -21,7 +21,7 @@ use crate::ring::Record;
 ///
 /// Any runtime works: one thread of the process, `quoit-reactor`, sleeps on all rings whose async
 /// endpoints wait, and wakes their tasks. It starts with the first async endpoint and stops after
-/// the last. A process can have 127 async endpoints at a time.
+/// the last. A process can have 127 async and pollable endpoints at a time.
 ///
 /// An async endpoint neither spins nor yields before it sleeps: it gives its thread
 /// back to the runtime, and each wake-up goes through the reactor. For the
@@ -43,8 +43,8 @@ use crate::ring::Record;
 ///
 /// It ends when the producer has closed or crashed, and everything that it published was taken. If
 /// another producer attaches, a later poll continues with its messages. None can if the ring is
-/// [superseded](Consumer::is_superseded). After an error the ring is corrupt, and the stream has
-/// ended.
+/// [superseded](Consumer::is_superseded). It also ends after the error
+/// [`Corrupt`](PopError::Corrupt), and continues after [`ReactorDied`](PopError::ReactorDied).
 ///
 /// It is a [`FusedStream`]: `is_terminated` is true after its end, until another producer attaches.
 /// `select!` therefore skips a stream that has ended, and polls it again after that;
@@ -159,7 +159,7 @@ impl<T: Record> AsyncConsumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`Consumer::pop`].
+    /// As [`Consumer::pop`], and [`PopError::ReactorDied`] if the wait is impossible.
     ///
     /// # Real-time
     ///
@@ -199,7 +199,7 @@ impl<T: Record> AsyncConsumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`Consumer::pop_slice`].
+    /// As [`pop`](Self::pop).
     ///
     /// # Real-time
     ///
@@ -348,7 +348,7 @@ impl AsyncFrameConsumer {
     ///
     /// # Errors
     ///
-    /// As [`FrameConsumer::pop`].
+    /// As [`FrameConsumer::pop`], and [`PopError::ReactorDied`] if the wait is impossible.
     ///
     /// # Real-time
     ///
@@ -394,7 +394,7 @@ impl AsyncFrameConsumer {
     ///
     /// # Errors
     ///
-    /// As [`FrameConsumer::pop_into`].
+    /// As [`pop`](Self::pop), but never [`PopError::TooShort`].
     ///
     /// # Real-time
     ///

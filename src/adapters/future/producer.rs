@@ -27,8 +27,8 @@ use crate::ring::Record;
 ///
 /// # The sink
 ///
-/// A record is in the ring as soon as the sink has accepted it. Closing the sink does
-/// nothing; the role is given up by dropping the producer.
+/// A record is in the ring as soon as the sink has accepted it, and one that it refuses is lost.
+/// Closing the sink does nothing; the role is given up by dropping the producer.
 ///
 /// # Examples
 ///
@@ -58,7 +58,7 @@ pub struct AsyncProducer<T: Record> {
 /// up by dropping the producer. A frame that waits at that time is lost.
 ///
 /// The sink's error is that of a claim: a frame that was accepted and could not be flushed stays in
-/// the sink, for a later consumer.
+/// the sink, for a later consumer. A frame that it refuses is lost.
 #[derive(Debug)]
 #[must_use = "a dropped producer frees its role"]
 pub struct AsyncFrameProducer {
@@ -130,7 +130,7 @@ impl<T: Record> AsyncProducer<T> {
     ///
     /// # Errors
     ///
-    /// As [`Producer::push`].
+    /// As [`Producer::push`], and [`PushError::ReactorDied`] if the wait is impossible.
     ///
     /// # Real-time
     ///
@@ -163,7 +163,7 @@ impl<T: Record> AsyncProducer<T> {
     ///
     /// # Errors
     ///
-    /// As [`Producer::push_slice`].
+    /// As [`claim`](Self::claim).
     ///
     /// # Real-time
     ///
@@ -182,7 +182,7 @@ impl<T: Record> AsyncProducer<T> {
     ///
     /// # Errors
     ///
-    /// As [`Producer::claim`].
+    /// As [`Producer::claim`], and [`ClaimError::ReactorDied`] if the wait is impossible.
     ///
     /// # Real-time
     ///
@@ -210,7 +210,7 @@ impl<T: Record> AsyncProducer<T> {
     ///
     /// # Errors
     ///
-    /// As [`Producer::claim`].
+    /// As [`Producer::claim`], and [`ClaimError::ReactorDied`] if the wait is impossible.
     ///
     /// # Real-time
     ///
@@ -287,7 +287,7 @@ impl AsyncFrameProducer {
     ///
     /// # Errors
     ///
-    /// As [`FrameProducer::push`].
+    /// As [`FrameProducer::push`], and [`ClaimError::ReactorDied`] if the wait is impossible.
     ///
     /// # Real-time
     ///
@@ -313,7 +313,7 @@ impl AsyncFrameProducer {
     ///
     /// # Errors
     ///
-    /// As [`FrameProducer::push`].
+    /// As [`FrameProducer::push`], and [`ClaimError::ReactorDied`] if the wait is impossible.
     ///
     /// # Real-time
     ///
@@ -346,7 +346,7 @@ impl AsyncFrameProducer {
     ///
     /// # Errors
     ///
-    /// As [`FrameProducer::push`].
+    /// As [`FrameProducer::push`], and [`ClaimError::ReactorDied`] if the wait is impossible.
     ///
     /// # Real-time
     ///
@@ -375,7 +375,7 @@ impl AsyncFrameProducer {
     ///
     /// # Errors
     ///
-    /// As [`FrameProducer::claim`].
+    /// As [`push`](Self::push).
     ///
     /// # Real-time
     ///
@@ -405,7 +405,7 @@ impl AsyncFrameProducer {
     ///
     /// # Errors
     ///
-    /// As [`FrameProducer::claim`].
+    /// As [`push`](Self::push).
     ///
     /// # Real-time
     ///

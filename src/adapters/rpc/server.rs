@@ -96,8 +96,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`PopError::Superseded`] if a ring was unlinked or replaced and its client has closed or
-    /// crashed, [`PopError::Corrupt`] if a ring is corrupt.
+    /// [`PopError::Superseded`] if the ring of the requests was unlinked or replaced and the client
+    /// has closed or crashed, [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time
     ///
@@ -137,9 +137,8 @@ impl Server {
     /// # Errors
     ///
     /// [`PopError::TimedOut`] if no request arrived in time, or its reply had no room;
-    /// [`PopError::Abandoned`]
-    /// if there are none and the client has closed or crashed;
-    /// [`PopError::Superseded`] if, in addition, a ring was unlinked or replaced;
+    /// [`PopError::Abandoned`] if there are none and the client has closed or crashed;
+    /// [`PopError::Superseded`] if, in addition, the ring of the requests was unlinked or replaced;
     /// [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time
