@@ -10,9 +10,10 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::enough::survives_in;
+use super::memfd::DESCRIPTORS;
 use super::{Access, Name, Segment, failed, is_locked, off_standard, random};
 use crate::error::Error;
 
@@ -61,7 +62,7 @@ impl Draft {
         let block = file.metadata().map_err(failed("examine"))?.blksize();
         let length = length.next_multiple_of(block.max(1));
         reserve(&file, length, name.display_name())?;
-        let descriptor = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
+        let descriptor = CString::new(format!("{DESCRIPTORS}/{}", file.as_raw_fd()))
             .expect("a number holds no zero byte");
         Ok(Self {
             segment: Segment::map(file, length, Some(name), Access::ReadWrite)?,
@@ -135,7 +136,7 @@ impl Draft {
 fn nameless(name: &Name) -> io::Result<(File, Temporary)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
-    let proc = PathBuf::from("/proc/self/fd").exists(); // what links a file without a name
+    let proc = Path::new(DESCRIPTORS).exists(); // what links a file without a name
     let opened = options
         .clone()
         .custom_flags(libc::O_TMPFILE)
