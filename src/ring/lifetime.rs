@@ -165,7 +165,7 @@ const ROLES: [(Role, u64); 2] = [
 
 /// Whether the last holder of the role closed its endpoint. Then the lock is about to be free, or a
 /// restarted process is about to open its epoch.
-fn has_closed(segment: &Segment, role: Role) -> bool {
+pub(super) fn has_closed(segment: &Segment, role: Role) -> bool {
     State::poll(&state(header(segment), role).state).is_closed()
 }
 
