@@ -197,7 +197,8 @@ impl<T: ?Sized> Ring<T> {
     /// # Errors
     ///
     /// [`Error::Io`] with the error of the disk or the file system. Bytes that were not written may
-    /// be lost then, even if a later call succeeds.
+    /// be lost then, even if a later call succeeds. [`Error::NameElsewhere`], in the first call, if
+    /// its name does not refer to it from here: the bytes are on the disk, the name perhaps not.
     ///
     /// # Real-time
     ///
@@ -227,7 +228,7 @@ impl<T: ?Sized> Ring<T> {
     /// [`unlink_if_read`](fn@crate::unlink_if_read) does, and never the name of another ring that
     /// has replaced it. Call it after you have dropped your endpoint. Returns `false`, and changes
     /// nothing, if the ring is in use, if no process has used it yet, if a message is left for the
-    /// next consumer, or if it was unlinked or replaced before.
+    /// next consumer, if it was unlinked or replaced before, or if this is a child's copy of it.
     ///
     /// # Errors
     ///
@@ -250,17 +251,11 @@ impl<T: ?Sized> Ring<T> {
     /// # }
     /// ```
     pub fn unlink_if_read(&self) -> Result<bool, Error> {
-        let segment = &self.shared.segment;
-        if self.shared.header().fixed.superseded.load(PLAIN) == 0 {
-            return lifetime::unlink_segment_if_read(segment);
+        // The positions in a child's copy are those of the fork.
+        if self.shared.header().fixed.superseded.load(PLAIN) != 0 {
+            return Ok(false);
         }
-        // A process was killed between its mark and the removal, or this is a child's copy, whose
-        // positions are those of the fork.
-        match segment.mapped_again() {
-            Ok(segment) => lifetime::unlink_segment_if_read(&segment),
-            Err(Error::Superseded { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+        lifetime::unlink_segment_if_read(&self.shared.segment)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
