@@ -285,7 +285,7 @@ mod tests {
         let (mut end, mut calls) = (0, 0);
         let reserved = in_pieces(LENGTH as u64, |start, size| {
             calls += 1;
-            assert!(calls < 20, "it goes on for ever");
+            assert!(calls < 20, "it does not end");
             if size > 2 * PIECE as i64 || calls == 6 {
                 return libc::EINTR;
             }

@@ -105,11 +105,11 @@ fn lead_a_session() {
 fn a_main_thread_with_other_descriptors_or_none_disturbs_no_call() {
     for has_ended in [false, true] {
         let directory = shared_memory_directory();
-        in_a_child(|| beside_the_main_thread(directory.path(), has_ended));
+        in_a_child(|| in_another_thread(directory.path(), has_ended));
     }
 }
 
-fn beside_the_main_thread(directory: &Path, has_ended: bool) {
+fn in_another_thread(directory: &Path, has_ended: bool) {
     let directory = directory.to_owned();
     let calls = thread::spawn(move || {
         match has_ended {
