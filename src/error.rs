@@ -445,8 +445,8 @@ impl fmt::Display for Error {
             Self::NameElsewhere { name } => write!(
                 f,
                 "{name:?} does not lead to the ring from here, which has a name elsewhere: it was \
-                 renamed, or this process changed its root, its mounts or its directory; unlink it \
-                 by that name, from a process that sees it"
+                 renamed, or this process changed its root, its mounts or its directory; open it \
+                 by that name, in a process that sees it"
             ),
             Self::Corrupt(corrupt) => corrupt.fmt(f),
             Self::Io {

@@ -127,7 +127,8 @@ impl<T: Shape + ?Sized> Ring<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates; waits up to 100 ms for a process that is
-    /// replacing or unlinking the name, and up to 1 s while this process forks.
+    /// replacing or unlinking the name, or closing its endpoint, and up to 1 s while this process
+    /// forks.
     pub fn producer(&self) -> Result<T::Producer, Error> {
         T::producer(self)
     }
@@ -196,7 +197,8 @@ impl<T: ?Sized> Ring<T> {
     /// # Errors
     ///
     /// [`Error::Io`] with the error of the disk or the file system. Bytes that were not written may
-    /// be lost then, even if a later call succeeds.
+    /// be lost then, even if a later call succeeds. [`Error::NameElsewhere`], in the first call, if
+    /// its name does not refer to it from here: the bytes are on the disk, the name perhaps not.
     ///
     /// # Real-time
     ///

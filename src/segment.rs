@@ -216,6 +216,10 @@ impl Segment {
         };
         map.flush().map_err(|source| self.failed("flush", source))?;
         if let (Some(name), None) = (name, flushed.get()) {
+            // A process that may not open the file any more may flush its directory.
+            if let Err(elsewhere @ Error::NameElsewhere { .. }) = self.check_place() {
+                return Err(elsewhere);
+            }
             File::open(name.directory())
                 .and_then(|directory| directory.sync_all())
                 .map_err(|source| self.failed("flush the directory of", source))?;
@@ -310,6 +314,16 @@ impl Segment {
             Ok(_) | Err(Error::NotARing { .. }) => Ok(Named::Another),
             Err(Error::NotFound { .. }) => Ok(Named::Nothing),
             Err(error) => Err(error),
+        }
+    }
+
+    /// An error if the file has a name, and `name` does not refer to it from here.
+    pub(crate) fn check_place(&self) -> Result<(), Error> {
+        match self.named()? {
+            Named::Another | Named::Nothing if !self.is_nameless()? => Err(Error::NameElsewhere {
+                name: self.display_name().to_owned(),
+            }),
+            _ => Ok(()),
         }
     }
 

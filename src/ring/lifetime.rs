@@ -111,7 +111,7 @@ fn unlink_stale_if(
     if !is_stale(segment)? {
         return Ok(false);
     }
-    check_place(segment)?;
+    segment.check_place()?;
     match locked_all(segment) {
         Ok(_lock) if is_wanted(header(segment)) => {
             supersede(segment, || segment.unlink()).map(|()| true)
@@ -122,19 +122,8 @@ fn unlink_stale_if(
     }
 }
 
-/// An error if the ring is still valid, and its name does not refer to it from here.
-fn check_place(segment: &Segment) -> Result<(), Error> {
-    match segment.named()? {
-        Named::Another | Named::Nothing if !segment.is_nameless()? => Err(Error::NameElsewhere {
-            name: segment.display_name().to_owned(),
-        }),
-        // `lock_all` finds out whether it has no name.
-        _ => Ok(()),
-    }
-}
-
 pub(super) fn unlink_segment(segment: &Segment) -> Result<(), Error> {
-    check_place(segment)?;
+    segment.check_place()?;
     let _lock = locked_all(segment)?;
     supersede(segment, || segment.unlink())
 }
@@ -168,7 +157,7 @@ const ROLES: [(Role, u64); 2] = [
 
 /// Whether the last holder of the role closed its endpoint. Then the lock is about to be free, or a
 /// restarted process is about to open its epoch.
-fn has_closed(segment: &Segment, role: Role) -> bool {
+pub(super) fn has_closed(segment: &Segment, role: Role) -> bool {
     State::poll(&state(header(segment), role).state).is_closed()
 }
 

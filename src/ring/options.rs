@@ -161,7 +161,8 @@ impl RingOptions {
     }
 
     /// The permission bits of a new segment, exactly: the umask does not apply.
-    /// **Default: 0600.** Set 0660 to share a ring with a group. A process that can
+    /// **Default: 0600.** Set 0660 to share a ring with a group. A ring without a name
+    /// does not get the bits of execution. A process that can
     /// read a ring can also block its roles, and a process that can write it can
     /// change what the other endpoint reads.
     pub fn mode(mut self, mode: u32) -> Self {

@@ -5,7 +5,7 @@ use core::slice;
 use std::process;
 use std::sync::Arc;
 
-use super::lifetime::{handover, in_use, lock_all, retry, supersede, with_holder};
+use super::lifetime::{handover, has_closed, in_use, lock_all, retry, supersede, with_holder};
 use super::{Fences, Shared};
 use crate::cursor::Awaited;
 use crate::deadline::Deadline;
@@ -75,8 +75,9 @@ impl RoleGuard {
                 let locked = lock.try_lock(byte(role));
                 locked.map_err(|source| segment.failed("lock a role of", source))
             };
-            // A process that holds the name's byte holds the roles' for a moment only.
-            let may_take = || Ok(locked()? || !segment.is_locked(NAME_BYTE)?);
+            // A process that holds the name's byte, or closes, holds the role's for a moment only.
+            let may_take =
+                || Ok(locked()? || !has_closed(segment, role) && !segment.is_locked(NAME_BYTE)?);
             if !retry(handover(), may_take)? || !locked()? {
                 return Err(with_holder(segment, in_use(segment, role)));
             }

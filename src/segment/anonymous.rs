@@ -26,7 +26,8 @@ impl Segment {
         let failed = |doing| move |source| failed(doing, SHOWN, source);
         let length = length.next_multiple_of(PAGE as u64);
         let file = create().map_err(failed("make the memfd of"))?;
-        file.set_permissions(Permissions::from_mode(mode))
+        // Its seal keeps it from being executed, and refuses these bits.
+        file.set_permissions(Permissions::from_mode(mode & !0o111))
             .map_err(failed("set the mode of"))?;
         is_locked(&file, 0).map_err(failed("query the locks of"))?;
         reserve(&file, length, SHOWN)?;

@@ -10,9 +10,10 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::enough::survives_in;
+use super::memfd::DESCRIPTORS;
 use super::{Access, Name, Segment, failed, is_locked, off_standard, random};
 use crate::error::Error;
 
@@ -61,7 +62,7 @@ impl Draft {
         let block = file.metadata().map_err(failed("examine"))?.blksize();
         let length = length.next_multiple_of(block.max(1));
         reserve(&file, length, name.display_name())?;
-        let descriptor = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
+        let descriptor = CString::new(format!("{DESCRIPTORS}/{}", file.as_raw_fd()))
             .expect("a number holds no zero byte");
         Ok(Self {
             segment: Segment::map(file, length, Some(name), Access::ReadWrite)?,
@@ -135,7 +136,7 @@ impl Draft {
 fn nameless(name: &Name) -> io::Result<(File, Temporary)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
-    let proc = PathBuf::from("/proc/self/fd").exists(); // what links a file without a name
+    let proc = Path::new(DESCRIPTORS).exists(); // what links a file without a name
     let opened = options
         .clone()
         .custom_flags(libc::O_TMPFILE)
@@ -177,25 +178,39 @@ pub(super) fn reserve(file: &File, length: u64, shown: &str) -> Result<(), Error
             limit: limit.rlim_cur,
         });
     }
-    let Ok(size) = libc::off_t::try_from(length) else {
-        return Err(not_enough(file, length));
-    };
     let before = file.metadata().map(|metadata| metadata.len());
     let before = before.map_err(|source| failed("examine", shown, source))?;
     survives_in(file, length)?;
-    loop {
+    let reserved = in_pieces(length, |start, size| {
         // SAFETY: the descriptor is open, and no memory is involved.
-        match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, size) } {
-            0 => return Ok(()),
-            libc::EINTR => {}
-            error => {
-                // A hugetlbfs keeps the pages that it found. A file that another process has mapped
-                // keeps its length.
-                let _ = file.set_len(before);
-                return Err(unreserved(file, length, shown, error));
-            }
+        unsafe { libc::posix_fallocate(file.as_raw_fd(), start, size) }
+    });
+    reserved.map_err(|error| {
+        // A hugetlbfs keeps the pages that it found. A file that another process has mapped keeps
+        // its length.
+        let _ = file.set_len(before);
+        unreserved(file, length, shown, error)
+    })
+}
+
+/// The smallest piece: it takes less time than there is between two ticks of a timer.
+const PIECE: u64 = 1 << 20;
+
+/// Reserves `length` bytes by calls that take a start and a size and return an error number. A tmpfs
+/// before Linux 6.11 undoes a call that a signal interrupts, so that a timer would interrupt a
+/// long one again and again: each call after such a one is shorter.
+fn in_pieces(length: u64, mut call: impl FnMut(i64, i64) -> i32) -> Result<(), i32> {
+    let whole = i64::try_from(length).map_err(|_| libc::ENOSPC)?;
+    let (mut start, mut piece) = (0, whole);
+    while start < whole {
+        let size = piece.min(whole - start);
+        match call(start, size) {
+            0 => start += size,
+            libc::EINTR => piece = (size as u64 / 2).next_multiple_of(PIECE) as i64,
+            error => return Err(error),
         }
     }
+    Ok(())
 }
 
 /// Why memory could not be reserved.
@@ -213,21 +228,20 @@ fn unreserved(file: &File, length: u64, shown: &str, error: i32) -> Error {
 /// Reserves the missing blocks before `end` in a sparse file that others may have mapped. A file
 /// system that cannot do so needs no memory, or takes it at each store.
 pub(super) fn allocate_all(file: &File, end: u64, shown: &str) -> Result<(), Error> {
-    let Ok(size) = libc::off_t::try_from(end) else {
-        return Err(not_enough(file, end));
-    };
     survives_in(file, end)?;
-    loop {
+    let allocated = in_pieces(end, |start, size| {
         // Not posix_fallocate, which may write where there is no such call.
         // SAFETY: the descriptor is open, and no memory is involved.
-        if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, size) } == 0 {
-            return Ok(());
+        match unsafe { libc::fallocate(file.as_raw_fd(), 0, start, size) } {
+            0 => 0,
+            _ => io::Error::last_os_error()
+                .raw_os_error()
+                .unwrap_or(libc::EIO),
         }
-        match io::Error::last_os_error().raw_os_error() {
-            Some(libc::EINTR) => {}
-            Some(libc::EOPNOTSUPP | libc::ENOSYS) => return Ok(()),
-            error => return Err(unreserved(file, end, shown, error.unwrap_or(libc::EIO))),
-        }
+    });
+    match allocated {
+        Ok(()) | Err(libc::EOPNOTSUPP | libc::ENOSYS) => Ok(()),
+        Err(error) => Err(unreserved(file, end, shown, error)),
     }
 }
 
@@ -259,4 +273,28 @@ fn free_huge_pages(size: u64) -> u64 {
     let free = fs::read_to_string(path).ok();
     let free = free.and_then(|free| free.trim().parse::<u64>().ok());
     free.unwrap_or(0).saturating_mul(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_that_interrupts_each_long_call_interrupts_no_short_one() {
+        const LENGTH: i64 = 9 * PIECE as i64 + 4096;
+        let (mut end, mut calls) = (0, 0);
+        let reserved = in_pieces(LENGTH as u64, |start, size| {
+            calls += 1;
+            assert!(calls < 20, "it does not end");
+            if size > 2 * PIECE as i64 || calls == 6 {
+                return libc::EINTR;
+            }
+            assert_eq!(start, end);
+            end += size;
+            0
+        });
+        assert_eq!((reserved, end), (Ok(()), LENGTH));
+        assert_eq!(in_pieces(5, |_, _| libc::EIO), Err(libc::EIO));
+        assert_eq!(in_pieces(u64::MAX, |_, _| 0), Err(libc::ENOSPC));
+    }
 }

@@ -181,25 +181,23 @@ impl Place {
         }
         let base = core::ptr::with_exposed_provenance_mut(self.base.load(PLAIN) as usize);
         let length = self.length.load(PLAIN) as usize;
-        // SAFETY: the mapping outlives the entry, so the addresses are this
-        // process's own; they stay mapped, and readable. Bytes that the child has
-        // not written may still change, as they could before.
-        let copy = unsafe {
-            libc::mmap(
-                base,
-                length,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_FIXED,
-                file,
-                0,
-            )
-        };
-        if copy == libc::MAP_FAILED {
-            // No memory for a copy: touching the ring faults in the child, and the
-            // parent's ring is safe.
+        let map = |protection, flags, file| {
+            let flags = libc::MAP_PRIVATE | libc::MAP_FIXED | flags;
             // SAFETY: the mapping outlives the entry, so the addresses are this
-            // process's own.
-            unsafe { libc::mprotect(base, length, libc::PROT_NONE) };
+            // process's own; they stay mapped. Bytes that the child has not written may still
+            // change, as they could before.
+            unsafe { libc::mmap(base, length, protection, flags, file, 0) }
+        };
+        let copy = map(libc::PROT_READ | libc::PROT_WRITE, 0, file);
+        if copy == libc::MAP_FAILED {
+            // No memory for a copy: touching the ring faults in the child, and the parent's ring is
+            // safe. The call may have unmapped the addresses, which no other mapping must get: an
+            // endpoint's drop unmaps them.
+            map(
+                libc::PROT_NONE,
+                libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+            );
             return;
         }
         // SAFETY: the copy has just been mapped, as long as the mapping, which was compared with a

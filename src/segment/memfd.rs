@@ -7,6 +7,10 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use super::off_standard;
 use crate::error::Error;
 
+/// This thread's descriptors. Those of `/proc/self` are the main thread's, which may have others, or
+/// none once it has ended.
+pub(super) const DESCRIPTORS: &str = "/proc/thread-self/fd";
+
 /// In place of a name.
 pub(super) const SHOWN: &str = "anonymous";
 
@@ -25,7 +29,7 @@ pub(super) fn create() -> io::Result<File> {
 
 /// The same file, with a separate description.
 pub(super) fn reopen(file: impl AsFd, shown: &str) -> Result<File, Error> {
-    let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    let path = format!("{DESCRIPTORS}/{}", file.as_fd().as_raw_fd());
     let opened = OpenOptions::new().read(true).write(true).open(path);
     opened.and_then(off_standard).map_err(|source| Error::Io {
         doing: "reopen",

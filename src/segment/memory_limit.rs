@@ -39,7 +39,7 @@ impl MemoryLimit {
         let read = |name| fs::read_to_string(proc.join(name)).unwrap_or_default();
         let meminfo = read("meminfo");
         let swap = kilobytes(&meminfo, "SwapFree:").unwrap_or(0);
-        let groups = groups(&read("self/cgroup"), &read("self/mountinfo"));
+        let groups = groups(&read("thread-self/cgroup"), &read("thread-self/mountinfo"));
         let mut limits: Vec<_> = groups
             .iter()
             .filter_map(|(files, group)| {
@@ -159,7 +159,7 @@ fn kilobytes(meminfo: &str, key: &str) -> Option<u64> {
 }
 
 /// The directories of the memory control groups of a process, its own ones first: what
-/// `/proc/self/cgroup` and `/proc/self/mountinfo` say.
+/// `cgroup` and `mountinfo` of `/proc/thread-self` say.
 fn groups(cgroup: &str, mountinfo: &str) -> Vec<(&'static Files, PathBuf)> {
     let mut groups = Vec::new();
     for line in cgroup.lines() {

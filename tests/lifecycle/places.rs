@@ -71,6 +71,7 @@ fn a_ring_lives_where_its_name_refers_to_nothing() {
             }
             is!(stale.unlink() => Err(Error::NameElsewhere { .. }));
             is!(stale.unlink_if_read() => Err(Error::NameElsewhere { .. }));
+            is!(stale.sync_all() => Err(Error::NameElsewhere { .. }));
             tell(&socket, 0);
             consumer.wait_for_peer_timeout(PATIENCE).expect("a peer");
             assert_eq!(consumer.pop_timeout(PATIENCE), Ok(7));

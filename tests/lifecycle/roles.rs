@@ -3,15 +3,18 @@
 use std::fs::File;
 use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
 use crate::common::descriptors::lock;
+use crate::common::refused::in_use;
 use crate::common::rings::{ends, named, producer};
-use quoit::RingOptions;
+use quoit::{RingOptions, Role};
 
 crate::common::suite::tests! {
     debug_shows_positions_and_never_payload,
     a_lock_of_another_process_blocks_no_call,
+    a_role_that_is_about_to_be_free_is_waited_for,
 }
 
 fn debug_shows_positions_and_never_payload() {
@@ -49,4 +52,14 @@ fn a_lock_of_another_process_blocks_no_call() {
     drop(producer(&ring));
     let removed = !name.file().exists();
     assert!(removed, "a drop removes it when the lock is freed");
+}
+
+/// The lock is freed after the peer sees that the endpoint has closed.
+fn a_role_that_is_about_to_be_free_is_waited_for() {
+    let (ring, _name) = named::<u64>("closing", &RingOptions::new(4));
+    let mut closed = producer(&ring);
+    closed.close();
+    let begin = Instant::now();
+    in_use(ring.producer(), Role::Producer);
+    assert!(begin.elapsed() >= Duration::from_millis(100));
 }

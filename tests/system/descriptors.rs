@@ -5,22 +5,25 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use crate::calls::{CALLS, Place};
 use crate::common::descriptors::open_descriptors;
-use crate::common::fork::in_a_child;
+use crate::common::fork::{done, in_a_child};
 use crate::common::names::{RingName, file_directory, shared_memory_directory};
 use crate::common::refused::is;
 use crate::common::rings::{anonymous, consumer, ends, named};
 use crate::common::terminal::pair;
 use quoit::{Error, Observer, Producer, RingOptions, Select, handoff};
 use rustix::process::setsid;
+use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 crate::common::suite::tests! {
     no_endpoint_keeps_a_descriptor,
     closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec,
     a_terminal_that_is_opened_becomes_no_controlling_terminal,
+    a_main_thread_with_other_descriptors_or_none_disturbs_no_call,
 }
 
 /// `limits::refusals` has each call of `CALLS`, and `handoff::refusals` those with a socket.
@@ -96,4 +99,35 @@ fn lead_a_session() {
     is!(quoit::unlink(&path) => Err(Error::NotARing { .. }));
     let own = fs::File::open("/dev/tty").expect_err("it has a controlling terminal");
     assert_eq!(own.raw_os_error(), Some(libc::ENXIO));
+}
+
+/// `/proc/self` is the main thread's.
+fn a_main_thread_with_other_descriptors_or_none_disturbs_no_call() {
+    for has_ended in [false, true] {
+        let directory = shared_memory_directory();
+        in_a_child(|| in_another_thread(directory.path(), has_ended));
+    }
+}
+
+fn in_another_thread(directory: &Path, has_ended: bool) {
+    let directory = directory.to_owned();
+    let calls = thread::spawn(move || {
+        match has_ended {
+            true => while fs::read_link("/proc/self/exe").is_ok() {},
+            // SAFETY: the thread uses its own descriptors alone.
+            false => unsafe { unshare_unsafe(UnshareFlags::FILES) }.expect("any thread may"),
+        }
+        let place = Place::new(&directory, RingOptions::new(64));
+        for (name, call) in CALLS {
+            let made = call(&place);
+            assert!(made.is_ok(), "{name}: {:?}", made.err());
+            let _ = fs::remove_file(place.new_name());
+        }
+        done();
+    });
+    if has_ended {
+        // SAFETY: it ends this thread alone. The code is the process's if the other one panics.
+        unsafe { libc::syscall(libc::SYS_exit, 1) };
+    }
+    calls.join().expect("no panic");
 }

@@ -63,9 +63,9 @@ fn records_in(name: &str, count: u64) -> Producer<u64> {
 fn machine(root: &str, mended: &[(&str, &str)]) {
     let mounts = format!("30 24 0:26 / {root}/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
     let faults = [
-        ("proc/self/mountinfo", &*mounts),
+        ("proc/thread-self/mountinfo", &*mounts),
         ("proc/self/status", "Cpus_allowed_list:\t0-3\n"),
-        ("proc/self/cgroup", "0::/a/b\n"),
+        ("proc/thread-self/cgroup", "0::/a/b\n"),
         ("sys/fs/cgroup/a/memory.max", "2147483648\n"),
         ("sys/fs/cgroup/a/memory.current", "2147000000\n"),
         ("sys/fs/cgroup/a/b/memory.current", "4096\n"),

@@ -1,11 +1,12 @@
 //! Rings on a hugetlbfs, in whole huge pages.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use quoit::{Consumer, Error, RingOptions, StalePolicy};
 
-use crate::common::fork::in_a_directory;
+use crate::common::fork::{in_a_child, in_a_directory};
 use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::files_in;
 use crate::common::refused::refused;
@@ -41,6 +42,15 @@ fn on_huge_pages(directory: &Path) {
     }
     producer.sync_all().expect("there is no disk");
     assert_eq!(mapped(), 2 * PAGE, "mapped by both endpoints");
+
+    // Without a page for its copy, a forked child keeps the addresses, which a drop unmaps.
+    let rest = |number| huge.create::<u64>(directory.join(format!("rest-{number}")));
+    let rest: Vec<_> = (0..free()).map(rest).collect();
+    let address = mapped_at(&path);
+    in_a_child(|| assert!(maps().any(|(range, _)| range.contains(&address))));
+    for ring in rest {
+        ring.expect("a page").unlink().expect("no process holds it");
+    }
     drop((producer, consumer));
 
     // All remaining pages, and the header.
@@ -65,6 +75,25 @@ const PAGE: u64 = 2 << 20;
 
 fn length(path: &Path) -> u64 {
     fs::metadata(path).expect("the ring's file").len()
+}
+
+/// Where this process has mapped the file first.
+fn mapped_at(path: &Path) -> u64 {
+    let path = path.to_str().expect("a path in UTF-8");
+    let found = maps().find(|(_, line)| line.ends_with(path));
+    found.expect("it is mapped").0.start
+}
+
+/// The mappings of this process.
+fn maps() -> impl Iterator<Item = (Range<u64>, String)> {
+    let maps = fs::read_to_string("/proc/self/maps").expect("the mappings");
+    let lines: Vec<_> = maps.lines().map(str::to_owned).collect();
+    lines.into_iter().map(|line| {
+        let (range, _) = line.split_once(' ').expect("several words");
+        let (start, end) = range.split_once('-').expect("two addresses");
+        let [start, end] = [start, end].map(|number| u64::from_str_radix(number, 16));
+        (start.expect("a number")..end.expect("a number"), line)
+    })
 }
 
 /// The number of free huge pages.

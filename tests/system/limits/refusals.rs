@@ -102,8 +102,9 @@ type Condition = (&'static str, u64, u32, fn(&mut Place) -> io::Result<()>);
 const LENGTH: u64 = 16384 + 8 * WORDS;
 
 #[rustfmt::skip]
-const CONDITIONS: [Condition; 16] = [
+const CONDITIONS: [Condition; 17] = [
     ("no condition", WORDS, PRIVATE, |_| Ok(())),
+    ("all mode bits", WORDS, 0o777, |_| Ok(())),
     ("file size", WORDS, PRIVATE, |_| limited(Resource::Fsize, LENGTH - 1)),
     ("file size, just enough", WORDS, PRIVATE, |_| limited(Resource::Fsize, LENGTH)),
     // A ring has eight megabytes.
