@@ -118,8 +118,9 @@ impl Program {
         let (sender, ended) = mpsc::channel();
         thread::spawn(move || sender.send(child.wait_with_output()));
         let Ok(output) = ended.recv_timeout(PATIENCE) else {
+            let command = fs::read_to_string(format!("/proc/{pid}/cmdline"));
             signal(pid, libc::SIGKILL);
-            panic!("the program does not end");
+            panic!("{command:?} does not end");
         };
         let output = output.expect("the program can be waited for");
         Ended {
