@@ -7,6 +7,16 @@ use crate::messages::{payload, publish, take};
 use crate::server::Server;
 use crate::world::{Bridge, Name, count, eventually, far_ring, free_address, near_ring, observer};
 
+/// A stream of messages of 1000 bytes at most.
+fn short(name: &str) -> stream::Config {
+    stream::Config {
+        name: name.to_owned(),
+        subjects: vec![format!("{name}.>")],
+        max_message_size: 1000,
+        ..stream::Config::default()
+    }
+}
+
 pub(crate) fn what_does_not_fit() -> String {
     let server = Server::start();
     let ring = Name::new("far");
@@ -40,6 +50,12 @@ pub(crate) fn what_does_not_fit() -> String {
         said.contains("no stream takes the dead-letter subject nowhere.a"),
         "{said}"
     );
+
+    server.stream_of(short("SHORT"));
+    let said = Bridge::inward(&server, &ring, "S", &["--dead-letter", "SHORT.a"]).fails();
+    for part in ["message 4", "SHORT.a never takes it", "use another one"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 
     let address = free_address();
     let metrics = address.to_string();
@@ -102,12 +118,7 @@ pub(crate) fn another_schema() -> String {
 pub(crate) fn the_stream_refuses() -> String {
     let server = Server::start();
     let ring = Name::new("near");
-    server.stream_of(stream::Config {
-        name: "S".to_owned(),
-        subjects: vec!["S.>".to_owned()],
-        max_message_size: 1000,
-        ..stream::Config::default()
-    });
+    server.stream_of(short("S"));
     let mut producer = near_ring(&ring, 1 << 22);
     producer.try_push(&payload(0, 64)).expect("room");
     producer.try_push(&payload(1, 1500)).expect("room");
