@@ -149,7 +149,8 @@ pub(crate) fn check(info: &RingInfo, headers: Option<&HeaderMap>) -> Result<u32,
         None => Ok(0),
         Some(kind) => kind.as_str().parse().map_err(|_| {
             Unfit(format!(
-                "the header Quoit-Kind is {kind:?}, and not a number of 32 bits"
+                "the header Quoit-Kind is {:?}, and not a number of 32 bits",
+                kind.as_str()
             ))
         }),
     }
