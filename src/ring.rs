@@ -226,7 +226,7 @@ impl<T: ?Sized> Ring<T> {
     /// [`unlink_if_read`](fn@crate::unlink_if_read) does, and never the name of another ring that
     /// has replaced it. Call it after you have dropped your endpoint. Returns `false`, and changes
     /// nothing, if the ring is in use, if no process has used it yet, if a message is left for the
-    /// next consumer, if it was unlinked or replaced before, or if this is a child's copy of it.
+    /// next consumer, or if it was unlinked or replaced before.
     ///
     /// # Errors
     ///
@@ -249,11 +249,17 @@ impl<T: ?Sized> Ring<T> {
     /// # }
     /// ```
     pub fn unlink_if_read(&self) -> Result<bool, Error> {
-        // The positions in a child's copy are those of the fork.
-        if self.shared.header().fixed.superseded.load(PLAIN) != 0 {
-            return Ok(false);
+        let segment = &self.shared.segment;
+        if self.shared.header().fixed.superseded.load(PLAIN) == 0 {
+            return lifetime::unlink_segment_if_read(segment);
         }
-        lifetime::unlink_segment_if_read(&self.shared.segment)
+        // A process was killed between its mark and the removal, or this is a child's copy, whose
+        // positions are those of the fork.
+        match segment.mapped_again() {
+            Ok(segment) => lifetime::unlink_segment_if_read(&segment),
+            Err(Error::Superseded { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

@@ -265,6 +265,12 @@ impl Segment {
         memfd::reopen(file, name.display_name())
     }
 
+    /// The memory as other processes see it: in a child of `fork` the mapping is a copy.
+    pub(crate) fn mapped_again(&self) -> Result<Self, Error> {
+        let file = self.another_description()?;
+        Self::map(file, self.length(), self.name(), Access::ReadWrite)
+    }
+
     /// Whether a description other than the mapped one has locked the byte. On the
     /// heap, where no role is ever taken twice, all bytes are.
     pub(crate) fn is_locked(&self, byte: u64) -> Result<bool, Error> {
