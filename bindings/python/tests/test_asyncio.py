@@ -5,12 +5,13 @@ import errno
 import gc
 import select
 import threading
+import time
 
 import numpy as np
 import pytest
 import quoit
 from conftest import HANG
-from quoit._end import _Port
+from quoit._end import _Port, _Wait
 
 
 @pytest.fixture
@@ -356,17 +357,26 @@ def test_close_ends_a_wait_of_another_task(ends):
     run(main())
 
 
-def test_close_in_another_thread_ends_the_wait_of_a_loop_that_sleeps(ends):
+def test_close_in_another_thread_ends_the_wait_of_a_loop_that_sleeps(ends, monkeypatch):
     _, consumer = ends
+    task, end_soon = None, _Wait.end_soon
+
+    def end_and_let_it_run(wait):
+        end_soon(wait)
+        while not task.done() and consumer._future is None:
+            time.sleep(1e-3)
+
+    monkeypatch.setattr(_Wait, "end_soon", end_and_let_it_run)
 
     async def main():
+        nonlocal task
         task = asyncio.create_task(consumer.recv())
         while consumer._future is None:
             await asyncio.sleep(0)
         closer, late = threading.Timer(0.05, consumer.close), []
         loop = asyncio.get_running_loop()
         # Only against hangs: the loop has no other reason to wake.
-        watchdog = threading.Timer(HANG, lambda: (late.append(True), loop.call_soon_threadsafe(int)))
+        watchdog = threading.Timer(HANG, lambda: (late.append(True), loop.call_soon_threadsafe(task.cancel)))
         closer.start(), watchdog.start()
         with pytest.raises(quoit.Closed):
             await task

@@ -3,7 +3,7 @@
 import atexit
 import weakref
 from functools import cache
-from os import sched_yield
+from os import getpid, sched_yield
 from select import EPOLLET, EPOLLIN, epoll
 from time import monotonic, sleep
 
@@ -62,6 +62,7 @@ class End:
         self._dtype = ring.dtype
         self._future = None
         self._port = None
+        self._pid = getpid()
         self._may_spin = ring.may_spin
         self._is_brief = False
         _live.add(self)
@@ -81,16 +82,14 @@ class End:
         Raises ``BufferError`` while a view of the ring's memory is alive. Closing twice does
         nothing more. In a forked child it does nothing to the ring.
         """
-        self._stop()
         super().close()
-
-    def _stop(self):
+        # Not before: a task of another thread would wait again, for an endpoint that is closed then.
         waiting, self._future = self._future, None
         if waiting is not None:
             port, descriptor, wait = waiting
-            port.forget(descriptor)
+            port.forget(descriptor, wait)
             # The loop of a forked child is its parent's.
-            if not self.closed:
+            if self._pid == getpid():
                 wait.end_soon()
 
     async def _ready(self, *wanted):
@@ -107,8 +106,10 @@ class End:
             # Not if close() was faster: the descriptor may be another file's now.
             if self._future is not None:
                 self._future = None
-                port.forget(descriptor)
-                self.disarm()
+                port.forget(descriptor, wait)
+                # Another thread may be in close().
+                if not self.closed:
+                    self.disarm()
 
     async def _until(self, attempt, *wanted):
         """What ``attempt`` returns, as soon as that is not ``None``."""
@@ -233,8 +234,10 @@ class _Port:
                 end._port._poll.unregister(descriptor)
             end._port = self
 
-    def forget(self, descriptor):
-        self._waits.pop(descriptor, None)
+    def forget(self, descriptor, wait):
+        # The number may be that of another endpoint's descriptor by now.
+        if self._waits.get(descriptor) is wait:
+            del self._waits[descriptor]
 
     def _wake(self):
         # First all of them: a task that runs may begin another wait.
