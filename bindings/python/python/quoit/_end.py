@@ -178,7 +178,7 @@ class _Wait:
     def cancel(self, msg=None):
         if self._is_done:
             return False
-        # Those who cancel know their own cancellation by its message.
+        # The caller knows its own cancellation by the message.
         self._cancelled = () if msg is None else (msg,)
         self.end_soon()
         return True

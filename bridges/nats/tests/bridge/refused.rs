@@ -149,7 +149,7 @@ pub(crate) fn the_stream_refuses() -> String {
 }
 
 /// Headers that the client of the bridge cannot read end it: its request for them would be repeated
-/// without an end. A kind that is no number is shown as it is.
+/// forever. A kind that is no number is shown as it is.
 pub(crate) fn strange_headers() -> String {
     let server = Server::start();
     for (index, header) in [&b"X: \xff"[..], b"A name: x", b"Quoit-Kind: -1"]
