@@ -280,6 +280,8 @@ def _close(end, until):
     while True:
         try:
             try:
+                # A task of a daemon thread is not woken: it would print that its endpoint is closed.
+                end._future = None
                 return end.close()
             except BufferError:
                 return end.leave()
