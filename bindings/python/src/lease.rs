@@ -71,7 +71,7 @@ impl Lease {
             is_readonly: true,
             turn: turns.turn.load(Ordering::Relaxed),
             turns: Arc::clone(turns),
-            owner: owner,
+            owner,
         }
     }
 
