@@ -235,7 +235,7 @@ class _Port:
             end._port = self
 
     def forget(self, descriptor, wait):
-        # The number may be that of another endpoint's descriptor by now.
+        # The number may already be that of another endpoint's descriptor.
         if self._waits.get(descriptor) is wait:
             del self._waits[descriptor]
 
