@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, compiler_fence};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::{PySystemExit, PyValueError};
+use pyo3::exceptions::{PySystemExit, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use quoit::raw::{RawConsumer, RawProducer, Reachable};
 use quoit::{ClaimError, Deadline, PeerError, PopError};
@@ -170,7 +170,8 @@ where
     fn with<R>(&mut self, call: impl FnOnce(&mut E) -> PyResult<R>) -> PyResult<R> {
         let result = call(self.end.get());
         if let Some(units) = self.awaited {
-            self.end.arm_for(units)?;
+            // Then the descriptor is readable, and the failure the task's: the call has had its effect.
+            let _ = self.end.arm_for(units);
         }
         result
     }
@@ -377,6 +378,14 @@ where
     /// Whether there is no role to use.
     pub(crate) fn is_closed(&self) -> bool {
         !self.is_ours() || self.lock().is_ok_and(|end| end.is_none())
+    }
+}
+
+/// Positions of records are no places of frames.
+pub(crate) fn check_frames(slot_size: u64) -> PyResult<()> {
+    match slot_size {
+        0 => Ok(()),
+        _ => Err(PyTypeError::new_err("this ring holds records, not frames")),
     }
 }
 

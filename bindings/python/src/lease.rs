@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use crate::buffer;
@@ -51,7 +52,7 @@ pub(crate) struct Lease {
     turn: u64,
     turns: Arc<Turns>,
     /// Keeps the mapping.
-    _owner: Py<PyAny>,
+    owner: Py<PyAny>,
 }
 
 impl Lease {
@@ -70,7 +71,7 @@ impl Lease {
             is_readonly: true,
             turn: turns.turn.load(Ordering::Relaxed),
             turns: Arc::clone(turns),
-            _owner: owner,
+            owner,
         }
     }
 
@@ -115,6 +116,11 @@ impl Lease {
 
 #[pymethods]
 impl Lease {
+    /// For an endpoint that has the lease in an attribute: a cycle.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.owner)
+    }
+
     /// Its bytes.
     fn __len__(&self) -> usize {
         self.len

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use quoit::raw::RawConsumer;
 
 use crate::buffer::{Bytes, copy_out};
-use crate::end::{End, Side, Wait};
+use crate::end::{End, Side, Wait, check_frames};
 use crate::fault;
 use crate::lease::Lease;
 use crate::ring::Ring;
@@ -47,6 +47,7 @@ fn at(end: &RawConsumer, ahead: u64, unit: usize) -> *const u8 {
 
 /// The frame that begins `ahead` bytes after the head, of `unread` bytes.
 fn parse(end: &mut RawConsumer, ahead: u64, unread: u64) -> PyResult<Found> {
+    check_frames(end.words().slot_size)?;
     let mut at_ahead = ahead;
     let mut is_padded = false;
     let corrupt = |end: &mut RawConsumer, field, found| {

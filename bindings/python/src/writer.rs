@@ -8,7 +8,7 @@ use quoit::ClaimError;
 use quoit::raw::RawProducer;
 
 use crate::buffer::{Bytes, clear};
-use crate::end::{End, Side, Wait};
+use crate::end::{End, Side, Wait, check_frames};
 use crate::fault;
 use crate::lease::Lease;
 use crate::ring::Ring;
@@ -31,6 +31,7 @@ impl Place {
 
     /// Of a frame that begins this many bytes after the tail.
     fn ahead(end: &RawProducer, ahead: u64, len: usize) -> PyResult<Self> {
+        check_frames(end.words().slot_size)?;
         let max = max_frame(end);
         if len as u64 > max {
             return Err(fault::claim(ClaimError::TooLong { max: max as usize }));

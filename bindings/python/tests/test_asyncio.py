@@ -1,13 +1,17 @@
 """asyncio: waits that leave the loop free."""
 
 import asyncio
+import errno
 import gc
+import select
 import threading
+import time
 
 import numpy as np
 import pytest
 import quoit
 from conftest import HANG
+from quoit._end import _Port, _Wait
 
 
 @pytest.fixture
@@ -102,8 +106,8 @@ def test_a_cancelled_call_takes_nothing(ends):
                 await asyncio.sleep(0)
             if lap % 2:
                 producer.push(b"%d" % lap)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
+            task.cancel("why")
+            with pytest.raises(asyncio.CancelledError, match="why"):
                 await task
             assert consumer._future is None
             assert consumer.try_pop() == (b"%d" % lap if lap % 2 else None)
@@ -158,7 +162,7 @@ def test_a_full_ring_lets_send_wait(ends):
     async def main():
         while producer.try_push(bytes(100)):
             pass
-        task = asyncio.create_task(producer.send(bytes(400)))
+        task = asyncio.create_task(producer.send(np.zeros(50, "M8[s]")))
         while producer._future is None:
             await asyncio.sleep(0)
         count = 0
@@ -238,6 +242,56 @@ def test_tasks_that_were_woken_together_may_cancel_close_and_wait_again():
     run(main())
 
 
+def test_a_task_that_ends_the_program_ends_the_waits_that_were_woken_with_it():
+    rings = [quoit.create_anonymous(1024) for _ in range(2)]
+    producers, consumers = [ring.producer() for ring in rings], [ring.consumer() for ring in rings]
+
+    async def read(consumer):
+        await consumer.ready()
+        if not ran:
+            ran.append(True)
+            raise SystemExit
+
+    ran, loop = [], asyncio.new_event_loop()
+    tasks = [loop.create_task(read(consumer)) for consumer in consumers]
+    while any(consumer._future is None for consumer in consumers):
+        loop.run_until_complete(asyncio.sleep(0))
+    for producer in producers:
+        producer.push(b"x")
+    assert all(select.select([consumer._future[1]], [], [], HANG)[0] for consumer in consumers)
+    with pytest.raises(SystemExit):
+        loop.run_until_complete(asyncio.sleep(HANG))
+    done = loop.run_until_complete(asyncio.wait(tasks, timeout=HANG))[0]
+    assert done == set(tasks) and any(isinstance(task.exception(), SystemExit) for task in tasks)
+    loop.close()
+    for end in producers + consumers:
+        end.close()
+
+
+def test_a_wait_that_the_kernel_refuses_leaves_the_next_one_whole(ends):
+    producer, consumer = ends
+
+    class Full:
+        def register(self, *_):
+            port._poll = poll
+            raise OSError(errno.ENOSPC, "no watch is left")
+
+    async def main():
+        nonlocal port, poll
+        port = _Port.of(producer)
+        poll, port._poll = port._poll, Full()
+        with pytest.raises(OSError, match="no watch"):
+            await consumer.recv()
+        task = asyncio.create_task(consumer.recv())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        producer.push(b"x")
+        assert await task == b"x"
+
+    port = poll = None
+    run(main())
+
+
 @pytest.mark.parametrize("end", ["a message", "a cancel"])
 def test_after_a_wait_no_task_waits(ends, end):
     producer, consumer = ends
@@ -303,17 +357,26 @@ def test_close_ends_a_wait_of_another_task(ends):
     run(main())
 
 
-def test_close_in_another_thread_ends_the_wait_of_a_loop_that_sleeps(ends):
+def test_close_in_another_thread_ends_the_wait_of_a_loop_that_sleeps(ends, monkeypatch):
     _, consumer = ends
+    task, end_soon = None, _Wait.end_soon
+
+    def end_and_let_it_run(wait):
+        end_soon(wait)
+        while not task.done() and consumer._future is None:
+            time.sleep(1e-3)
+
+    monkeypatch.setattr(_Wait, "end_soon", end_and_let_it_run)
 
     async def main():
+        nonlocal task
         task = asyncio.create_task(consumer.recv())
         while consumer._future is None:
             await asyncio.sleep(0)
         closer, late = threading.Timer(0.05, consumer.close), []
         loop = asyncio.get_running_loop()
         # Only against hangs: the loop has no other reason to wake.
-        watchdog = threading.Timer(HANG, lambda: (late.append(True), loop.call_soon_threadsafe(int)))
+        watchdog = threading.Timer(HANG, lambda: (late.append(True), loop.call_soon_threadsafe(task.cancel)))
         closer.start(), watchdog.start()
         with pytest.raises(quoit.Closed):
             await task

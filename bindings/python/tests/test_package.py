@@ -76,6 +76,13 @@ def test_errors_are_of_the_builtin_kinds_and_say_what_to_do(name):
         assert "::" not in str(caught.value)
 
 
+def test_a_class_for_other_content_takes_no_role(name):
+    with quoit.FrameProducer.create(name, 64) as producer:
+        with pytest.raises(TypeError, match="its endpoints are FrameProducer and FrameConsumer"):
+            quoit.Consumer(quoit.open(name))
+        assert producer.peer_epoch == 0
+
+
 def test_a_number_that_is_none_of_its_kind_is_refused_with_its_range(name, ends):
     producer, consumer = ends
     for kind in [-1, 1 << 32]:

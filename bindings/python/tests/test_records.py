@@ -146,6 +146,15 @@ def test_fields_may_be_in_any_order_and_nested(name):
             assert np.frombuffer(view, dtype).tobytes() == sent[1:].tobytes()
 
 
+class Foreign:
+    """An array of another library."""
+
+    dtype = "torch.int32"
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(5, dtype)
+
+
 @pytest.mark.parametrize(
     ("dtype", "values"),
     [
@@ -160,6 +169,7 @@ def test_fields_may_be_in_any_order_and_nested(name):
         ("?", 2),
         ("S4", b"hello"),
         ("U4", ["four", "hello"]),
+        ("V4", b"hello"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
@@ -180,6 +190,10 @@ def test_a_value_that_would_change_is_refused(name, dtype, values):
         (">i4", range(-1, 1), [-1, 0]),
         ("f4", [0.5, 1e-60, 3], [0.5, 0, 3]),
         ("f8", np.arange(2, dtype="u8"), [0, 1]),
+        ("f8", [1, True, 2**53], [1, 1, 2**53]),
+        ("f8", 3, [3]),
+        ("i4", Foreign(), [5]),
+        ("V4", b"four", [np.void(b"four")]),
         ("S4", ["four", b"be"], [b"four", b"be"]),
         ("?", [True, 0], [True, False]),
     ],
@@ -266,6 +280,18 @@ def test_push_all_waits_for_a_consumer_that_is_slower(name, peer):
         producer.push_all(np.arange(1000, dtype="u8"))
         assert consumer.hear() == "1000"
         consumer.end()
+
+
+def test_the_calls_for_frames_refuse_records(name):
+    with quoit.Producer.create(name, 8, "u8") as producer, quoit.Consumer.open(name, "u8") as consumer:
+        producer.push(7)
+        for use in [
+            lambda: producer.push_frame(b"x"), lambda: producer.push_frames([b"x"]), consumer.pop_frame,
+            lambda: consumer.pop_frames(9), lambda: consumer.frame_into(bytearray(99)),
+        ]:
+            with pytest.raises(TypeError, match="holds records"):
+                use()
+        assert (producer.position, consumer.pop()) == (1, 7)
 
 
 def impossible(name, offset):

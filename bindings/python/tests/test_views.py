@@ -105,6 +105,19 @@ def test_a_view_keeps_the_ring_mapped(name):
     producer.close()
 
 
+def test_an_endpoint_that_has_its_message_as_an_attribute_is_collected(name):
+    class Camera(quoit.FrameConsumer):
+        pass
+
+    with quoit.FrameProducer.create(name, 64) as producer:
+        producer.push(b"x")
+        camera = Camera.open(name)
+        camera.picture = camera.peek()
+        del camera
+        gc.collect()
+        quoit.FrameConsumer.open(name).close()
+
+
 def test_a_lease_of_another_endpoint_is_refused(name, ends):
     producer, consumer = ends
     producer.push(b"abc")

@@ -95,6 +95,7 @@ def test_a_wait_lets_other_threads_run(name):
         consumer.try_pop()
     with pytest.raises(quoit.Busy):
         consumer.close()
+    assert repr(consumer) == "<quoit.FrameConsumer, in a call of another thread>"
     producer.push(b"woken")
     thread.join(HANG)
     assert got == [b"woken"]

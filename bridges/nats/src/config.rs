@@ -70,7 +70,7 @@ pub(crate) struct In {
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 
-    /// This many messages the server may send ahead [default: 1024]
+    /// This many messages the server may send ahead, 65536 at most [default: 1024]
     #[arg(long, value_name = "MESSAGES")]
     window: Option<usize>,
 }

@@ -30,7 +30,7 @@ use crate::journal::{Found, Journal, Mark, Pair};
 use crate::link::Link;
 use crate::report::Report;
 use crate::ring::Writer;
-use crate::wire::matches;
+use crate::wire::{check_subject, matches};
 
 impl Inbound {
     /// Moves what the stream has, and what arrives later, until an error.
@@ -41,6 +41,7 @@ impl Inbound {
     ///
     /// [`Error`] says what to do. A server that does not answer for a while is not an error.
     pub async fn run(&self, link: &Link, report: &Report) -> Result<(), Error> {
+        self.dead_letter.as_deref().map_or(Ok(()), check_subject)?;
         let mut writer = Writer::open(&self.ring)?;
         let mut journal = Journal::open(&self.journal_path())?;
         let mut link = link.clone();

@@ -15,7 +15,7 @@
 //! over both. The file has two entries, and the older one is written over: an entry that
 //! was cut short belongs to a batch that was not published.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -79,6 +79,13 @@ impl Journal {
         let file = options
             .open(&path)
             .map_err(|source| Error::file("open the journal", &path, source))?;
+        // Other errors are of a file system without locks.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(Error::Config(format!(
+                "another bridge uses the journal {}; give each ring a file of its own",
+                path.display()
+            )));
+        }
         let failed = |source| Error::file("read the journal", &path, source);
         let metadata = file.metadata().map_err(failed)?;
         let mut newest: Option<Entry> = None;
@@ -232,6 +239,9 @@ mod tests {
         for (before, after) in [(mark(0, 0), mark(64, 3)), (mark(64, 3), mark(128, 5))] {
             journal.write(PAIR, before, after).expect("a write");
             // As the next process finds it.
+            let error = Journal::open(&path).expect_err("it is in use");
+            assert!(error.to_string().contains("another bridge"), "{error}");
+            drop(journal);
             journal = Journal::open(&path).expect("the journal");
             assert_eq!(
                 journal.find(PAIR, before.tail),
@@ -278,6 +288,7 @@ mod tests {
         journal
             .write(PAIR, mark(64, 3), mark(128, 5))
             .expect("a write");
+        drop(journal);
         // The second entry is at the beginning of the file.
         for cut in [1, 40, BYTES as u64 - 1] {
             let file = OpenOptions::new().write(true).open(&path).expect("a file");

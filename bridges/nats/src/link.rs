@@ -1,10 +1,11 @@
 //! The connection to the server, which reconnects by itself.
 
+use std::error::Error as _;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
-use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind, RequestError};
+use async_nats::jetstream::stream::{Info, LastRawMessageError, LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
@@ -224,19 +225,27 @@ impl Backoff {
 }
 
 /// Whether the stream has no such message. Otherwise the request may be repeated, unless the stream
-/// was deleted.
+/// was deleted, or has a message that the client cannot read: `which` one.
 pub(crate) fn has_none(
-    kind: LastRawMessageErrorKind,
+    error: &LastRawMessageError,
     stream: &Stream<Info>,
+    which: &str,
 ) -> Result<bool, Error> {
-    match kind {
+    let name = &stream.cached_info().config.name;
+    match error.kind() {
         LastRawMessageErrorKind::NoMessageFound => Ok(true),
         LastRawMessageErrorKind::JetStream(error)
             if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
         {
-            let name = &stream.cached_info().config.name;
             Err(Error::Stream(format!("the stream {name} was deleted")))
         }
+        LastRawMessageErrorKind::Other => match error.source() {
+            Some(why) if !why.is::<RequestError>() => Err(Error::Message(format!(
+                "the stream {name} has a message that cannot be read, {which}: {why}; its headers \
+                 are not UTF-8, or a name of a header is none; delete it"
+            ))),
+            _ => Ok(false),
+        },
         _ => Ok(false),
     }
 }

@@ -32,7 +32,7 @@ use crate::error::Error;
 use crate::link::Link;
 use crate::report::Report;
 use crate::ring::Reader;
-use crate::wire::matches;
+use crate::wire::{check_subject, matches};
 
 impl Outbound {
     /// Moves what is in the ring, and what arrives later, until an error.
@@ -43,6 +43,7 @@ impl Outbound {
     ///
     /// [`Error`] says what to do. A server that does not answer for a while is not an error.
     pub async fn run(&self, link: &Link, report: &Report) -> Result<(), Error> {
+        check_subject(&self.subject)?;
         let reader = Reader::open(&self.ring)?;
         let mut link = link.clone();
         let stream = link.stream(&self.stream, true).await?;

@@ -16,6 +16,7 @@ use async_nats::header::{
 use quoit::observer::{RingInfo, ShapeKind};
 use serde::Deserialize;
 
+use crate::error::Error;
 use crate::ring::Unfit;
 
 const POSITION: HeaderName = HeaderName::from_static("Quoit-Position");
@@ -148,7 +149,8 @@ pub(crate) fn check(info: &RingInfo, headers: Option<&HeaderMap>) -> Result<u32,
         None => Ok(0),
         Some(kind) => kind.as_str().parse().map_err(|_| {
             Unfit(format!(
-                "the header Quoit-Kind is {kind:?}, and not a number of 32 bits"
+                "the header Quoit-Kind is {:?}, and not a number of 32 bits",
+                kind.as_str()
             ))
         }),
     }
@@ -219,6 +221,20 @@ impl Answer {
             },
             _ => Self::Refused("the answer is not an acknowledgement of JetStream".to_owned()),
         }
+    }
+}
+
+/// Fails unless a message can have this subject: the client sends it as it is, and the server drops
+/// what it cannot read.
+pub(crate) fn check_subject(subject: &str) -> Result<(), Error> {
+    let is_wild = |token: &str| matches!(token, "" | "*" | ">");
+    let is_split = |sign: char| sign.is_whitespace() || sign.is_control();
+    match subject.split('.').any(is_wild) || subject.contains(is_split) {
+        false => Ok(()),
+        true => Err(Error::Config(format!(
+            "{subject:?} is not the subject of a message: it has words with dots between, without \
+             spaces, and no word is * or >"
+        ))),
     }
 }
 

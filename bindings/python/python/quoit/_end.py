@@ -3,12 +3,12 @@
 import atexit
 import weakref
 from functools import cache
-from os import sched_yield
+from os import getpid, sched_yield
 from select import EPOLLET, EPOLLIN, epoll
 from time import monotonic, sleep
 
 from . import _ring
-from ._errors import Abandoned, Busy, Superseded
+from ._errors import Abandoned, Busy, Closed, Forked, Superseded
 
 _live = weakref.WeakSet()
 # Seconds. A task whose last wait was brief looks again and again, in turn with the loop's
@@ -51,16 +51,20 @@ class End:
     open = opener("open", 0)
     open_or_create = opener("open_or_create", 1)
 
+    def __new__(cls, ring):
+        # Before the role is taken: the peer would see an endpoint that attached and closed.
+        if isinstance(ring, _ring.Ring) and (ring.dtype is not None) != cls._HAS_RECORDS:
+            kind = "Producer and Consumer" if ring.dtype is not None else "FrameProducer and FrameConsumer"
+            raise TypeError(f"{ring!r}: its endpoints are {kind}; call ring.producer() or ring.consumer()")
+        return super().__new__(cls, ring)
+
     def __init__(self, ring):
         self._dtype = ring.dtype
         self._future = None
         self._port = None
+        self._pid = getpid()
         self._may_spin = ring.may_spin
         self._is_brief = False
-        if (ring.dtype is not None) != self._HAS_RECORDS:
-            self.close()
-            kind = "Producer and Consumer" if ring.dtype is not None else "FrameProducer and FrameConsumer"
-            raise TypeError(f"{ring!r}: its endpoints are {kind}; call ring.producer() or ring.consumer()")
         _live.add(self)
 
     def __reduce__(self):
@@ -78,16 +82,14 @@ class End:
         Raises ``BufferError`` while a view of the ring's memory is alive. Closing twice does
         nothing more. In a forked child it does nothing to the ring.
         """
-        self._stop()
         super().close()
-
-    def _stop(self):
+        # Not before: a task of another thread would wait again, for an endpoint that is closed then.
         waiting, self._future = self._future, None
         if waiting is not None:
             port, descriptor, wait = waiting
-            port.forget(descriptor)
+            port.forget(descriptor, wait)
             # The loop of a forked child is its parent's.
-            if not self.closed:
+            if self._pid == getpid():
                 wait.end_soon()
 
     async def _ready(self, *wanted):
@@ -104,8 +106,10 @@ class End:
             # Not if close() was faster: the descriptor may be another file's now.
             if self._future is not None:
                 self._future = None
-                port.forget(descriptor)
-                self.disarm()
+                port.forget(descriptor, wait)
+                # Another thread may be in close().
+                if not self.closed:
+                    self.disarm()
 
     async def _until(self, attempt, *wanted):
         """What ``attempt`` returns, as soon as that is not ``None``."""
@@ -130,9 +134,12 @@ class End:
 
     def __repr__(self):
         kind = type(self).__name__
-        if self.closed:
+        try:
+            return f"<quoit.{kind} {self.name!r}: {self.unread} of {self.capacity} unread>"
+        except Busy:
+            return f"<quoit.{kind}, in a call of another thread>"
+        except (Closed, Forked):
             return f"<quoit.{kind}, closed>"
-        return f"<quoit.{kind} {self.name!r}: {self.unread} of {self.capacity} unread>"
 
 
 class _Wait:
@@ -142,18 +149,18 @@ class _Wait:
     wake runs it at once, since it comes from the loop and from no task.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_is_cancelled", "_is_done", "_loop")
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_is_done", "_loop")
 
     def __init__(self, loop):
-        self._loop, self._callback, self._context = loop, None, None
-        self._asyncio_future_blocking = self._is_cancelled = self._is_done = False
+        self._loop, self._callback, self._context, self._cancelled = loop, None, None, None
+        self._asyncio_future_blocking = self._is_done = False
 
     def __await__(self):
         if not self._is_done:
             self._asyncio_future_blocking = True
             yield self
-        if self._is_cancelled:
-            raise _asyncio().CancelledError
+        if self._cancelled is not None:
+            raise _asyncio().CancelledError(*self._cancelled)
 
     def get_loop(self):
         return self._loop
@@ -169,10 +176,12 @@ class _Wait:
         self._callback, self._context = callback, context
 
     def cancel(self, msg=None):
-        is_first = not self._is_done
-        self._is_cancelled |= is_first
+        if self._is_done:
+            return False
+        # The caller knows its own cancellation by the message.
+        self._cancelled = () if msg is None else (msg,)
         self.end_soon()
-        return is_first
+        return True
 
     def end_soon(self):
         """Ends the wait; another task or thread calls, so this task has its turn later."""
@@ -219,21 +228,28 @@ class _Port:
     def watch(self, end, descriptor, wait):
         self._waits[descriptor] = wait
         if end._port is not self:
+            # Each time that the endpoint sets it is an edge.
+            self._poll.register(descriptor, EPOLLIN | EPOLLET)
             if end._port is not None:
                 end._port._poll.unregister(descriptor)
             end._port = self
-            # Each time that the endpoint sets it is an edge.
-            self._poll.register(descriptor, EPOLLIN | EPOLLET)
 
-    def forget(self, descriptor):
-        self._waits.pop(descriptor, None)
+    def forget(self, descriptor, wait):
+        # The number may already be that of another endpoint's descriptor.
+        if self._waits.get(descriptor) is wait:
+            del self._waits[descriptor]
 
     def _wake(self):
         # First all of them: a task that runs may begin another wait.
-        waits = [self._waits.get(descriptor) for descriptor, _ in self._poll.poll(0)]
-        for wait in waits:
-            if wait is not None:
+        found = [self._waits.get(descriptor) for descriptor, _ in self._poll.poll(0)]
+        waits = iter([wait for wait in found if wait is not None])
+        try:
+            for wait in waits:
                 wait.end_now()
+        finally:
+            # A task that raises SystemExit ends this turn, and not the waits of the others.
+            for wait in waits:
+                wait.end_soon()
 
 
 _ports = weakref.WeakKeyDictionary()
@@ -264,6 +280,8 @@ def _close(end, until):
     while True:
         try:
             try:
+                # A task of a daemon thread is not woken: it would print that its endpoint is closed.
+                end._future = None
                 return end.close()
             except BufferError:
                 return end.leave()

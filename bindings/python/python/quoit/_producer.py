@@ -6,6 +6,9 @@ from . import _native
 from ._end import End, Lease
 
 
+_PART = 1024
+
+
 class Claim(Lease):
     """Room for a message, in place. The ``with`` block has a writable memoryview of it.
 
@@ -38,6 +41,11 @@ class Claim(Lease):
         self._is_done = True
 
 
+def _length(payload):
+    # A memoryview cannot be made of numpy's dates.
+    return payload.nbytes if hasattr(payload, "nbytes") else memoryview(payload).nbytes
+
+
 def _has_fields(record):
     return isinstance(record, tuple) or getattr(getattr(record, "dtype", None), "fields", None) is not None
 
@@ -46,11 +54,11 @@ class _Writes(End, _native.Writer):
     _ABANDONED = "the ring is full, and its consumer has closed or crashed"
 
     @staticmethod
-    def _in_parts(push, left, timeout):
-        """Pushes all that is left, within one timeout."""
-        until = None if timeout is None else monotonic() + timeout
-        while len(left):
-            left = left[push(left, timeout):]
+    def _in_parts(push, messages, timeout):
+        """Pushes all, within one timeout. A call looks at each message that it is given."""
+        until, done = None if timeout is None else monotonic() + timeout, 0
+        while done < len(messages):
+            done += push(messages[done : done + _PART], timeout)
             timeout = until and max(until - monotonic(), 0)
 
 
@@ -81,7 +89,7 @@ class FrameProducer(_Writes):
 
         ``TimedOut`` leaves those in the ring that were copied.
         """
-        self._in_parts(lambda left, time: self.push_frames(left, kind, time), list(payloads), timeout)
+        self._in_parts(lambda part, time: self.push_frames(part, kind, time), list(payloads), timeout)
 
     async def send_many(self, payloads, kind=0):
         """``push_many`` for asyncio.
@@ -89,7 +97,7 @@ class FrameProducer(_Writes):
         Cancel safety: a call that is cancelled has pushed nothing.
         """
         payloads = list(payloads)
-        length = memoryview(payloads[0]).nbytes if payloads else 0
+        length = _length(payloads[0]) if payloads else 0
         return await self._until(lambda: self.try_push_many(payloads, kind) or None, length)
 
     async def send(self, payload, kind=0):
@@ -97,7 +105,7 @@ class FrameProducer(_Writes):
 
         Cancel safety: a call that is cancelled has pushed nothing.
         """
-        length = memoryview(payload).nbytes
+        length = _length(payload)
         await self._until(lambda: self.try_push(payload, kind) or None, length)
 
     def claim(self, length, kind=0, timeout=None):
@@ -122,6 +130,7 @@ class Producer(_Writes):
         super().__init__(ring)
         import numpy
 
+        self._arrays = numpy.ndarray, numpy.generic
         self._array = numpy.array
         self._contiguous = numpy.ascontiguousarray
 
@@ -133,18 +142,21 @@ class Producer(_Writes):
     def _records(self, records):
         """An array that is made of whole records."""
         base, shape = self._dtype.base, self._dtype.shape
-        if getattr(records, "dtype", None) != base:
-            if hasattr(records, "dtype") and (base.fields or records.dtype.fields):
+        # Not the dtype alone: to numpy, `None` and texts are dtypes.
+        if not isinstance(records, self._arrays) or records.dtype != base:
+            if hasattr(records, "dtype") and (base.fields or getattr(records.dtype, "fields", None)):
                 raise TypeError(f"the records have the dtype {records.dtype}, the ring {self._dtype}")
             if base.fields and not all(map(_has_fields, records if isinstance(records, list) else [records])):
                 # numpy stores a number, or a text, in each of the fields.
                 raise TypeError(f"a record is a tuple of the fields of {base}, or of that dtype")
             given, records = records, self._array(records, base)
             # numpy refuses an int that does not fit, and converts everything else in silence.
+            is_cut = base.kind == "V" and not base.fields and self._array(given, "V").itemsize > base.itemsize
             if base.kind in "bSU" or base.kind in "iu" and type(given) is not int:
                 given = self._array(given, base.kind if base.kind in "SU" else None)
-                if (given != records).any():
-                    raise ValueError(f"these values are no {base}: convert them first, or push others")
+                is_cut = (given != records).any()
+            if is_cut:
+                raise ValueError(f"these values are no {base}: convert them first, or push others")
         if shape and records.shape[-len(shape):] != shape:
             raise TypeError(f"the records have the shape {records.shape}, the ring {self._dtype}")
         return self._contiguous(records)

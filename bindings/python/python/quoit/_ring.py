@@ -121,7 +121,8 @@ def _until_ready(socket, event):
     timeout = socket.gettimeout()
     poll = select.poll()
     poll.register(socket, event)
-    if not poll.poll(None if timeout is None else timeout * 1000):
+    # The system counts milliseconds up to 24 days.
+    if not poll.poll(None if timeout is None or timeout > 2e6 else timeout * 1000):
         raise TimedOut("the socket's timeout has expired; try again, or set a longer one")
 
 

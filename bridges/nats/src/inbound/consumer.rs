@@ -18,6 +18,14 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 /// When a consumer that the bridge creates delivers again.
 const ACK_WAIT: Duration = Duration::from_secs(5);
 
+/// The most messages that the client holds: it drops more.
+const MOST: usize = 1 << 16;
+
+/// How many messages the server sends ahead, for this window.
+fn ahead(window: usize) -> usize {
+    window.clamp(1, MOST)
+}
+
 pub(super) struct Durable {
     consumer: Consumer<pull::Config>,
     /// As errors name it.
@@ -72,7 +80,7 @@ impl Durable {
             // would wait for the messages below the floor forever (seen with 2.9.10).
             ack_policy: AckPolicy::Explicit,
             ack_wait: ACK_WAIT,
-            max_ack_pending: (16 * options.window).max(10_000) as i64,
+            max_ack_pending: (16 * ahead(options.window)).max(10_000) as i64,
             filter_subject: options.subject.clone().unwrap_or_default(),
             ..pull::Config::default()
         };
@@ -158,7 +166,7 @@ impl Durable {
     pub(super) async fn messages(&self, window: usize) -> Result<pull::Stream, StreamError> {
         let stream = self.consumer.stream();
         stream
-            .max_messages_per_batch(window.max(1))
+            .max_messages_per_batch(ahead(window))
             .expires(EXPIRES)
             .heartbeat(HEARTBEAT)
             .messages()

@@ -1,12 +1,13 @@
 //! Where messages go that can never be in the ring.
 
-use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::{HeaderMap, RequestErrorKind};
 
 use super::message::Incoming;
 use crate::error::Error;
 use crate::link::{Backoff, Link};
+use crate::report::{Count, Report};
+use crate::wire::Answer;
 
 /// The headers of the dead letter: those of the message, and what it was.
 pub(super) fn headers(message: &Incoming, stream: &str, created: u64, why: &str) -> HeaderMap {
@@ -32,6 +33,7 @@ pub(super) fn headers(message: &Incoming, stream: &str, created: u64, why: &str)
 /// Publishes the message to this subject, until a stream has it.
 pub(super) async fn send(
     link: &mut Link,
+    report: &Report,
     subject: &str,
     headers: HeaderMap,
     message: &Incoming,
@@ -40,29 +42,41 @@ pub(super) async fn send(
     let mut backoff = Backoff::default();
     loop {
         link.connected().await?;
-        let payload = message.payload.clone();
-        let sent =
-            link.jetstream
-                .publish_with_headers(subject.to_owned(), headers.clone(), payload);
-        let error = match sent.await {
-            Ok(answer) => match answer.await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            },
-            Err(error) => error,
+        let (headers, payload) = (headers.clone(), message.payload.clone());
+        let sent = link
+            .client
+            .request_with_headers(subject.to_owned(), headers, payload);
+        let answer = match sent.await.map_err(|error| error.kind()) {
+            Ok(answer) => Answer::parse(&answer),
+            Err(RequestErrorKind::NoResponders) => Answer::NoResponders,
+            Err(RequestErrorKind::MaxPayloadExceeded) => {
+                Answer::TooLong("the server's max_payload counts its headers, too".to_owned())
+            }
+            Err(_) => {
+                backoff.pause().await;
+                continue;
+            }
         };
-        match error.kind() {
-            PublishErrorKind::StreamNotFound => {
+        match answer {
+            Answer::Stored { .. } => return Ok(()),
+            Answer::NoResponders => {
                 return Err(Error::Stream(format!(
                     "no stream takes the dead-letter subject {subject}; create one ({what})"
                 )));
             }
-            PublishErrorKind::MaxPayloadExceeded => {
+            Answer::TooLong(why) | Answer::Sealed(why) => {
                 return Err(Error::Message(format!(
-                    "{what}, and it is too long for the dead-letter subject with its headers"
+                    "{what}, and the stream of the dead-letter subject {subject} never takes it: \
+                     {why}; use another one"
                 )));
             }
-            _ => backoff.pause().await,
+            Answer::Refused(why) => {
+                report.add(Count::Refused, 1);
+                report.note(&format!("the stream of {subject} refuses: {why}"));
+            }
+            // It names no message before it.
+            Answer::OutOfOrder => {}
         }
+        backoff.pause().await;
     }
 }

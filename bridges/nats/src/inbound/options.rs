@@ -21,7 +21,7 @@ pub struct Inbound {
     pub dead_letter: Option<String>,
     /// The journal's file. `None` is a file next to the ring, its name with `.nats`.
     pub journal: Option<PathBuf>,
-    /// How many messages the server may send ahead.
+    /// How many messages the server may send ahead: at most 65536, which the client can hold.
     pub window: usize,
 }
 

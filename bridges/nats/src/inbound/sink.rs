@@ -189,7 +189,8 @@ impl<'a> Sink<'a> {
         };
         self.report.note(&format!("{what}; it goes to {subject}"));
         let headers = dead_letter::headers(&message, stream, self.pair.created, why);
-        dead_letter::send(&mut self.link, subject, headers, &message, &what).await?;
+        let (link, report) = (&mut self.link, self.report);
+        dead_letter::send(link, report, subject, headers, &message, &what).await?;
         self.newest = message.sequence;
         self.will_acknowledge(message.reply);
         self.writer.count_dropped();

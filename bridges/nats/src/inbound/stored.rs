@@ -91,7 +91,8 @@ async fn next_of(
             }
             Err(error) => error,
         };
-        if has_none(error.kind(), stream)? {
+        let which = format!("the first of {filter} after sequence {after}");
+        if has_none(&error, stream, &which)? {
             return Ok(None);
         }
         backoff.pause().await;

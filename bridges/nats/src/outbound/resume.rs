@@ -36,7 +36,7 @@ pub(super) async fn last_message(
             }
             Err(error) => error,
         };
-        if has_none(error.kind(), stream)? {
+        if has_none(&error, stream, &format!("the last of {subject}"))? {
             return Ok(Last {
                 sequence: 0,
                 id: None,

@@ -34,6 +34,14 @@ pub(crate) fn errors_say_what_to_do() -> String {
         &["the stream S does not take the subject T.a", "it takes S.>"],
     );
 
+    for subject in ["S.*", "S.>", "S..a", "S.a b", "S.a\r\nPING"] {
+        let words = ["out", &ring.0, "--stream", "S", "--subject", subject];
+        let said = Bridge::start(&server, &words).fails();
+        says(&said, &["is not the subject of a message"]);
+        let said = Bridge::inward(&server, &ring, "S", &["--dead-letter", subject]).fails();
+        says(&said, &["is not the subject of a message"]);
+    }
+
     // The ring.
     let held = near_ring(&ring, 4096);
     let said = Bridge::inward(&server, &ring, "S", &[]).fails();
@@ -159,8 +167,9 @@ pub(crate) fn a_deleted_consumer() -> String {
     bridge.wait_for("the consumer far of the stream S was deleted");
     eventually("the bridge ends", || bridge.has_ended());
     publish(&server, 5..8);
-    // A new one continues where the ring is.
-    let _bridge = Bridge::inward(&server, &ring, "S", &[]);
+    // A new one continues where the ring is, with any window.
+    let most = usize::MAX.to_string();
+    let _bridge = Bridge::inward(&server, &ring, "S", &["--window", &most]);
     assert_eq!(take(&mut consumer, 3), [5, 6, 7]);
     assert!(consumer.is_empty());
     String::new()

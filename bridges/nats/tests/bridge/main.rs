@@ -28,7 +28,7 @@ use std::time::Instant;
 /// A test that passes, or panics; what it has to say.
 type Test = fn() -> String;
 
-const TESTS: [(&str, Test); 33] = [
+const TESTS: [(&str, Test); 34] = [
     ("frames_cross_in_order", shapes::frames_cross_in_order),
     ("records_cross", shapes::records_cross),
     ("several_rings_by_a_file", shapes::several_rings_by_a_file),
@@ -75,6 +75,7 @@ const TESTS: [(&str, Test); 33] = [
     ("what_does_not_fit", refused::what_does_not_fit),
     ("another_schema", refused::another_schema),
     ("the_stream_refuses", refused::the_stream_refuses),
+    ("strange_headers", refused::strange_headers),
     (
         "a_dead_letter_that_returns",
         refused::a_dead_letter_that_returns,

@@ -1,11 +1,24 @@
 //! Messages that the far ring cannot take.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+
 use async_nats::jetstream::stream;
 use quoit_nats::async_nats;
 
 use crate::messages::{payload, publish, take};
 use crate::server::Server;
 use crate::world::{Bridge, Name, count, eventually, far_ring, free_address, near_ring, observer};
+
+/// A stream of messages of 1000 bytes at most.
+fn short(name: &str) -> stream::Config {
+    stream::Config {
+        name: name.to_owned(),
+        subjects: vec![format!("{name}.>")],
+        max_message_size: 1000,
+        ..stream::Config::default()
+    }
+}
 
 pub(crate) fn what_does_not_fit() -> String {
     let server = Server::start();
@@ -40,6 +53,12 @@ pub(crate) fn what_does_not_fit() -> String {
         said.contains("no stream takes the dead-letter subject nowhere.a"),
         "{said}"
     );
+
+    server.stream_of(short("SHORT"));
+    let said = Bridge::inward(&server, &ring, "S", &["--dead-letter", "SHORT.a"]).fails();
+    for part in ["message 4", "SHORT.a never takes it", "use another one"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 
     let address = free_address();
     let metrics = address.to_string();
@@ -102,12 +121,7 @@ pub(crate) fn another_schema() -> String {
 pub(crate) fn the_stream_refuses() -> String {
     let server = Server::start();
     let ring = Name::new("near");
-    server.stream_of(stream::Config {
-        name: "S".to_owned(),
-        subjects: vec!["S.>".to_owned()],
-        max_message_size: 1000,
-        ..stream::Config::default()
-    });
+    server.stream_of(short("S"));
     let mut producer = near_ring(&ring, 1 << 22);
     producer.try_push(&payload(0, 64)).expect("room");
     producer.try_push(&payload(1, 1500)).expect("room");
@@ -130,6 +144,38 @@ pub(crate) fn the_stream_refuses() -> String {
     let said = Bridge::out(&server, &long, "T", &[]).fails();
     for part in ["the message of 1048576 bytes at position 0", "max_payload"] {
         assert!(said.contains(part), "{part}: {said}");
+    }
+    String::new()
+}
+
+/// Headers that the client of the bridge cannot read end it: its request for them would be repeated
+/// forever. A kind that is no number is shown as it is.
+pub(crate) fn strange_headers() -> String {
+    let server = Server::start();
+    for (index, header) in [&b"X: \xff"[..], b"A name: x", b"Quoit-Kind: -1"]
+        .iter()
+        .enumerate()
+    {
+        let (near, far, stream) = (Name::new("near"), Name::new("far"), format!("S{index}"));
+        server.stream(&stream, &format!("{stream}.>"));
+        let header = [b"NATS/1.0\r\n", *header, b"\r\n\r\n"].concat();
+        let mut socket = TcpStream::connect(&server.url()[7..]).expect("a connection");
+        let lengths = format!("{} {}", header.len(), header.len() + 1);
+        let begin = format!("CONNECT {{\"headers\":true}}\r\nHPUB {stream}.a {lengths}\r\n");
+        let sent = socket.write_all(&[begin.as_bytes(), &header, b"x\r\n"].concat());
+        sent.expect("sent");
+        eventually("it is stored", || server.count(&stream).0 == 1);
+        let said = Bridge::inward(&server, &far, &stream, &[]).fails();
+        if index == 2 {
+            assert!(said.contains("Quoit-Kind is \"-1\""), "{said}");
+            continue;
+        }
+        let text = "cannot be read, the first of > after sequence 0";
+        assert!(said.contains(text), "{said}");
+        drop(near_ring(&near, 4096));
+        let said = Bridge::out(&server, &near, &stream, &[]).fails();
+        let text = format!("cannot be read, the last of {stream}.a");
+        assert!(said.contains(&text), "{said}");
     }
     String::new()
 }
