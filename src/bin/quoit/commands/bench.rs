@@ -65,8 +65,8 @@ const KEEP: Message = [0; 8];
 const ROUNDS: u32 = 20;
 /// Trips, or messages of a stream, in a slice.
 const SLICE: u32 = 5000;
-/// A slice ends after this time as well: where other programs keep the processors busy, a round
-/// trip of two processes that spin takes as long as the scheduler's slices.
+/// A slice ends after this time as well. Where other programs keep the processors busy, the
+/// scheduler makes each round trip of two processes that spin last for milliseconds.
 const LONGEST: Duration = Duration::from_millis(500);
 /// Messages of a stream that are timed together.
 const BATCH: u32 = 100;
