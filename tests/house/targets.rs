@@ -44,6 +44,21 @@ fn no_bench_needs_a_feature_and_only_the_models_need_loom() {
     );
 }
 
+/// `cargo test` refuses the whole command otherwise.
+#[test]
+fn the_suites_that_a_script_lists_exist() {
+    let targets = targets();
+    for script in [".ci/coverage", ".ci/mutants"] {
+        let text = read(script);
+        let list = text.split_once("suites=(a").expect("a list of suites").1;
+        let (list, _) = list.split_once(')').expect("its end");
+        for suite in format!("a{list}").split_whitespace() {
+            let exists = targets.iter().any(|target| target["name"] == suite);
+            assert!(exists, "{script}: there is no suite {suite}");
+        }
+    }
+}
+
 /// The examples, each with the feature that it needs, if any.
 #[test]
 fn the_list_of_examples_has_a_command_for_each() {
