@@ -221,8 +221,18 @@ impl<T: Prey + ?Sized> World<T> {
         })
     }
 
+    /// An endpoint that is closed and holds its role seems to be about to free it: because of that a
+    /// call makes a hundred attempts.
+    fn is_leaving(&self, state: usize) -> bool {
+        let set = self.set.as_ref();
+        set.is_some_and(|set| set.memory.word(state) & 1 == 1)
+    }
+
     pub(crate) fn take_producer(&mut self, choices: &mut Choices) {
         let held = self.producer.is_some();
+        if held && self.is_leaving(PRODUCER_STATE) && choices.below(32) != 31 {
+            return;
+        }
         let ring = self.ring(choices);
         let new = ring.and_then(|(ring, base)| taken(ring.producer(), held, base));
         self.producer = new.or(self.producer.take());
@@ -230,6 +240,9 @@ impl<T: Prey + ?Sized> World<T> {
 
     pub(crate) fn take_consumer(&mut self, choices: &mut Choices) {
         let held = self.consumer.is_some();
+        if held && self.is_leaving(CONSUMER_STATE) && choices.below(32) != 31 {
+            return;
+        }
         let ring = self.ring(choices);
         let new = ring.and_then(|(ring, base)| taken(ring.consumer(), held, base));
         self.consumer = new.or(self.consumer.take());
@@ -240,12 +253,10 @@ impl<T: Prey + ?Sized> World<T> {
         let Some(set) = &self.set else { return };
         let memory = &self.scene.memory;
         let superseded = memory.word(SUPERSEDED) as u32 != 0;
-        // An endpoint that is closed and holds its role seems to be about to exit.
-        let closed = |state| memory.word(state) & 1 == 1;
-        let leaving = self.producer.is_some() && closed(PRODUCER_STATE)
-            || self.consumer.is_some() && closed(CONSUMER_STATE);
+        let leaving = self.producer.is_some() && self.is_leaving(PRODUCER_STATE)
+            || self.consumer.is_some() && self.is_leaving(CONSUMER_STATE);
         if (superseded || leaving) && choices.below(32) != 31 {
-            return; // because of that it makes a hundred attempts
+            return;
         }
         if self.model.is_none() && choices.below(8) == 7 {
             if let Err(error) = quoit::unlink(&set.name) {
