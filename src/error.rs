@@ -444,7 +444,7 @@ impl fmt::Display for Error {
             ),
             Self::NameElsewhere { name } => write!(
                 f,
-                "{name:?} does not lead to the ring from here, which has a name elsewhere: it was \
+                "{name:?} does not refer to the ring from here, which has a name elsewhere: it was \
                  renamed, or this process changed its root, its mounts or its directory; open it \
                  by that name, in a process that sees it"
             ),

@@ -32,7 +32,7 @@ static void check(int holds, const char *or) { if (!holds) exit((fprintf(stderr,
 static int named(const char *name) { // a descriptor of what has the name
     return strchr(name, '/') ? open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : shm_open(name, O_RDWR | O_NONBLOCK, 0);
 }
-static int leads_here(const char *name) { // so does an error
+static int refers_here(const char *name) { // so does an error
     struct stat now;
     int fd = named(name), gone = fd < 0 && errno == ENOENT;
     int other = fd >= 0 && fstat(fd, &now) == 0 && (now.st_dev != file.st_dev || now.st_ino != file.st_ino);
@@ -127,7 +127,7 @@ int main(int argc, char **argv) {
         if (tail != head) read_to(tail);
         else if (LOAD(64, PRODUCER) & 1) gone = "closed";
         else if (!sleeps_through(longest)) continue;
-        else if (!LOAD(64, PRODUCER)) check(leads_here(argv[1]), "superseded: start again"); // no producer can attach
+        else if (!LOAD(64, PRODUCER)) check(refers_here(argv[1]), "superseded: start again"); // no producer can attach
         else if (lock(F_OFD_GETLK, TAIL)) gone = "crashed";
     }
     STORE(64, CONSUMER, LOAD(64, CONSUMER) | 1), wake(1); // closes; the end of the process frees the lock

@@ -95,9 +95,9 @@ static int take_locks(struct opened *ring, int fd) { // 0: taken, 1: busy, 2: th
             usleep(1000);
         }
     }
-    int leads = leads_here(ring->path, ring->file);
-    check(leads >= 0, "the name cannot be examined");
-    return leads == 1 ? 0 : 2;
+    int refers = refers_here(ring->path, ring->file);
+    check(refers >= 0, "the name cannot be examined");
+    return refers == 1 ? 0 : 2;
 }
 
 static int lock_file(struct opened *ring) { // -1 if the name refers to another file
@@ -211,7 +211,7 @@ static int make(const char *path, uint32_t shape, uint64_t capacity, uint32_t do
 
 static int link_to(int fd, const char *path) {
     char source[64];
-    snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
+    snprintf(source, sizeof source, "/proc/thread-self/fd/%d", fd);
     return linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
 }
 
@@ -322,7 +322,7 @@ static void run(int producing, uint64_t until, int steps) {
             done = producing ? produce_one(e) : consume_one(e);
             check(done >= 0, "the ring is corrupt");
             if (done) wake(e, 0);
-            else if (park(e, seen)) check(leads_here(ring.path, ring.file) != 0, "superseded");
+            else if (park(e, seen)) check(refers_here(ring.path, ring.file) != 0, "superseded");
         } while (!done);
         if (!steps && ++short_naps % 256 == 0) usleep((useconds_t)(short_naps >> 8) % 128); // lets the peer sleep
     }

@@ -117,7 +117,7 @@ fn is_for_users(path: &str) -> bool {
 }
 
 /// A phrase, the files that may have it, and why.
-const ALLOWED: [(&str, &str, &str); 4] = [
+const ALLOWED: [(&str, &str, &str); 3] = [
     (
         "asleep|awake|rival|rivals",
         "bindings/c/include/quoit_inline.h bindings/c/tests/bindings/matrix.rs \
@@ -125,11 +125,6 @@ const ALLOWED: [(&str, &str, &str); 4] = [
          bindings/c/tests/peers/peer.rs bindings/python/src/end.rs bindings/python/tests/peer.py \
          bridges/nats/src/ring.rs src/sync.rs tests/common/child.rs",
         "an edge's name, an argument of the peers, a function of many tests",
-    ),
-    (
-        "lead|leads to",
-        "src/error.rs tests/tool/endings.rs",
-        "the text of an error",
     ),
     (
         "the|both|two|four|own|any|all|its|such|async|pollable ends",

@@ -89,7 +89,7 @@ pub(crate) fn another_ring_that_has_the_name_is_not_removed() {
         let ended = receiver.end();
         assert_eq!(ended.output, b"last\n");
         match is_moved {
-            true => ended.with(3, "does not lead to the ring from here"),
+            true => ended.with(3, "does not refer to the ring from here"),
             false => drop(ended.quietly()),
         }
         assert!(name.file().exists(), "the ring of others is removed");

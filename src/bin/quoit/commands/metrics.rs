@@ -108,8 +108,11 @@ fn write_all(client: &mut TcpStream, mut bytes: &[u8], until: Instant) -> io::Re
             return Err(io::ErrorKind::TimedOut.into());
         }
         client.set_write_timeout(Some(left))?;
-        let count = client.write(bytes)?;
-        bytes = &bytes[count..];
+        match client.write(bytes) {
+            // As after a stop: with a timeout the kernel does not restart the call.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            written => bytes = &bytes[written?..],
+        }
     }
     Ok(())
 }
