@@ -64,13 +64,14 @@ fn serve(count: u64) -> Result<()> {
     let (mut events, moment) = (Vec::with_capacity(16), MOMENT.try_into()?);
     let count = count.to_string();
     // The last to be declared: on Ctrl-C they end before their sockets and rings close.
-    let _peers = [
+    let [mut sender, mut client] = [
         Process::start(&["send", &tick_ring, &order_ring, &count])?,
         Process::start(&["client", &port, &count])?,
     ];
 
-    let mut open = 3; // the two rings and the client
-    while open > 0 && !interrupt::asked() {
+    let mut rings = 2; // that are not over
+    while !interrupt::asked() && (rings > 0 || client.child.try_wait()?.is_none()) {
+        sender.check()?; // that has not opened its rings yet, perhaps
         let room = spare_capacity(&mut events);
         if_any(epoll::wait(&epoll, room, Some(&moment)))?;
         for event in events.drain(..) {
@@ -94,7 +95,7 @@ fn serve(count: u64) -> Result<()> {
                     drop(ring);
                     if is_over {
                         epoll::delete(&epoll, &ticks)?;
-                        open -= 1;
+                        rings -= 1;
                     }
                 }
                 ORDERS => {
@@ -106,7 +107,7 @@ fn serve(count: u64) -> Result<()> {
                     drop(ring);
                     if is_over {
                         epoll::delete(&epoll, &orders)?;
-                        open -= 1;
+                        rings -= 1;
                     }
                 }
                 number => {
@@ -115,7 +116,6 @@ fn serve(count: u64) -> Result<()> {
                     let Some(lines) = client.echo().unwrap_or_default() else {
                         // Its descriptor leaves the epoll when it is closed.
                         clients.remove(&number);
-                        open -= 1;
                         continue;
                     };
                     line_count += lines;
@@ -124,6 +124,10 @@ fn serve(count: u64) -> Result<()> {
                 }
             }
         }
+    }
+    if !interrupt::asked() {
+        sender.end()?;
+        client.end()?;
     }
     say!("one loop: {tick_count} ticks, {order_count} orders, {line_count} lines echoed");
     Ok(())

@@ -13,7 +13,7 @@
 mod common;
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::thread;
 use std::time::Duration;
 
@@ -56,8 +56,9 @@ fn main() {
         let options = Options::parse();
         match options.part {
             None => run(options.writers, options.records),
-            Some(Part::Write { file }) => write(&file),
-            Some(Part::Drain { file }) => drain(&file),
+            // A name without a / would be that of a ring in memory.
+            Some(Part::Write { file }) => write(&absolute(file)?),
+            Some(Part::Drain { file }) => drain(&absolute(file)?),
         }
     });
 }

@@ -53,8 +53,9 @@ fn measure(Options { trips, mut cores }: Options) -> Result<()> {
     if cores.is_empty() {
         cores.clone_from(&allowed);
     }
-    let [here, there, ..] = cores[..] else {
-        return Err("two processes that spin need two cores".into());
+    let (here, there) = match cores[..] {
+        [here, there, ..] if here != there => (here, there),
+        _ => return Err("two processes that spin need two cores".into()),
     };
     if let Some(core) = [here, there].iter().find(|core| !allowed.contains(core)) {
         return Err(format!("this process may not use core {core}").into());
@@ -81,7 +82,6 @@ fn measure(Options { trips, mut cores }: Options) -> Result<()> {
         let nanos = histogram.value_at_percentile(percent);
         say!("p{percent}: {nanos} ns");
     }
-    let count = histogram.len();
-    say!("{count} round trips between cores {here} and {there}");
+    say!("{trips} round trips between cores {here} and {there}");
     Ok(())
 }

@@ -226,6 +226,13 @@ impl WriteCursor {
         self.stop = self.tail;
     }
 
+    /// Moves back before the last `units`, and removes all room: in a forked child no other process
+    /// sees them. The tail keeps its value, since a consumer of the same copy may have seen it.
+    pub(crate) fn take_back(&mut self, units: u64) {
+        self.tail = self.tail.wrapping_sub(units);
+        self.close();
+    }
+
     /// Removes all room; every later `look` returns the same.
     #[cold]
     fn poison(&mut self, found: u64) -> Corrupt {

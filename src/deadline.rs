@@ -1,8 +1,10 @@
 //! The deadline of a call.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::doorbell::now;
+use crate::error::Error;
 
 /// Bytes of messages that a call still skips after its deadline because they were there before: a
 /// peer that fills a large ring must not decide how long a call takes.
@@ -112,6 +114,24 @@ impl Deadline {
         let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
         now.saturating_add(left)
     }
+
+    /// Retries, a millisecond apart, until the deadline, or until the attempt returns `true`. For what
+    /// the kernel does not wake: a lock, or memory that another process frees.
+    pub(crate) fn retry(
+        self,
+        mut attempt: impl FnMut() -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
+        let deadline = self.fixed();
+        loop {
+            if attempt()? {
+                return Ok(true);
+            }
+            if deadline.is_over() {
+                return Ok(false);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 impl From<Duration> for Deadline {
@@ -196,5 +216,26 @@ mod tests {
         let past = Deadline::after(0, 1);
         assert!(past.is_over());
         assert_eq!(past.left(), 0);
+    }
+
+    /// The locks of a ring share one deadline: when the first wait has used it up, the
+    /// others are tried once.
+    #[test]
+    fn a_deadline_that_is_over_leaves_one_attempt() {
+        let over = Deadline::from(Duration::ZERO).fixed();
+        let mut attempts = 0;
+        for found in [false, true] {
+            let retried = over.retry(|| {
+                attempts += 1;
+                Ok(found)
+            });
+            assert_eq!(retried.expect("no attempt fails"), found);
+        }
+        assert_eq!(attempts, 2);
+        let retried = Deadline::NEVER.retry(|| {
+            attempts += 1;
+            Ok(attempts == 5)
+        });
+        assert!(retried.expect("no attempt fails"));
     }
 }

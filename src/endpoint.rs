@@ -197,11 +197,11 @@ impl Endpoint<WriteCursor> {
     }
 
     /// Publishes `units` that were written. A poisoned or closed endpoint has none. Returns
-    /// `false` in a forked child, and closes this endpoint there.
+    /// `false` in a forked child, closes this endpoint there, and keeps its position.
     #[inline(always)]
     pub(crate) fn publish(&mut self, units: u64) -> bool {
         self.cursor.publish(units, tail_line(self.role.header()));
-        self.moved()
+        self.moved(units)
     }
 
     /// [`publish`](Self::publish) of the next unit, which is open. The caller has loaded
@@ -210,35 +210,46 @@ impl Endpoint<WriteCursor> {
     pub(crate) fn publish_open(&mut self, position: u64) -> bool {
         let line = tail_line(self.role.header());
         self.cursor.publish_open(position, line);
-        self.moved()
+        self.moved(1)
     }
 
-    /// After a store of the tail: wakes the peer if its word requires it.
+    /// After the tail has moved by `units`: wakes the peer if its word requires it.
     #[inline(always)]
-    pub(crate) fn moved(&mut self) -> bool {
+    pub(crate) fn moved(&mut self, units: u64) -> bool {
         match self.role.news() {
             None => true,
-            Some(seen) => self.slow_path(seen),
+            Some(seen) => self.slow_path(seen, units),
         }
     }
 
     /// Wakes the peer if its word requires it. If the word is that of a forked child, the
-    /// message is in a private copy. Any process may write to a word, so the table of forks
-    /// decides.
+    /// message is in a private copy, and the position moves back. Any process may write to a word,
+    /// so the table of forks decides.
     #[cold]
     #[inline(never)]
-    fn slow_path(&mut self, seen: u32) -> bool {
+    fn slow_path(&mut self, seen: u32, units: u64) -> bool {
         #[cfg(test)]
         {
             self.counts.slow_paths += 1;
         }
-        self.role.slow_path(seen) || self.is_ours()
+        self.role.slow_path(seen) || self.are_ours(units)
+    }
+
+    /// Whether another process sees the last `units`. In a forked child it takes them back.
+    #[cold]
+    #[inline(never)]
+    fn are_ours(&mut self, units: u64) -> bool {
+        let are_ours = self.is_ours();
+        if !are_ours {
+            self.cursor.take_back(units);
+        }
+        are_ours
     }
 
     /// Whether this is not a forked child. In a forked child it closes the endpoint.
     #[cold]
     #[inline(never)]
-    fn is_ours(&mut self) -> bool {
+    pub(crate) fn is_ours(&mut self) -> bool {
         let is_ours = !self.role.is_inherited();
         if !is_ours {
             self.close();

@@ -330,7 +330,7 @@ impl fmt::Display for Error {
             } => write!(
                 f,
                 "ring {name:?} exists, and no process holds it; open it to continue with it, \
-                 replace it with RingOptions::stale(StalePolicy::Replace), or unlink it"
+                 use create with RingOptions::stale(StalePolicy::Replace), or unlink it"
             ),
             Self::NotFound { name } => write!(
                 f,

@@ -208,8 +208,10 @@ impl Observer {
             return Ok(true);
         }
         match self.segment.named()? {
-            Named::This(Some(file)) => self.is_mapped_elsewhere(&file),
-            Named::This(None) => Ok(false),
+            Named::This => match self.segment.opened_by_name()? {
+                Some(file) => self.is_mapped_elsewhere(&file),
+                None => Ok(true), // it has just lost the name
+            },
             Named::Another => Ok(true),
             // The name may not resolve in this process although the ring has it.
             Named::Nothing => Ok(self.is_marked()),
@@ -229,7 +231,7 @@ impl Observer {
     /// As [`is_superseded`](Self::is_superseded).
     pub fn is_half_removed(&self) -> Result<bool, Error> {
         let marked = self.is_marked() && !self.segment.is_nameless()?;
-        Ok(marked && matches!(self.segment.named()?, Named::This(_)))
+        Ok(marked && matches!(self.segment.named()?, Named::This))
     }
 
     fn is_marked(&self) -> bool {

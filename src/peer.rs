@@ -100,8 +100,7 @@ pub(crate) enum Change {
     /// Another peer attaches than the one with this epoch, which is known to have closed or
     /// crashed.
     Successor(u64),
-    /// The same. A liveness check that finds no peer ends the wait as well, so that the endpoint
-    /// can see whether one can attach.
+    /// The same. A liveness check that finds that none can attach ends the wait as well.
     Attachment(u64),
 }
 
@@ -138,10 +137,5 @@ impl Goal {
                     State::poll(state).epoch() != epoch
                 }
             }
-    }
-
-    /// Whether a liveness check that finds no peer ends the wait.
-    pub(crate) fn peer_may_leave(self) -> bool {
-        !matches!(self.change, Change::Successor(_))
     }
 }

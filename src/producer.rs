@@ -303,7 +303,8 @@ impl<T: Record> Producer<T> {
     }
 
     /// Pushes records of an iterator until there is no room now or no more record, with
-    /// one publish; returns how many. The other records stay in the iterator.
+    /// one publish; returns how many. The other records stay in the iterator. If it panics, those
+    /// before are pushed.
     ///
     /// # Errors
     ///
@@ -328,14 +329,19 @@ impl<T: Record> Producer<T> {
         &mut self,
         values: &mut impl Iterator<Item = T>,
     ) -> Result<usize, ClaimError> {
-        let mut claim = self.try_claim_many(usize::MAX)?;
-        let mut count = 0;
-        while count < claim.len() {
-            let Some(value) = values.next() else { break };
-            claim.write(count, value);
-            count += 1;
+        // Before a value leaves the iterator.
+        if !self.end.is_ours() {
+            return Err(ClaimError::Abandoned);
         }
-        claim.commit_first(count);
+        let claim = self.try_claim_many(usize::MAX)?;
+        let mut extension = Extension { claim, count: 0 };
+        while extension.count < extension.claim.len() {
+            let Some(value) = values.next() else { break };
+            extension.claim.write(extension.count, value);
+            extension.count += 1;
+        }
+        let count = extension.count;
+        drop(extension);
         self.pushed(count)
     }
 
@@ -802,5 +808,20 @@ impl<T: Record> ClaimMany<'_, T> {
             self.count,
             producer.capacity(),
         )
+    }
+}
+
+/// The records that [`Producer::try_extend`] has taken from its iterator. The drop publishes them,
+/// also while the iterator panics.
+struct Extension<'a, T: Record> {
+    claim: ClaimMany<'a, T>,
+    count: usize,
+}
+
+impl<T: Record> Drop for Extension<'_, T> {
+    fn drop(&mut self) {
+        if self.count > 0 {
+            self.claim.producer.end.publish(self.count as u64);
+        }
     }
 }

@@ -223,7 +223,8 @@ impl<T: ?Sized> Ring<T> {
     /// that is replacing or unlinking the same name, or closing its endpoint, and up to 1 s while
     /// this process forks.
     pub fn unlink(&self) -> Result<(), Error> {
-        lifetime::unlink_segment(&self.shared.segment)
+        let again = self.mapped_again_if_marked()?;
+        lifetime::unlink_segment(again.as_ref().unwrap_or(&self.shared.segment))
     }
 
     /// Removes the ring's name if no process holds the ring and nothing is unread, as
@@ -253,17 +254,22 @@ impl<T: ?Sized> Ring<T> {
     /// # }
     /// ```
     pub fn unlink_if_read(&self) -> Result<bool, Error> {
-        let segment = &self.shared.segment;
-        if self.shared.header().fixed.superseded.load(PLAIN) == 0 {
-            return lifetime::unlink_segment_if_read(segment);
-        }
-        // A process was killed between its mark and the removal, or this is a child's copy, whose
-        // positions are those of the fork.
-        match segment.mapped_again() {
-            Ok(segment) => lifetime::unlink_segment_if_read(&segment),
+        match self.mapped_again_if_marked() {
+            Ok(None) => lifetime::unlink_segment_if_read(&self.shared.segment),
+            Ok(Some(segment)) => lifetime::unlink_segment_if_read(&segment),
             Err(Error::Superseded { .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The memory as other processes see it, if the mark is set in this mapping: a process was
+    /// killed between its mark and the removal, or this is a child's copy, whose positions are those
+    /// of the fork.
+    fn mapped_again_if_marked(&self) -> Result<Option<Segment>, Error> {
+        let is_marked = self.shared.header().fixed.superseded.load(PLAIN) != 0;
+        is_marked
+            .then(|| self.shared.segment.mapped_again())
+            .transpose()
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

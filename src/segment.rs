@@ -6,6 +6,7 @@
 
 mod anonymous;
 mod descriptor;
+mod directory_lock;
 mod draft;
 mod enough;
 mod fork;
@@ -19,12 +20,12 @@ mod passing;
 
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
-use std::fs::{File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::FromRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
 pub(crate) use self::descriptor::off_standard;
+pub(crate) use self::directory_lock::DirectoryLock;
 pub(crate) use self::draft::{Draft, Linked};
 pub(crate) use self::fork::Entry;
 pub(crate) use self::lock::{LockFile, is_locked};
@@ -63,8 +65,8 @@ enum Access {
 
 /// What a segment's name refers to, as seen from this process.
 pub(crate) enum Named {
-    /// The segment; a second descriptor of its file, unless it has no name at all.
-    This(Option<File>),
+    /// The segment, which may have no name at all.
+    This,
     /// Another file.
     Another,
     Nothing,
@@ -209,12 +211,17 @@ impl Segment {
     /// Waits until the bytes and their name are on their disk.
     pub(crate) fn sync_all(&self) -> Result<(), Error> {
         let Memory::Mapped {
-            map, name, flushed, ..
+            file,
+            name,
+            flushed,
+            ..
         } = &self.memory
         else {
             return Ok(());
         };
-        map.flush().map_err(|source| self.failed("flush", source))?;
+        // Not by the mapping, which is a copy in a child of `fork`.
+        file.sync_data()
+            .map_err(|source| self.failed("flush", source))?;
         if let (Some(name), None) = (name, flushed.get()) {
             // A process that may not open the file any more may flush its directory.
             if let Err(elsewhere @ Error::NameElsewhere { .. }) = self.check_place() {
@@ -259,7 +266,7 @@ impl Segment {
             return memfd::reopen(file, memfd::SHOWN);
         };
         match open_file(name, Access::ReadWrite) {
-            Ok(opened) if self.is(&opened)? => return Ok(opened),
+            Ok(opened) if self.is(opened.metadata())? => return Ok(opened),
             Err(error) if !is_missing_or_foreign(&error) => return Err(error),
             _ => {}
         }
@@ -303,16 +310,29 @@ impl Segment {
         Ok(metadata.nlink() == 0)
     }
 
-    /// What the name refers to from here, for a caller that changes it or compares it with the
-    /// mapped file.
+    /// What the name refers to from here, for a caller that changes it. Takes no descriptor: an
+    /// endpoint's drop may have none.
     pub(crate) fn named(&self) -> Result<Named, Error> {
         let Some(name) = self.name() else {
-            return Ok(Named::This(None));
+            return Ok(Named::This);
+        };
+        match fs::symlink_metadata(OsStr::from_bytes(name.path().to_bytes())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Named::Nothing),
+            data => Ok(match self.is(data)? {
+                true => Named::This,
+                false => Named::Another,
+            }),
+        }
+    }
+
+    /// The file that has the name, if it is this one.
+    pub(crate) fn opened_by_name(&self) -> Result<Option<File>, Error> {
+        let Some(name) = self.name() else {
+            return Ok(None);
         };
         match open_file(name, Access::ReadOnly) {
-            Ok(file) if self.is(&file)? => Ok(Named::This(Some(file))),
-            Ok(_) | Err(Error::NotARing { .. }) => Ok(Named::Another),
-            Err(Error::NotFound { .. }) => Ok(Named::Nothing),
+            Ok(file) => Ok(self.is(file.metadata())?.then_some(file)),
+            Err(error) if is_missing_or_foreign(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -356,15 +376,16 @@ impl Segment {
         failed(doing, self.display_name(), source)
     }
 
-    /// Whether `other` is the same file.
-    fn is(&self, other: &File) -> Result<bool, Error> {
+    /// Whether these are the data of the mapped file.
+    fn is(&self, theirs: io::Result<Metadata>) -> Result<bool, Error> {
         let Memory::Mapped { file, .. } = &self.memory else {
             return Ok(false);
         };
-        let identity = |file: &File| file.metadata().map(|data| (data.dev(), data.ino()));
-        let ours = identity(file).map_err(|source| self.failed("examine", source))?;
-        let theirs = identity(other).map_err(|source| self.failed("examine", source))?;
-        Ok(ours == theirs)
+        let identity = |data: io::Result<Metadata>| {
+            data.map(|data| (data.dev(), data.ino()))
+                .map_err(|source| self.failed("examine", source))
+        };
+        Ok(identity(file.metadata())? == identity(theirs)?)
     }
 }
 
@@ -393,9 +414,7 @@ fn open_file(name: &Name, access: Access) -> Result<File, Error> {
             .read(true)
             .write(writes)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-            .open(Path::new(std::ffi::OsStr::from_bytes(
-                name.path().to_bytes(),
-            ))),
+            .open(OsStr::from_bytes(name.path().to_bytes())),
     };
     let opened = opened.and_then(off_standard);
     opened.map_err(|source| match source.raw_os_error() {

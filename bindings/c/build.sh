@@ -3,8 +3,8 @@
 #
 # Needs a Rust toolchain and a C compiler, and nothing else: cargo-c does the same and takes
 # ten minutes to build, so it is not asked for. DESTDIR is put before what is installed, as
-# with make. Whatever is installed finds its neighbours by its own place, so that the
-# prefix can be moved.
+# with make; a libdir is in the prefix. Whatever is installed finds its neighbours by its own
+# place, so that the prefix can be moved.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 prefix=/usr/local libdir=lib
@@ -18,9 +18,14 @@ while [ $# -gt 0 ]; do
   *) printf 'usage: %s [--prefix DIR] [--libdir lib/x86_64-linux-gnu]\n' "$0" >&2 && exit 2 ;;
   esac
 done
+libdir=${libdir#"${prefix%/}"/}
+case $libdir in
+"" | /* | .* | */.*) printf '%s: the libdir %s is not in the prefix %s\n' "$0" "$libdir" "$prefix" >&2 && exit 2 ;;
+esac
 
-cargo build --locked --quiet --release --manifest-path "$here/Cargo.toml"
-built=${CARGO_TARGET_DIR:-$here/target}/release
+# Cargo says where: a variable, a config file or a target may have moved it.
+built=$(cargo build --locked --quiet --release --manifest-path "$here/Cargo.toml" \
+  --message-format=json-render-diagnostics | sed -n 's#.*"\([^"]*\)/libquoit_capi\.a".*#\1#p')
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$here/Cargo.toml" | head -n 1)
 soname=libquoit.so.${version%.*}
 

@@ -21,7 +21,12 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || without 'no Pyt
 python3 -m venv "$venv" || without 'Python has no module venv'
 pip="$venv/bin/python -m pip --disable-pip-version-check --quiet --retries 1 --timeout 20"
 $pip install 'maturin>=1.16,<2' numpy pytest || without 'no PyPI: maturin, numpy and pytest are missing'
+# documented: pip wheel bindings/python
+# documented: pip wheel --no-deps
+# documented: pip wheel --no-deps bindings/python
 PATH=$venv/bin:$PATH $pip wheel --no-deps --no-build-isolation --wheel-dir "$wheels" .
+# documented: pip install quoit-*.whl
+# documented: pip install quoit-*.whl numpy
 $pip install --no-index "$wheels"/quoit-*.whl
 
 # Not from here: the sources would be found before the wheel.

@@ -36,7 +36,8 @@ pub(crate) fn main(run: impl FnOnce(&[&str]) -> Result<()>) {
     let words: Vec<_> = words.iter().map(|word| &**word).collect();
     let is_part = env::var_os(process::PART).is_some();
     let listening = if is_part { Ok(()) } else { interrupt::listen() };
-    match listening.and_then(|()| run(&words)) {
+    let run = || run(&words).and_then(|()| say::check());
+    match listening.and_then(|()| run()) {
         Ok(()) => {}
         Err(_) if interrupt::asked() => complain!("interrupted"),
         Err(error) => {

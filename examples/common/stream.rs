@@ -13,13 +13,10 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// `length` is a multiple of eight.
-    pub(crate) fn new(length: u64) -> Self {
-        Self {
-            state: 0x9e37_79b9_7f4a_7c15,
-            left: length,
-            sum: Sum::default(),
-        }
+    /// A stream of `left` bytes, which is a multiple of eight.
+    pub(crate) fn new(left: u64) -> Self {
+        let (state, sum) = (0x9e37_79b9_7f4a_7c15, Sum::default());
+        Self { state, left, sum }
     }
 }
 

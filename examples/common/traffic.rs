@@ -12,10 +12,8 @@ pub(crate) struct Traffic {
 
 impl Traffic {
     pub(crate) fn new() -> Self {
-        Self {
-            frames: 0,
-            checksum: 0xcbf2_9ce4_8422_2325,
-        }
+        let (frames, checksum) = (0, 0xcbf2_9ce4_8422_2325);
+        Self { frames, checksum }
     }
 
     pub(crate) fn count(&mut self, frame: &[u8]) {

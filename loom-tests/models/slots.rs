@@ -137,6 +137,7 @@ const BATCHES: Model<Steps> = Model {
 
 pub(super) const MODELS: &[Model<Steps>] = &[
     Model {
+        // documented: LOOM_LOCATION=1 cargo test --features loom --test loom_cursor -- slots_of_one --exact
         name: "slots_of_one",
         floor: 13_000,
         states: &[Full, Empty, Reused, Concurrent],

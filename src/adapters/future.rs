@@ -3,6 +3,7 @@
 mod consumer;
 mod producer;
 
+use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
@@ -23,7 +24,6 @@ use crate::ring::Watch;
 const BUDGET: u32 = 128;
 
 /// An endpoint that is registered with the reactor.
-#[derive(Debug)]
 struct AsyncEnd<E> {
     /// Dropped before the endpoint: the reactor never watches a dropped endpoint.
     registration: Registration,
@@ -35,6 +35,12 @@ struct AsyncEnd<E> {
     /// The peer's epoch when the stream ended.
     ended: Option<u64>,
     end: E,
+}
+
+impl<E: fmt::Debug> fmt::Debug for AsyncEnd<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.end.fmt(f)
+    }
 }
 
 /// What a future waits for.

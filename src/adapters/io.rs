@@ -1,6 +1,7 @@
 //! Byte streams: a ring of frames as a pipe.
 
 use core::borrow::BorrowMut;
+use core::fmt;
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
@@ -90,7 +91,6 @@ pub struct Writer<P = FrameProducer> {
 ///
 /// `read` is as [`FrameConsumer::try_pop`] if there is a frame; otherwise may sleep.
 /// `fill_buf` also allocates for a frame longer than all before. An error allocates.
-#[derive(Debug)]
 pub struct Reader<C = FrameConsumer> {
     consumer: C,
     timeout: Option<Duration>,
@@ -100,6 +100,17 @@ pub struct Reader<C = FrameConsumer> {
     buffer: Option<Vec<u8>>,
     /// What the next copy is made in.
     spare: Vec<u8>,
+}
+
+/// Shows the endpoint, and no payload.
+impl<C: fmt::Debug> fmt::Debug for Reader<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("consumer", &self.consumer)
+            .field("timeout", &self.timeout)
+            .field("consumed", &self.consumed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl FrameProducer {

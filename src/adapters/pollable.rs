@@ -98,6 +98,8 @@ pub struct Pollable<E> {
     /// The identity of the endpoint whose peer was seen to have closed or crashed, and the epoch of
     /// that peer: a guard can put another endpoint in.
     departed: Option<(u64, u64)>,
+    /// The same of a peer that a wait has found to have closed or crashed, until the next `disarm`.
+    found: Option<(u64, u64)>,
     /// Whether it sleeps on a futex, as every endpoint that `into_pollable` takes.
     is_futex: bool,
     /// The last wait ended with the reactor, or could not begin.
@@ -211,6 +213,7 @@ where
         waker: Waker::from(Arc::clone(&event)),
         event,
         departed: None,
+        found: None,
         is_futex: true,
         has_failed: false,
     };
@@ -242,7 +245,7 @@ impl<E> Pollable<E> {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls; waits for the lock of the reactor's table.
+    /// Makes syscalls; waits until the thread `quoit-reactor` has left the endpoint's sleep.
     pub fn into_inner(mut self) -> E {
         self.disarm();
         self.end
@@ -278,13 +281,31 @@ impl<E> Pollable<E> {
         self.arm();
     }
 
+    /// The same for an endpoint that is armed, and was not seen since: the descriptor stays readable if
+    /// the peer has closed or crashed.
+    pub(super) fn arm_again_for(&mut self, amount: u64) {
+        self.unpark();
+        self.amount = amount;
+        if self.found.is_some() && self.found != self.departed {
+            self.event.set();
+        } else {
+            self.arm();
+        }
+    }
+
     /// Units of room for the amount. A frame may take padding as well, which depends on the position.
     fn wanted(&self) -> u64 {
         (self.units_of)(&self.end, self.amount)
     }
 
-    /// Ends the park, and checks whether the peer has closed or crashed.
+    /// Ends the park, for a caller that sees the endpoint.
     pub(super) fn disarm(&mut self) {
+        self.unpark();
+        self.departed = self.found.take().or(self.departed);
+    }
+
+    /// Ends the park, and checks whether the peer has closed or crashed.
+    pub(super) fn unpark(&mut self) {
         if self.registration.is_inherited() {
             return;
         }
@@ -298,7 +319,7 @@ impl<E> Pollable<E> {
             end.role().peer_closed() || may_have_crashed && end.role_mut().is_left_alone();
         // First deliver what it published before.
         if closed_or_crashed && end.poll(wanted) != Some(false) {
-            self.departed = Some((end.identity(), epoch));
+            self.found = Some((end.identity(), epoch));
         }
     }
 
@@ -316,14 +337,16 @@ impl<E> Pollable<E> {
         }
         // Before the second poll, which is the park's: a later wake sets it again.
         self.event.drain();
-        if end.role().is_closed() {
-            return;
-        }
         let epoch = end.role().peer_epoch();
         let change = match self.departed {
             Some(departed) if departed == (end.identity(), epoch) => Change::Successor(epoch),
             _ => Change::Departure,
         };
+        // In a forked child's copy both endpoints are closed, which is news once.
+        let is_news = change == Change::Departure && end.role().is_inherited();
+        if end.role().is_closed() && !is_news {
+            return;
+        }
         let goal = Goal {
             awaited: end.awaited(wanted),
             change,

@@ -12,14 +12,16 @@
     reason = "hidden: each call refers to the public one"
 )]
 
+mod reachable;
+
 use core::fmt;
 use core::ptr;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+pub use self::reachable::Reachable;
 use super::handoff::{self, HandoffError};
-use super::pollable::{Pollable, pollable, units};
 use super::reactor::AsyncError;
 use super::select::Interest;
 use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
@@ -273,16 +275,23 @@ impl RawProducer {
 
     /// Polls the head for this much room, even if it is known; returns the room.
     pub fn poll(&mut self, wanted: u64) -> Result<u64, ClaimError> {
+        self.can_have(wanted)?;
         Ok(self.end.poll(wanted)?)
     }
 
     /// Waits for this much room.
     pub fn wait(&mut self, wanted: u64, deadline: Deadline) -> Result<(), ClaimError> {
-        if wanted > self.capacity() {
-            let max = self.capacity() as usize;
-            return Err(ClaimError::TooLong { max });
-        }
+        self.can_have(wanted)?;
         Ok(self.end.wait(wanted, deadline)?)
+    }
+
+    /// Whether there can be this much room: a wait for more would never end.
+    fn can_have(&self, wanted: u64) -> Result<(), ClaimError> {
+        let max = self.capacity();
+        match wanted <= max {
+            true => Ok(()),
+            false => Err(ClaimError::TooLong { max: max as usize }),
+        }
     }
 
     /// Pushes a record, if there is room.
@@ -308,7 +317,7 @@ impl RawProducer {
     /// After a publish: wakes the peer if its word requires it. `false` in a forked child,
     /// whose endpoint is then closed.
     pub fn moved(&mut self) -> bool {
-        self.end.moved()
+        self.end.moved(0)
     }
 }
 
@@ -364,9 +373,16 @@ impl RawConsumer {
         wanted: u64,
         copy: Option<&mut [u64; RIDE_WORDS]>,
     ) -> Result<Found, PopError> {
+        if wanted > self.capacity() {
+            let max = self.capacity() as usize;
+            return Err(PopError::TooMany { max });
+        }
         let unread = self.end.poll(wanted)?;
         let is_inline = match copy {
-            Some(words) if unread <= self.longest_inline() => self.take_inline(unread, words),
+            // Of nothing there is no copy: the words are those of the message before.
+            Some(words) if (1..=self.longest_inline()).contains(&unread) => {
+                self.take_inline(unread, words)
+            }
             _ => false,
         };
         if !is_inline && self.is_crowded(unread) {
@@ -384,10 +400,6 @@ impl RawConsumer {
         mut copy: Option<&mut [u64; RIDE_WORDS]>,
         deadline: Deadline,
     ) -> Result<Found, PopError> {
-        if wanted > self.capacity() {
-            let max = self.capacity() as usize;
-            return Err(PopError::TooMany { max });
-        }
         wait_for_message(self, deadline, |end| end.poll(wanted, copy.as_deref_mut()))
     }
 
@@ -462,82 +474,6 @@ impl RawConsumer {
     }
 }
 
-/// An endpoint that has a descriptor for event loops after the first request for one.
-pub struct Reachable<E>(State<E>);
-
-enum State<E> {
-    Plain(E),
-    Pollable {
-        end: Pollable<E>,
-        is_armed: bool,
-    },
-    /// Between the two states.
-    Moving,
-}
-
-impl<E> Reachable<E> {
-    /// A plain endpoint.
-    pub fn new(end: E) -> Self {
-        Self(State::Plain(end))
-    }
-
-    /// The endpoint, for use. From now on the reactor does not wait for it.
-    pub fn get(&mut self) -> &mut E {
-        match &mut self.0 {
-            State::Plain(end) => end,
-            State::Pollable { end, is_armed } => {
-                if core::mem::take(is_armed) {
-                    end.disarm();
-                }
-                end.end_mut()
-            }
-            State::Moving => unreachable!("no call sees this state"),
-        }
-    }
-}
-
-macro_rules! arm {
-    ($end:ty) => {
-        impl Reachable<$end> {
-            /// Makes the descriptor readable as soon as the endpoint has `wanted` units of
-            /// work, or its peer has closed or crashed, until the next [`get`](Self::get).
-            pub fn arm(&mut self, wanted: u64) -> Result<RawFd, AsyncError> {
-                self.0 = match core::mem::replace(&mut self.0, State::Moving) {
-                    State::Plain(end) => match pollable(end, wanted, units) {
-                        Ok(end) => {
-                            let is_armed = true;
-                            State::Pollable { end, is_armed }
-                        }
-                        Err(error) => {
-                            let (end, reason) = error.into_parts();
-                            self.0 = State::Plain(end);
-                            return Err(reason);
-                        }
-                    },
-                    State::Pollable { mut end, is_armed } => {
-                        if is_armed {
-                            end.disarm();
-                        }
-                        end.arm_for(wanted);
-                        let is_armed = true;
-                        State::Pollable { end, is_armed }
-                    }
-                    State::Moving => State::Moving,
-                };
-                match &self.0 {
-                    State::Pollable { end, .. } => match end.failure() {
-                        None => Ok(end.as_raw_fd()),
-                        Some(reason) => Err(reason),
-                    },
-                    _ => Err(AsyncError::ReactorDied),
-                }
-            }
-        }
-    };
-}
-arm!(RawProducer);
-arm!(RawConsumer);
-
 impl fmt::Debug for RawProducer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawProducer").finish_non_exhaustive()
@@ -550,8 +486,16 @@ impl fmt::Debug for RawConsumer {
     }
 }
 
-impl<E> fmt::Debug for Reachable<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reachable").finish_non_exhaustive()
-    }
+/// A method for each endpoint: the bounds of the function are private.
+macro_rules! arm {
+    ($($end:ty)*) => {$(
+        impl Reachable<$end> {
+            /// Makes the descriptor readable as soon as the endpoint has `wanted` units of work, or its
+            /// peer has closed or crashed, until the next [`get`](Self::get).
+            pub fn arm(&mut self, wanted: u64) -> Result<RawFd, AsyncError> {
+                reachable::arm(self, wanted)
+            }
+        }
+    )*};
 }
+arm!(RawProducer RawConsumer);

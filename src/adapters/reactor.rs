@@ -11,9 +11,14 @@
 //! `PARKED` under the same lock, before it lists the words: a change either is on that list or ends
 //! the wait.
 //!
+//! An endpoint that is dropped waits until the thread has left the sleep that listed its word: after
+//! the drop the process neither maps the ring nor takes a wake of the role's next holder. No task is
+//! woken between the list and its end, so that no drop waits for the runtime's code.
+//!
 //! At each endpoint's `peer_check` the thread makes the liveness check, for all endpoints with the
 //! same interval at the same tick, and wakes the task of an endpoint whose peer has closed or
-//! crashed. It does not wake a task whose peer is alive and silent.
+//! crashed, or cannot attach. It does not wake a task whose peer is alive and silent, or may still
+//! attach.
 //!
 //! Task wakers are the runtime's code: they are cloned, woken and dropped while the table is
 //! not locked. A panic in one is caught, and so is a panic in the drop of its payload.
@@ -25,30 +30,32 @@
 mod error;
 mod outcome;
 mod thread;
+mod wait;
 
 use core::{ptr, slice};
 use std::io;
 use std::iter;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
 pub(crate) use self::error::MOST_ENDS;
 pub use self::error::{AsyncError, IntoAsyncError};
 pub(super) use self::outcome::Outcome;
+use self::wait::{NEVER, Wait};
 use super::select::Sleeping;
 use crate::doorbell::{Futex, now, wait_any};
-use crate::parker::{DROWSY, Doorbell, PARKED, Rest, Sleeper, UNFENCED_PARK_NS, WAKE_GRACE_NS};
+use crate::parker::{DROWSY, Doorbell, PARKED, Rest, Sleeper, UNFENCED_PARK_NS};
 use crate::peer::Goal;
 use crate::ring::{RoleGuard, Watch};
 use crate::segment::Entry;
-use crate::sync::{AtomicU32, LOCKED, WORD};
+use crate::sync::{AtomicU32, LOCKED};
 use crate::wait::{Ending, Parkable, System, start_sleep, wake_up};
 
-/// A time that is never reached.
-const NEVER: u64 = u64::MAX / 2;
+/// How long a drop waits at most for the thread to leave a sleep: it may have been killed alone.
+const LEAVES: Duration = Duration::from_secs(1);
 /// This many failed waits in a row, a millisecond apart, end the thread.
 const MOST_REFUSALS: u32 = 100;
 
@@ -57,7 +64,10 @@ static REACTOR: Reactor = Reactor {
     table: Mutex::new(Table {
         slots: [const { None }; MOST_ENDS],
         runs: false,
+        list: 0,
+        listed: 0,
     }),
+    left: Condvar::new(),
     home: OnceLock::new(),
 };
 
@@ -65,6 +75,8 @@ struct Reactor {
     /// `PARKED` while the thread waits for a list that is up to date.
     word: AtomicU32,
     table: Mutex<Table>,
+    /// The thread has left a sleep.
+    left: Condvar,
     /// Detects a child of `fork`, where there is no thread and the table may be locked
     /// forever.
     home: OnceLock<Entry>,
@@ -74,6 +86,10 @@ struct Table {
     slots: [Option<State>; MOST_ENDS],
     /// There is a thread, and it will scan the table again.
     runs: bool,
+    /// How many lists of words the thread has made.
+    list: u64,
+    /// The slots of the last list, a bit for each, until the thread has left its sleep.
+    listed: u128,
 }
 
 /// What a registered endpoint does.
@@ -83,27 +99,6 @@ enum State {
     Waiting(Wait),
     /// Its task was woken and has not polled yet.
     Fired(Outcome),
-}
-
-struct Wait {
-    watch: Watch,
-    waker: Waker,
-    goal: Goal,
-    /// When it began; a time that is never reached if no barrier protects it.
-    since: u64,
-    until: u64,
-    action: DueAction,
-}
-
-/// What happens at the time of a wait.
-#[derive(Clone, Copy)]
-enum DueAction {
-    /// Make the liveness check.
-    CheckPeer,
-    /// End the wait: no barrier protects it.
-    Expire,
-    /// End the wait: the peer has moved, and its wake has not arrived.
-    Rescue,
 }
 
 /// An endpoint's slot in the table. The thread runs while there is one.
@@ -195,21 +190,7 @@ impl Registration {
 
     /// Leaves the waker in the slot. The wait may last until `limit`.
     fn wait(&self, watch: Watch, waker: Waker, goal: Goal, limit: u64) -> io::Result<()> {
-        let (since, until, action) = match limit {
-            u64::MAX => {
-                let now = now();
-                (now, next_check(now, &watch), DueAction::CheckPeer)
-            }
-            limit => (NEVER, limit, DueAction::Expire),
-        };
-        let mut state = State::Waiting(Wait {
-            watch,
-            waker,
-            goal,
-            since,
-            until,
-            action,
-        });
+        let mut state = State::Waiting(Wait::new(watch, waker, goal, limit));
         // What is left in `state` is dropped when the table is not locked: there is a waker in it.
         REACTOR.change(|table| {
             table.start_thread()?;
@@ -270,7 +251,13 @@ impl Drop for Registration {
             return;
         }
         // The thread forgets the ring, and ends after the last.
-        drop(REACTOR.change(|table| table.slots[self.index].take()));
+        let (state, list) = REACTOR.change(|table| {
+            let is_listed = table.listed >> self.index & 1 == 1;
+            let list = is_listed.then_some(table.list);
+            (table.slots[self.index].take(), list)
+        });
+        REACTOR.until_left(list);
+        drop(state);
     }
 }
 
@@ -323,6 +310,13 @@ impl Reactor {
         }
         result
     }
+
+    /// Waits until the thread has left the sleep with this list.
+    fn until_left(&self, list: Option<u64>) {
+        let in_it = |table: &mut Table| table.listed != 0 && Some(table.list) == list;
+        let left = self.left.wait_timeout_while(self.lock(), LEAVES, in_it);
+        drop(left.unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 impl Table {
@@ -347,14 +341,9 @@ impl Table {
         Ok(())
     }
 
-    /// Ends the waits that are over and lists the others, with their slots; returns when
-    /// the next of those is due. `rest` is how the thread's sleep ended, by the slot.
-    fn scan(
-        &mut self,
-        rest: Rest,
-        fired: &mut Vec<Waker>,
-        waiting: &mut Vec<(usize, Watch)>,
-    ) -> u64 {
+    /// Ends the waits that are over; returns when the next of the others is due. `rest` is how the
+    /// thread's sleep ended, by the slot.
+    fn scan(&mut self, rest: Rest, fired: &mut Vec<Waker>) -> u64 {
         let now = now();
         let mut next = NEVER;
         for (slot, state) in self.slots.iter_mut().enumerate() {
@@ -365,11 +354,27 @@ impl Table {
             if let Some(outcome) = wait.check(now, rest, slot) {
                 fired.extend(occupied.fire(outcome));
             } else {
-                waiting.push((slot, wait.watch.clone()));
                 next = next.min(wait.until);
             }
         }
         next
+    }
+
+    /// The thread has left its sleep, and the list is empty.
+    fn leave(&mut self) {
+        self.listed = 0;
+        REACTOR.left.notify_all();
+    }
+
+    /// Lists what waits, with the slots.
+    fn list(&mut self, waiting: &mut Vec<(usize, Watch)>) {
+        self.list += 1;
+        for (slot, state) in self.slots.iter().enumerate() {
+            if let Some(State::Waiting(wait)) = state {
+                waiting.push((slot, wait.watch.clone()));
+                self.listed |= 1 << slot;
+            }
+        }
     }
 }
 
@@ -382,46 +387,6 @@ impl State {
                 *self = other;
                 None
             }
-        }
-    }
-}
-
-impl Wait {
-    /// Whether and how the wait has ended. `rest` and `slot` as in [`Table::scan`].
-    fn check(&mut self, now: u64, rest: Rest, slot: usize) -> Option<Outcome> {
-        // park <-> wake: the peer changes the word before it wakes.
-        if self.watch.word().load(WORD) != PARKED {
-            return Some(Outcome::Reached(self.ending(now, rest, slot)));
-        }
-        if now < self.until {
-            return None;
-        }
-        match self.action {
-            DueAction::Expire => return Some(Outcome::Expired),
-            DueAction::Rescue => return Some(Outcome::Late),
-            DueAction::CheckPeer if self.watch.is_reached(self.goal) => {
-                // The waker may be between position and word.
-                (self.until, self.action) = (now + WAKE_GRACE_NS, DueAction::Rescue);
-            }
-            DueAction::CheckPeer if self.goal.peer_may_leave() && self.watch.is_left_alone() => {
-                return Some(Outcome::Expired);
-            }
-            DueAction::CheckPeer => self.until = next_check(now, &self.watch),
-        }
-        None
-    }
-
-    /// How the sleep of an endpoint whose word was changed has ended. The deadline of a short sleep
-    /// means nothing, nor does a wake for another endpoint.
-    fn ending(&self, now: u64, rest: Rest, slot: usize) -> Ending {
-        let is_long = || now.saturating_sub(self.since) >= WAKE_GRACE_NS;
-        match rest {
-            Rest::Woken(woken) if woken == slot => Ending::Woken(0),
-            Rest::TimedOut if is_long() && self.watch.is_reached(self.goal) => Ending::TimedOut {
-                owed: 1,
-                is_late: false,
-            },
-            _ => Ending::Untold,
         }
     }
 }
@@ -439,10 +404,16 @@ fn run() {
             table.runs = false;
             return mem::forget(death);
         }
+        let until = table.scan(rest, &mut fired);
+        if !fired.is_empty() {
+            drop(table);
+            fired.drain(..).for_each(wake);
+            rest = Rest::Ended;
+            continue;
+        }
         REACTOR.word.swap(PARKED, LOCKED);
-        let until = table.scan(rest, &mut fired, &mut waiting);
+        table.list(&mut waiting);
         drop(table);
-        fired.drain(..).for_each(wake);
         let words = waiting.iter().map(|(_, watch)| watch.word());
         rest = match wait_any(iter::once(&REACTOR.word).chain(words), until) {
             Ok(rest) => {
@@ -461,7 +432,7 @@ fn run() {
 }
 
 /// Empties the list. An endpoint that has stopped to wait here may sleep elsewhere, and the kernel
-/// may have sent its wake here, to the earlier sleep.
+/// may have sent its wake here, to the earlier sleep. One that is being dropped continues then.
 fn pass_on(listed: &mut Vec<(usize, Watch)>) {
     let table = REACTOR.lock();
     listed.retain(|(slot, watch)| !table.waits_for(*slot, watch.word()));
@@ -469,6 +440,7 @@ fn pass_on(listed: &mut Vec<(usize, Watch)>) {
     listed
         .drain(..)
         .for_each(|(_, watch)| Futex.wake(watch.word()));
+    REACTOR.lock().leave();
 }
 
 /// How a sleep ended, by the slot of the endpoint that was woken. The first word is the
@@ -496,6 +468,7 @@ impl Drop for Death {
     fn drop(&mut self) {
         let mut table = REACTOR.lock();
         table.runs = false;
+        table.leave();
         let states = table.slots.iter_mut().flatten();
         let is_waiting = |state: &&mut State| matches!(state, State::Waiting(_));
         let fired: Vec<_> = states
@@ -505,10 +478,4 @@ impl Drop for Death {
         drop(table);
         fired.into_iter().for_each(wake);
     }
-}
-
-/// The next tick: the same for all endpoints with this interval, so that they share one wake.
-fn next_check(now: u64, watch: &Watch) -> u64 {
-    let interval = watch.peer_check();
-    (now / interval + 1) * interval
 }

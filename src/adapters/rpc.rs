@@ -83,7 +83,8 @@ pub enum CallError {
     /// forgotten.
     TimedOut,
     /// There is no server: it has closed or crashed. After [`Client::finish`] the call stays in
-    /// flight, and a restarted server may answer it; [`Client::call`] forgets it.
+    /// flight, and a restarted server may answer it until the call's deadline; [`Client::call`]
+    /// forgets it.
     NoServer,
     /// There is no server, and none can attach: a ring was unlinked or replaced.
     Superseded,

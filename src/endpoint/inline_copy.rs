@@ -21,7 +21,7 @@ impl Endpoint<WriteCursor> {
     pub(crate) fn publish_inline(&mut self, units: u64, words: impl Iterator<Item = u64>) -> bool {
         let line = tail_line(self.role.header());
         self.cursor.publish_inline(units, words, line);
-        self.moved()
+        self.moved(units)
     }
 }
 

@@ -301,7 +301,7 @@ pub(super) fn way_out(
     } else {
         write!(
             f,
-            "no process holds the ring: remove it with `quoit rm {name:?}`, or replace it with \
+            "no process holds the ring: remove it with `quoit rm {name:?}`, or use create with \
              RingOptions::stale(StalePolicy::Replace)"
         )
     }

@@ -303,7 +303,8 @@ impl fmt::Display for PopError {
             ),
             Self::TooShort { needed } => write!(
                 f,
-                "the next frame has {needed} bytes, more than the buffer; it stays in the ring"
+                "the next frame has {needed} bytes, more than the buffer; it stays in the ring: call \
+                 again with a longer buffer"
             ),
             Self::TooMany { max } => write!(
                 f,

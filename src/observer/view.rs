@@ -24,6 +24,10 @@ use super::super::sync::{AtomicU64, COPIED, FREE, PLAIN, READY, fence};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
+    /// The position after the message before it, or from which on messages were asked for. Before
+    /// `position` where frames leave out the end of the ring. A higher one than was asked for:
+    /// the messages between the two were released before they were copied.
+    pub from: u64,
     /// Its position, in slots, or bytes for frames.
     pub position: u64,
     /// The position after it, for [`Observer::unread_from`](crate::Observer::unread_from).
@@ -73,7 +77,7 @@ impl View<'_> {
         most: usize,
         mut see: impl FnMut(Message),
     ) -> Result<usize, NoCopy> {
-        let mut seen = 0;
+        let (mut seen, mut from) = (0, at);
         while seen < most && at != tail {
             let left = tail.wrapping_sub(at);
             if left > self.capacity && self.is_there(at) {
@@ -88,11 +92,12 @@ impl View<'_> {
                 break;
             }
             let (units, message) = copy?;
+            at = at.wrapping_add(units);
             if let Some(message) = message {
                 seen += 1;
-                see(message);
+                see(Message { from, ..message });
+                from = at;
             }
-            at = at.wrapping_add(units);
         }
         Ok(seen)
     }
@@ -108,6 +113,7 @@ impl View<'_> {
 
     fn slot(self, position: u64, size: u64) -> Result<Message, NoCopy> {
         Ok(Message {
+            from: position,
             position,
             next: position.wrapping_add(1),
             kind: 0,
@@ -135,6 +141,7 @@ impl View<'_> {
         Ok((
             size,
             Some(Message {
+                from: position,
                 position,
                 next: position.wrapping_add(size),
                 kind,

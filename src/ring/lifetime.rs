@@ -170,17 +170,24 @@ pub(super) fn lock_all(segment: &Segment, lock: &LockFile) -> Result<(), Error> 
     };
     let deadline = handover();
     // A process holds the name's byte for a moment only.
-    if !retry(deadline, || try_lock(NAME_BYTE))? {
+    if !deadline.retry(|| try_lock(NAME_BYTE))? {
         return Err(segment.failed("lock the name of", ErrorKind::TimedOut.into()));
     }
     for (role, byte) in ROLES {
         let may_take = || Ok(try_lock(byte)? || !has_closed(segment, role));
-        if !retry(deadline, may_take)? || !try_lock(byte)? {
+        if !deadline.retry(may_take)? || !try_lock(byte)? {
             return Err(in_use(segment, role));
         }
     }
     match segment.named()? {
-        Named::This(_) => Ok(()),
+        // Of a segment without a name only the mark says that it is superseded.
+        Named::This
+            if segment.descriptor().is_some()
+                && header(segment).fixed.superseded.load(PLAIN) != 0 =>
+        {
+            Err(segment.superseded())
+        }
+        Named::This => Ok(()),
         Named::Another | Named::Nothing => Err(segment.superseded()),
     }
 }
@@ -189,22 +196,6 @@ pub(super) fn lock_all(segment: &Segment, lock: &LockFile) -> Result<(), Error> 
 /// ring or to unlink it. Each call that locks asks once, however many locks it takes.
 pub(super) fn handover() -> Deadline {
     Deadline::from(Duration::from_millis(100)).fixed()
-}
-
-/// Retries until the deadline, or until the attempt returns `true`.
-pub(super) fn retry(
-    deadline: Deadline,
-    mut attempt: impl FnMut() -> Result<bool, Error>,
-) -> Result<bool, Error> {
-    loop {
-        if attempt()? {
-            return Ok(true);
-        }
-        if deadline.is_over() {
-            return Ok(false);
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// Removes the name of a segment that is marked superseded: a client may mark it first, and crash.
@@ -242,7 +233,7 @@ pub(super) fn is_stale(segment: &Segment) -> Result<bool, Error> {
     let mut held = true;
     // A process that holds the name's byte, or closes, holds the roles' bytes for
     // a moment only.
-    retry(handover(), || {
+    handover().retry(|| {
         held = is_held(segment)?;
         Ok(!held || !segment.is_locked(NAME_BYTE)? && !is_closing(segment)?)
     })?;
@@ -331,27 +322,6 @@ pub(crate) fn retry_if_superseded<R>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The locks of a ring share one deadline: when the first wait has used it up, the
-    /// others are tried once.
-    #[test]
-    fn a_deadline_that_is_over_leaves_one_attempt() {
-        let over = Deadline::from(Duration::ZERO).fixed();
-        let mut attempts = 0;
-        for found in [false, true] {
-            let retried = retry(over, || {
-                attempts += 1;
-                Ok(found)
-            });
-            assert_eq!(retried.expect("no attempt fails"), found);
-        }
-        assert_eq!(attempts, 2);
-        let retried = retry(Deadline::NEVER, || {
-            attempts += 1;
-            Ok(attempts == 5)
-        });
-        assert!(retried.expect("no attempt fails"));
-    }
 
     /// A creator that another one overtakes finds the other's ring, however long its own
     /// attempt has taken.

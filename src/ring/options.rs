@@ -1,21 +1,21 @@
 //! How a ring is created and opened.
 
+mod build;
 #[cfg(feature = "shared_memory")]
 mod inside;
 
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use super::lifetime::{
-    already_exists, finish_unlink, is_stale, make_room, replace, retry_if_superseded,
-};
+use super::lifetime::{already_exists, finish_unlink, is_stale, retry_if_superseded};
 use super::{Content, EndpointConfig, Fences, Ring, Shape};
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
 use crate::header::{Geometry, Units, check, format, is_in_use, length};
 use crate::layout::SHAPE_FRAMES;
-use crate::segment::{Draft, Linked, Name, Segment};
+use crate::segment::{DirectoryLock, Name, Segment};
 use crate::wait::{WaitConfig, WaitStrategy};
 
 /// Default of how long a wait spins.
@@ -212,7 +212,7 @@ impl RingOptions {
     /// removes the name. An endpoint whose peer never attached removes the name too; an
     /// endpoint that is killed does not. The drop makes syscalls, and waits up to 100 ms for the
     /// locks of the ring: another process may hold them. If a drop must not wait, leave this out,
-    /// and call [`unlink`](crate::unlink) where you can.
+    /// and call [`unlink`](crate::unlink) where you can. An anonymous ring has no name to remove.
     pub fn unlink_on_drop(mut self, unlink_on_drop: bool) -> Self {
         self.unlink_on_drop = unlink_on_drop;
         self
@@ -273,7 +273,8 @@ impl RingOptions {
 
     /// Creates a ring. Its memory is reserved, or the call fails. Where there is no
     /// memory for two, [`StalePolicy::Replace`] removes the old ring before it creates the
-    /// new one, and for that time another process can find no ring.
+    /// new one, and for that time another process can find no ring. If the memory does not become
+    /// free, because a process still maps the old ring, there is none afterwards.
     ///
     /// # Errors
     ///
@@ -287,8 +288,10 @@ impl RingOptions {
     ///
     /// Makes syscalls and allocates, linear in the ring's size. While another process
     /// replaces or unlinks the name, tries again for half a second, and ten times at least. Each
-    /// attempt waits up to 300 ms for the locks of the ring that has the name, and up to 1 s while
-    /// this process forks. For a ring of 4 MiB or more in memory it reads the limits of this
+    /// attempt waits up to 300 ms for the locks of the ring that has the name, up to 1 s while
+    /// this process forks, and up to 100 ms for a process that creates a ring in the same directory
+    /// and lacked memory. If memory is lacking, it waits up to 10 s for all that create one there, and
+    /// tries again: for 1 s, if a ring has just lost the name, which other processes still map. For a ring of 4 MiB or more in memory it reads the limits of this
     /// process's control groups (0.1 ms), and waits up to 2.5 s while the kernel has not counted
     /// what is in use.
     ///
@@ -315,15 +318,19 @@ impl RingOptions {
     ) -> Result<Ring<T>, Error> {
         let name = Name::parse(name)?;
         self.length(content)?;
+        let mut has_lost = false;
         retry_if_superseded(|| {
+            let has_lost = mem::replace(&mut has_lost, true);
+            // Before the old ring is mapped, which keeps its memory.
+            let lock = DirectoryLock::shared(&name);
             // First, since the ring that has the name may hold the memory that is lacking.
             let old = match Segment::open(&name) {
-                Err(Error::NotFound { .. }) => return self.build(content, &name),
+                Err(Error::NotFound { .. }) => return self.build(content, &name, lock, has_lost),
                 other => other?,
             };
             finish_unlink(&old)?;
             if self.stale == StalePolicy::Replace {
-                self.replace(content, &name, old)
+                self.replace(content, &name, lock, old)
             } else {
                 Err(already_exists(&old)?)
             }
@@ -400,13 +407,17 @@ impl RingOptions {
         name: &Path,
     ) -> Result<Ring<T>, Error> {
         let name = Name::parse(name)?;
+        let mut has_lost = false;
         retry_if_superseded(|| {
-            let found = match Segment::open(&name) {
-                Err(Error::NotFound { .. }) => None,
-                other => Some(other?),
-            };
-            let Some(segment) = found else {
-                return self.build(content, &name);
+            let has_lost = mem::replace(&mut has_lost, true);
+            // As in `create_with`.
+            let lock = (self.stale == StalePolicy::Replace).then(|| DirectoryLock::shared(&name));
+            let lock = || lock.unwrap_or_else(|| DirectoryLock::shared(&name));
+            let segment = match Segment::open(&name) {
+                Err(Error::NotFound { .. }) => {
+                    return self.build(content, &name, lock(), has_lost);
+                }
+                other => other?,
             };
             if self.stale != StalePolicy::TakeOver && is_stale(&segment)? {
                 finish_unlink(&segment)?;
@@ -414,7 +425,7 @@ impl RingOptions {
                     return Err(already_exists(&segment)?);
                 }
                 let superseded = segment.superseded();
-                return match self.replace(content, &name, segment) {
+                return match self.replace(content, &name, lock(), segment) {
                     // Another process was faster: the ring is no longer stale.
                     Err(Error::InUse { .. }) => Err(superseded),
                     other => other,
@@ -437,8 +448,8 @@ impl RingOptions {
     /// when the last process that holds it exits. Other processes get it through
     /// [`handoff`](crate::handoff), or with its [`descriptor`](Ring::descriptor) in any other way.
     ///
-    /// Such a ring is never `Superseded`, except by [`Ring::unlink`]. Its roles are taken through
-    /// `/proc`.
+    /// Such a ring is never `Superseded`, except by [`Ring::unlink`] and
+    /// [`Ring::unlink_if_read`]. Its roles are taken through `/proc`.
     ///
     /// # Errors
     ///
@@ -607,49 +618,6 @@ impl RingOptions {
         segment.allocate_all()?;
         self.prepare(&segment)?;
         Ok(Ring::new(segment, geometry, self.endpoint_config(content)))
-    }
-
-    /// A ring in a new segment; superseded if another process was faster.
-    fn build<T: ?Sized>(&self, content: Content, name: &Name) -> Result<Ring<T>, Error> {
-        let draft = self.prepared(content, self.reserved(content, name)?)?;
-        match draft.link()? {
-            Linked::Done(segment) => Ok(self.new_ring(content, segment)),
-            Linked::NameTaken(draft) => Err(draft.segment().superseded()),
-        }
-    }
-
-    /// A ring in the place of one that no process holds. Where there is no room for both,
-    /// the old one is removed first.
-    fn replace<T: ?Sized>(
-        &self,
-        content: Content,
-        name: &Name,
-        old: Segment,
-    ) -> Result<Ring<T>, Error> {
-        match self.reserved(content, name) {
-            Ok(draft) => {
-                let segment = replace(&old, self.prepared(content, draft)?)?;
-                Ok(self.new_ring(content, segment))
-            }
-            Err(lack @ Error::NotEnoughMemory { .. }) => {
-                make_room(&old, lack)?;
-                drop(old);
-                self.build(content, name)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A segment, before it has its name. An old ring may hold the memory that is lacking here.
-    fn reserved(&self, content: Content, name: &Name) -> Result<Draft, Error> {
-        Draft::new(name, self.length(content)?, self.mode)
-    }
-
-    /// A ring in it.
-    fn prepared(&self, content: Content, draft: Draft) -> Result<Draft, Error> {
-        self.format(content, draft.segment());
-        self.prepare(draft.segment())?;
-        Ok(draft)
     }
 
     fn new_ring<T: ?Sized>(&self, content: Content, segment: Segment) -> Ring<T> {

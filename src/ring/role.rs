@@ -5,7 +5,7 @@ use core::slice;
 use std::process;
 use std::sync::Arc;
 
-use super::lifetime::{handover, has_closed, in_use, lock_all, retry, supersede, with_holder};
+use super::lifetime::{handover, has_closed, in_use, lock_all, supersede, with_holder};
 use super::{Fences, Shared};
 use crate::cursor::Awaited;
 use crate::deadline::Deadline;
@@ -78,7 +78,7 @@ impl RoleGuard {
             // A process that holds the name's byte, or closes, holds the role's for a moment only.
             let may_take =
                 || Ok(locked()? || !has_closed(segment, role) && !segment.is_locked(NAME_BYTE)?);
-            if !retry(handover(), may_take)? || !locked()? {
+            if !handover().retry(may_take)? || !locked()? {
                 return Err(with_holder(segment, in_use(segment, role)));
             }
         }
@@ -374,8 +374,9 @@ impl Drop for RoleGuard {
             return; // the role is the parent's
         }
         self.close();
-        if self.shared.config.unlink_on_drop {
-            let segment = &self.shared.segment;
+        let segment = &self.shared.segment;
+        // A ring without a name ends with its last holder.
+        if self.shared.config.unlink_on_drop && segment.descriptor().is_none() {
             // If the peer is still attached, or another ring has the name, do not remove it. Free
             // the role first: of two endpoints that close at once, one may wait for the other's
             // role.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::Shared;
 use crate::error::Role;
 use crate::header::{peer_position, peer_state, word};
-use crate::peer::{Goal, State};
+use crate::peer::{Change, Goal, State};
 use crate::sync::AtomicU32;
-use crate::wait::is_left_alone;
+use crate::wait::{is_left_alone, is_superseded};
 
 /// An endpoint's sleep word, and the state that decides whether it still has to wait. Keeps the
 /// ring mapped, and does not hold the role.
@@ -41,9 +41,17 @@ impl Watch {
         self.shared.config.wait.peer_check
     }
 
-    /// Whether the peer has closed or crashed, or can no longer attach. Makes syscalls.
-    pub(crate) fn is_left_alone(&self) -> bool {
-        let peer = State::poll(peer_state(self.shared.header(), self.role));
-        is_left_alone(&self.shared.segment, self.role, peer)
+    /// The liveness check: whether a wait for that change cannot succeed, or succeeds by a crash.
+    /// Makes syscalls.
+    pub(crate) fn is_over(&self, change: Change) -> bool {
+        let segment = &self.shared.segment;
+        match change {
+            Change::Departure => {
+                let peer = State::poll(peer_state(self.shared.header(), self.role));
+                is_left_alone(segment, self.role, peer)
+            }
+            Change::Attachment(_) => is_superseded(segment),
+            Change::Successor(_) => false,
+        }
     }
 }

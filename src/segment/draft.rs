@@ -5,14 +5,14 @@
 //! no `O_TMPFILE`, the segment gets a random temporary name.
 
 use std::ffi::{CStr, CString};
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use super::enough::survives_in;
+use super::enough::{not_enough, survives_in};
 use super::memfd::DESCRIPTORS;
 use super::{Access, Name, Segment, failed, is_locked, off_standard, random};
 use crate::error::Error;
@@ -243,36 +243,6 @@ pub(super) fn allocate_all(file: &File, end: u64, shown: &str) -> Result<(), Err
         Ok(()) | Err(libc::EOPNOTSUPP | libc::ENOSYS) => Ok(()),
         Err(error) => Err(unreserved(file, end, shown, error)),
     }
-}
-
-/// What is free where `file` is.
-fn not_enough(file: &File, wanted: u64) -> Error {
-    // SAFETY: all zero bytes are a `statvfs`.
-    let mut stat: libc::statvfs = unsafe { core::mem::zeroed() };
-    // SAFETY: `stat` outlives the call.
-    let known = unsafe { libc::fstatvfs(file.as_raw_fd(), &raw mut stat) } == 0;
-    let available = match stat.f_blocks {
-        // A hugetlbfs without a size option counts nothing.
-        0 if known => free_huge_pages(stat.f_bsize),
-        _ => stat.f_bavail.saturating_mul(stat.f_frsize),
-    };
-    Error::NotEnoughMemory {
-        wanted,
-        available,
-        hint: "make the ring smaller, remove stale rings, or enlarge the file system \
-               (mount -o remount,size=1G /dev/shm; docker run --shm-size=1g; \
-               vm.nr_hugepages and the limit of the hugetlb control group for huge pages)"
-            .into(),
-    }
-}
-
-/// Bytes in the machine's huge pages of this size that are free.
-fn free_huge_pages(size: u64) -> u64 {
-    let kilobytes = size / 1024;
-    let path = format!("/sys/kernel/mm/hugepages/hugepages-{kilobytes}kB/free_hugepages");
-    let free = fs::read_to_string(path).ok();
-    let free = free.and_then(|free| free.trim().parse::<u64>().ok());
-    free.unwrap_or(0).saturating_mul(size)
 }
 
 #[cfg(test)]

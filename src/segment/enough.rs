@@ -1,6 +1,6 @@
 //! Whether there is memory for a ring, checked before the OOM killer would act.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -44,14 +44,52 @@ fn may_be_free(limit: &MemoryLimit, wanted: u64) -> bool {
     wanted <= limit.free.saturating_add(limit.unsure)
 }
 
-/// Fails if this much memory for the file would trigger the OOM killer.
+/// Fails if the file is in memory, and its file system has no room for this length, or the memory
+/// would trigger the OOM killer. A reservation that fails fills the file system for a moment, and
+/// then other programs find it full.
 pub(super) fn survives_in(file: &File, length: u64) -> Result<(), Error> {
-    if !is_memory(file, length) {
+    let in_memory = |stat: &libc::statfs| matches!(magic(stat), TMPFS_MAGIC | RAMFS_MAGIC);
+    let Some(stat) = file_system(file).filter(in_memory) else {
         return Ok(());
-    }
+    };
     // The memory that the file has is counted already.
     let has = file.metadata().map_or(0, |data| data.blocks() * 512);
-    survives(length.saturating_sub(has))
+    let missing = length.saturating_sub(has);
+    // The kernel's internal file systems, of memfds, have no size.
+    if stat.f_blocks != 0 && missing > stat.f_bavail.saturating_mul(stat.f_bsize as u64) {
+        return Err(not_enough(file, length));
+    }
+    survives(missing)
+}
+
+/// What is free where `file` is.
+pub(super) fn not_enough(file: &File, wanted: u64) -> Error {
+    // SAFETY: all zero bytes are a `statvfs`.
+    let mut stat: libc::statvfs = unsafe { core::mem::zeroed() };
+    // SAFETY: `stat` outlives the call.
+    let known = unsafe { libc::fstatvfs(file.as_raw_fd(), &raw mut stat) } == 0;
+    let available = match stat.f_blocks {
+        // A hugetlbfs without a size option counts nothing.
+        0 if known => free_huge_pages(stat.f_bsize),
+        _ => stat.f_bavail.saturating_mul(stat.f_frsize),
+    };
+    Error::NotEnoughMemory {
+        wanted,
+        available,
+        hint: "make the ring smaller, remove stale rings, or enlarge the file system \
+               (mount -o remount,size=1G /dev/shm; docker run --shm-size=1g; \
+               vm.nr_hugepages and the limit of the hugetlb control group for huge pages)"
+            .into(),
+    }
+}
+
+/// Bytes in the machine's huge pages of this size that are free.
+fn free_huge_pages(size: u64) -> u64 {
+    let kilobytes = size / 1024;
+    let path = format!("/sys/kernel/mm/hugepages/hugepages-{kilobytes}kB/free_hugepages");
+    let free = fs::read_to_string(path).ok();
+    let free = free.and_then(|free| free.trim().parse::<u64>().ok());
+    free.unwrap_or(0).saturating_mul(size)
 }
 
 /// Whether the file is on a disk: its pages in memory are a cache, which the kernel can
@@ -59,17 +97,6 @@ pub(super) fn survives_in(file: &File, length: u64) -> Result<(), Error> {
 pub(super) fn is_on_a_disk(file: &File) -> bool {
     let in_memory = [TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC];
     file_system(file).is_some_and(|stat| !in_memory.contains(&magic(&stat)))
-}
-
-/// Whether the file is in memory, and its file system has this much room: then only the OOM killer
-/// would stop it.
-fn is_memory(file: &File, length: u64) -> bool {
-    file_system(file).is_some_and(|stat| {
-        let is_memory = matches!(magic(&stat), TMPFS_MAGIC | RAMFS_MAGIC);
-        // The kernel's internal file systems, of memfds, have no size.
-        let room = stat.f_bavail.saturating_mul(stat.f_bsize as u64);
-        is_memory && (stat.f_blocks == 0 || length <= room)
-    })
 }
 
 #[allow(clippy::unnecessary_cast, reason = "musl has another type for it")]

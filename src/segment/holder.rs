@@ -15,20 +15,23 @@ impl Segment {
         let Memory::Mapped { file, .. } = &self.memory else {
             return Holder::Known(process::id());
         };
-        if holds(named, file, byte) {
+        // The main thread may have ended, or have other descriptors than the holder's.
+        let threads = fs::read_dir(format!("/proc/{named}/task"));
+        let mut threads = threads.into_iter().flatten().flatten();
+        if threads.any(|thread| holds(&thread.path(), file, byte)) {
             return Holder::Known(named);
         }
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let mut processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let holder = processes.find(|&process| process != named && holds(process, file, byte));
+        let holder = processes.find(|&process| {
+            process != named && holds(format!("/proc/{process}").as_ref(), file, byte)
+        });
         holder.map_or(Holder::Unknown(named), Holder::Known)
     }
 }
 
-/// Whether a descriptor of this process is that of the lock.
-fn holds(process: u32, file: &File, byte: u64) -> bool {
-    let directory = format!("/proc/{process}");
-    let directory = Path::new(&directory);
+/// Whether a descriptor of the process or thread with this directory is that of the lock.
+fn holds(directory: &Path, file: &File, byte: u64) -> bool {
     let entries = fs::read_dir(directory.join("fdinfo"));
     let names = entries.into_iter().flatten().flatten();
     let mut names = names.map(|entry| entry.file_name());

@@ -17,6 +17,9 @@ pub enum WaitStrategy {
     /// syscall is the liveness check ([`RingOptions::peer_check`](crate::RingOptions::peer_check)).
     Spin,
     /// Spins for the budget, then yields the processor between polls.
+    ///
+    /// A thread of real-time priority yields to none of lower priority: if the peer may share its
+    /// core, use [`Park`](Self::Park) ([`docs::tuning`](crate::docs::tuning#real-time-priorities)).
     Yield,
     /// Spins for the budget, yields a few times, then sleeps in the kernel until
     /// it is woken.

@@ -102,10 +102,9 @@ fn sees_the_messages<T: Calls + ?Sized>(shown: impl Fn(&T::Message) -> (u32, Vec
             let (kind, bytes) = shown(&message);
             let new = (producer.position(), kind, bytes);
             // From the last one on there is exactly this one.
-            assert_eq!(
-                seen(unread_from(&observer, follower)),
-                std::slice::from_ref(&new)
-            );
+            let found = unread_from(&observer, follower);
+            assert_eq!(found[0].from, follower);
+            assert_eq!(seen(found), std::slice::from_ref(&new));
             follower = new.0;
             queue.push_back(new);
             number += 1;
@@ -118,7 +117,13 @@ fn sees_the_messages<T: Calls + ?Sized>(shown: impl Fn(&T::Message) -> (u32, Vec
         assert_eq!(positions.is_empty(), queue.is_empty());
         // A released message is not shown.
         let all = unread_from(&observer, first);
-        assert!(all.iter().all(|message| message.position >= positions.head));
+        // Between two messages there is at most what frames leave out at the end of the ring.
+        let mut end = positions.head;
+        for message in &all {
+            assert_eq!(message.from, end);
+            assert!(end <= message.position, "{message:?}");
+            end = message.next;
+        }
         assert_eq!(seen(all), Vec::from_iter(queue.iter().cloned()));
         let mut two = 0;
         let some = observer.unread(2, |_| two += 1).expect("a sound ring");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::common::PATIENCE;
 use crate::common::descriptors::{becomes_readable, readable, take_all_but};
-use crate::common::fork::{done, ending, fork};
+use crate::common::fork::{done, ending, fork, in_a_child};
 use crate::common::positions::{peer, start};
 use crate::common::process::set_limit;
 use crate::common::refused::is;
@@ -18,7 +18,8 @@ use crate::common::rings::{self, anonymous, ends, heap, named};
 use crate::common::sample::mix;
 use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 use quoit::{
-    AsyncError, ClaimError, Consumer, DoorbellKind, Pollable, PopError, Producer, RingOptions, Role,
+    AsyncError, ClaimError, Consumer, DoorbellKind, Pollable, PopError, Producer, PushError,
+    RingOptions, Role,
 };
 use rustix::process::Resource;
 use tokio::io::unix::AsyncFd;
@@ -35,7 +36,8 @@ crate::common::suite::tests! {
     endpoints_can_be_swapped_and_sent,
     an_endpoint_that_was_put_in_has_a_peer_of_its_own,
     an_endpoint_that_was_put_in_may_sleep_on_a_semaphore,
-    a_child_of_fork_neither_waits_nor_takes_messages;
+    a_child_of_fork_neither_waits_nor_takes_messages,
+    a_child_of_fork_sees_the_end_of_what_it_makes_pollable;
     parts: peer
 }
 
@@ -273,6 +275,24 @@ fn an_endpoint_that_was_put_in_may_sleep_on_a_semaphore() {
     producer.try_push(7).expect("there is room");
     becomes_readable(&consumer);
     assert_eq!(consumer.get().try_pop(), Ok(7));
+}
+
+/// Its parent has no pollable endpoint.
+fn a_child_of_fork_sees_the_end_of_what_it_makes_pollable() {
+    let (producer, consumer) = ends(&anonymous::<u64>(1));
+    let mut ends = Some((producer, consumer));
+    in_a_child(|| {
+        let (producer, consumer) = ends.take().expect("its copies");
+        let mut consumer = watched(consumer);
+        assert!(is_readable(&consumer));
+        assert_eq!(consumer.get().try_pop(), Err(PopError::Abandoned));
+        assert!(!is_readable(&consumer), "it was seen");
+        let mut producer = producer.into_pollable().expect("a pollable end");
+        assert!(is_readable(&producer));
+        assert_eq!(producer.get().try_push(1), Err(PushError::Abandoned(1)));
+        drop(producer.get()); // finds no room
+        assert!(!is_readable(&producer), "it was seen");
+    });
 }
 
 fn a_child_of_fork_neither_waits_nor_takes_messages() {

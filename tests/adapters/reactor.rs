@@ -31,7 +31,7 @@ use crate::futures::{Plain, bell, heap_ends, heap_out, is_pending, poll_once, po
 use futures_executor::block_on;
 use futures_util::{SinkExt, StreamExt, future};
 use quoit::{
-    AsyncConsumer, AsyncError, ClaimError, PopError, PushError, RingOptions, Role, Select,
+    AsyncConsumer, AsyncError, ClaimError, Consumer, PopError, PushError, RingOptions, Role, Select,
 };
 use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
 
@@ -40,6 +40,7 @@ crate::common::suite::tests! {
     endpoints_are_created_and_dropped_on_several_threads,
     a_task_that_was_woken_otherwise_continues_to_sleep,
     the_last_endpoint_may_be_dropped_on_the_reactor_thread,
+    a_dropped_endpoint_maps_its_ring_no_more,
     no_signal_is_handled_on_the_thread,
     the_thread_inherits_neither_a_pin_nor_a_scheduling_class,
     a_waker_that_panics_affects_no_other_task,
@@ -157,6 +158,60 @@ fn the_last_endpoint_may_be_dropped_on_the_reactor_thread() {
         assert_eq!(woken_on.as_deref(), Some("quoit-reactor"));
         until_there_are(0);
     }
+}
+
+/// Although the thread slept for it, or wakes another task.
+fn a_dropped_endpoint_maps_its_ring_no_more() {
+    let (mut other_in, mut other) = heap_out::<u64>(1);
+    for round in 0..500 {
+        let (created, name) = named::<u64>("dropped", &RingOptions::new(1));
+        drop(created); // which was mapped before it had the name
+        let mut end = Consumer::<u64>::open(&name)
+            .expect("it is free")
+            .asynchronous();
+        assert!(is_pending(end.pop()));
+        let (held, holds) = mpsc::sync_channel(0);
+        let (sender, released) = mpsc::channel::<()>();
+        let waker = Waker::from(Arc::new(Holds(held, Mutex::new(released))));
+        assert!(poll_with(&waker, other.pop()).is_pending());
+        until_it_sleeps(&reactor(), libc::SYS_futex_waitv, 3);
+        if round % 2 == 0 {
+            other_in.try_push(1).expect("there is room");
+            holds.recv().expect("the thread wakes the task");
+        }
+        let page = page_of(&name.file());
+        drop(end);
+        assert!(!is_mapped(page), "round {round}");
+        drop(sender);
+        while other.try_pop().is_ok() {}
+    }
+}
+
+/// A waker that returns when the test has dropped the sender.
+struct Holds(mpsc::SyncSender<()>, Mutex<mpsc::Receiver<()>>);
+
+impl Wake for Holds {
+    fn wake(self: Arc<Self>) {
+        self.0.send(()).expect("the test receives");
+        let released = self.1.lock().expect("no panic").recv();
+        released.expect_err("it sends nothing");
+    }
+}
+
+/// The address at which a file is mapped.
+fn page_of(path: &Path) -> usize {
+    let maps = fs::read_to_string("/proc/self/maps").expect("the mappings");
+    let path = path.to_str().expect("a path in UTF-8");
+    let line = maps.lines().find(|line| line.ends_with(path));
+    let (page, _) = line
+        .and_then(|line| line.split_once('-'))
+        .expect("it is mapped");
+    usize::from_str_radix(page, 16).expect("an address")
+}
+
+fn is_mapped(page: usize) -> bool {
+    // SAFETY: the call writes one byte for the one page, if there is one.
+    unsafe { libc::mincore(ptr::without_provenance_mut(page), 1, &mut 0) == 0 }
 }
 
 /// The directory of the thread in `/proc`.

@@ -1,6 +1,7 @@
 //! Calls over a pair of rings: each reply belongs to its call, also if replies are late,
 //! reordered, repeated or missing, and if a process dies in between.
 
+use std::io::BufRead as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
 
 crate::common::suite::tests! {
     records_are_answered,
+    debug_shows_no_payload,
     a_request_stays_if_its_handler_panics,
     replies_in_another_order_find_their_calls,
     replies_that_no_call_waits_for_are_dropped,
@@ -34,6 +36,25 @@ fn pair() -> (Client, Server) {
     let (replies_in, replies) = heap::<[u8]>(1024);
     let client = Client::new(requests_in, replies);
     (client, Server::new(requests, replies_in))
+}
+
+/// Of calls and replies, and of the frame that a reader has begun.
+fn debug_shows_no_payload() {
+    let (mut client, mut server) = pair();
+    let [_early, last] = [(); 2].map(|()| client.start(&[201; 8], PATIENCE).expect("room"));
+    assert_eq!(answer(&mut server, 2), [[201; 8]; 2]);
+    client.finish(&last, &mut Vec::new()).expect("a reply");
+    let (mut producer, consumer) = heap::<[u8]>(64);
+    producer.try_push(&[201; 8]).expect("there is room");
+    let mut reader = consumer.into_reader();
+    assert_eq!(reader.fill_buf().expect("a frame"), [201; 8]);
+    for shown in [
+        format!("{client:?}"),
+        format!("{server:?}"),
+        format!("{reader:?}"),
+    ] {
+        assert!(shown.contains("len: ") && !shown.contains("201"), "{shown}");
+    }
 }
 
 fn echo(request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
@@ -255,6 +276,13 @@ fn a_reply_that_has_arrived_is_taken_after_the_deadline() {
     replies_in.try_push_parts(0, &parts).expect("room");
     replies_in.try_push(b"").expect("room");
     assert_eq!(reply_to(&mut client, &call), b"in time");
+    // The next two wait for no server that restarts. The first one reads what is left.
+    drop(replies_in);
+    for _ in 0..2 {
+        let call = client.start(b"hello", Duration::ZERO).expect("room");
+        assert_eq!(error_of(&mut client, &call), CallError::TimedOut);
+        assert_eq!(client.in_flight(), 0);
+    }
 }
 
 /// It stops neither an answer nor a server. The handler is not called again.

@@ -123,15 +123,17 @@ fn existing_content_is_not_overwritten() {
 
 fn a_name_that_refers_to_another_file_is_noticed() {
     let (name, old) = shmem("elsewhere");
+    create::<u64>(&old, 64).expect("a ring");
+    // SAFETY: no thread writes to it.
+    let bytes = || unsafe { old.as_slice() }.to_vec();
+    let before = bytes();
     fs::remove_file(name.file()).expect("it exists");
     is!(create::<u64>(&old, 64) => Err(Error::NotFound { .. }));
     let new = ShmemConf::new().os_id(name.as_str()).size(SIZE).create();
     let new = new.expect("shared memory");
     is!(create::<u64>(&old, 64) => Err(Error::Superseded { .. }));
     is_blank(&name);
-    // SAFETY: no thread writes to it.
-    let bytes = unsafe { old.as_slice() };
-    assert!(bytes.iter().all(|&byte| byte == 0), "it has changed");
+    assert!(bytes() == before, "it has changed");
 
     create::<u64>(&new, 64).expect("a ring");
     let options = RingOptions::default();

@@ -74,6 +74,7 @@ fn the_compilers_message_says_what_to_do() {
         .current_dir(&directory)
         .env("CARGO_TARGET_DIR", directory.join("target"))
         .env_remove("RUSTFLAGS")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .output()
         .expect("cargo runs");
     // The compiler's messages about each program.

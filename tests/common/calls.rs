@@ -39,10 +39,6 @@ pub(crate) const WAIT: u8 = 2;
 pub(crate) const TIMED: u8 = 4;
 const ANY: u8 = TRY | WAIT | TIMED;
 
-/// Of the ways to do the same, the one for a child of `fork`, where a message that is already
-/// written may be lost.
-pub(crate) const AFTER_A_FORK: usize = 1 << 20;
-
 /// A call in all its forms.
 pub(crate) struct Row<F> {
     name: &'static str,

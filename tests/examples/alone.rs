@@ -1,6 +1,8 @@
 //! The examples that need no other program: as a whole, with a closed output, interrupted, without
 //! one of their processes, and their help.
 
+use std::fs::File;
+
 use regex::Regex;
 
 use super::common::names::RingName;
@@ -49,7 +51,8 @@ fn matches(text: &str, pattern: &str) -> bool {
     pattern.expect("a pattern").is_match(text)
 }
 
-/// Each runs, and leaves nothing; it ends with success even if no process reads what it says.
+/// Each runs, and leaves nothing. It ends with success even if no process reads what it says, and
+/// fails at its end if what it says finds no room.
 #[test]
 fn an_example_says_what_it_did() {
     for run in RUNS {
@@ -62,6 +65,13 @@ fn an_example_says_what_it_did() {
         assert!(!said.contains('\x1b'), "{said}");
         assert!(files_of(words, process).is_empty(), "{words}");
         start_on(closed(), words).end().quietly();
+        let full = File::options().write(true).open("/dev/full");
+        let example = start_on(full.expect("a device").into(), words);
+        let process = example.pid();
+        example
+            .end()
+            .with(1, "standard output cannot be written to: No space left");
+        assert!(files_of(words, process).is_empty(), "{words}");
     }
 }
 
@@ -79,12 +89,12 @@ const ENDLESS: &[(&str, usize, usize, &str)] = &[
     ),
     ("exactly_once --payments", 1, 2, ""),
     ("frames --name RING --count", 0, 0, ""),
-    ("journal --writers", 1, 0, ""),
     ("latency --trips", 2, 1, ""),
     ("pipe --words", 0, 1, ""),
     #[cfg(feature = "shared_memory")]
     ("shmem --count", 1, 1, ""),
-    // These have said what they did before.
+    // These have said what they did before, or may have.
+    ("journal --writers", 1, 0, ".."),
     ("tcp_gateway --lines", 1, 0, ".."),
     ("three_feeds --ticks", 3, 3, ""),
     ("udp_echo --datagrams", 1, 1, ".."),
@@ -144,6 +154,12 @@ fn an_example_whose_child_is_killed_fails_and_leaves_nothing() {
             "/ring",
             "ended with signal: 9",
         ),
+        (
+            "event_loop --ticks",
+            2,
+            "/quoit-event-loop-",
+            "error: send ended with signal: 9",
+        ),
         ("pipe --words", 1, "/quoit-pipe-", "signal: 9"),
         (
             "workers --workers 2 --below",
@@ -200,6 +216,7 @@ fn invalid_arguments_are_refused_with_advice() {
         ),
         ("demo --count 0", "not in 1.."),
         ("demo fast", "try '--help'"),
+        ("latency --cores 0,0", "need two cores"),
     ] {
         let ended = run(words);
         assert!(ended.code.is_some_and(|code| code > 0), "{ended:?}");

@@ -10,6 +10,7 @@ use crate::common::program::{Ended, Program};
 
 pub(super) const EXAMPLES: [&str; 2] = ["consume.c", "quoit.py"];
 
+// documented: cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && target/consume quoit-frames
 const C: &str = include_str!("../../examples/c/consume.c");
 pub(super) const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python");
 
@@ -32,6 +33,7 @@ fn compiled(name: &str, code: &str) -> PathBuf {
 pub(super) fn python(arguments: &[&str]) -> Program {
     let mut command = Command::new("python3");
     // Bytecode would be written into the source tree.
+    // documented: python3 examples/python/quoit.py consume quoit-frames
     let script = command.arg("-B").arg(format!("{PYTHON}/quoit.py"));
     Program::start(script.args(arguments))
 }

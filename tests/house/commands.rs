@@ -4,119 +4,21 @@
 //! of code in a sentence that begins with one of [`PROGRAMS`], or with one of the host's. In the
 //! comments of examples and benches, each line that begins with such a program is one, too.
 
-use pulldown_cmark::Event;
+use std::collections::BTreeSet;
+
+use pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 
 use super::host;
-use super::pages::{Page, pages, read};
-use super::sources::expect_none;
-use super::words::paths;
+use super::pages::{Page, pages};
+use super::text::{expect_none, hits, paths, read, regex};
 
 /// What a command in a sentence begins with.
 const PROGRAMS: &str = "bash cargo cc pip python3 quoit quoit-nats";
 
-/// The gate runs a command of a page word for word if it has the line `documented 'COMMAND'`.
+/// The gate runs a command of a page word for word if it has the line `documented 'COMMAND'`. What
+/// runs a command in another form has a comment `documented: COMMAND`.
 const GATE: &str = ".ci/run";
-
-/// Commands that are run in another form, by the test or the script that does it: a file, and for each
-/// command a text of that file. Of the tool, the bridge and the examples [`missing_by_rule`] knows the
-/// tests.
-const RUN_BY: [(&str, &[&str]); 8] = [
-    // The gate itself, and parts of what it runs: each bench by itself is a part of all.
-    (
-        GATE,
-        &[
-            "bash .ci/run => # The gate: bash .ci/run\n",
-            "bash bridges/nats/test.sh =>   bash bridges/nats/test.sh | tee",
-            "cargo deny => \nsuite 'cargo deny' deny\n",
-            "cargo test => documented 'cargo test --features loom'\n",
-            "cargo test --test house => documented 'cargo test --features loom'\n",
-            "cargo test --features loom --test loom_cursor => documented 'cargo test --features loom'\n",
-            "cargo doc --open => cargo doc --locked --quiet --no-deps --all-features\n",
-            "cargo install --path . --features cli --locked => \
-             cargo install --path . --features cli --locked --debug",
-            "cargo install gungraun-runner --version 0.20.0 --locked => \
-             --version \"$version\" gungraun-runner\n",
-            "cargo install cargo-fuzz => \
-             cargo install --locked --quiet --root \"$target/fuzz\" cargo-fuzz\n",
-            "cargo bench --bench parked => documented 'cargo bench'\n",
-            "cargo bench --bench parked -- --only periodic => documented 'cargo bench'\n",
-            "cargo bench --bench round_trip => documented 'cargo bench'\n",
-            "cargo bench --bench throughput => documented 'cargo bench'\n",
-            "cargo bench --bench transports => documented 'cargo bench'\n",
-            "cargo bench --bench verdict -- --numbers src/docs/numbers.md => \
-             cargo bench --bench verdict -- --numbers \"$scratch/numbers.md\"\n",
-            "cargo build --lib --examples && cargo test => \
-             cargo build --locked --quiet --lib --examples",
-            "python3 bindings/python/measure.py => \"$interpreter\" bindings/python/measure.py\n",
-            // The bridge, optimised.
-            "cargo build --release => (cd bridges/nats && cargo build --release",
-            "cargo bench --bench figures => \
-             (cd bridges/nats && cargo build --release && cargo bench --bench figures)",
-        ],
-    ),
-    (
-        "loom-tests/models/slots.rs",
-        &[
-            "LOOM_LOCATION=1 cargo test --features loom --test loom_cursor -- slots_of_one --exact => \
-             name: \"slots_of_one\",",
-        ],
-    ),
-    // README's two programs.
-    (
-        "tests/examples/readme.rs",
-        &[
-            "cargo new ticks => cargo(\"new ",
-            "cargo run -- write => \"write\"",
-            "cargo run -- read => \"read\"",
-        ],
-    ),
-    // Other languages.
-    (
-        "tests/foreign/consumers.rs",
-        &[
-            "cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && \
-             target/consume quoit-frames => /examples/c/consume.c",
-            "python3 examples/python/quoit.py consume quoit-frames => {PYTHON}/quoit.py",
-        ],
-    ),
-    (
-        "bindings/c/tests/bindings/install.rs",
-        &[
-            "bindings/c/build.sh --prefix /usr/local => Command::new(root().join(\"build.sh\"))",
-            "cc app.c $(pkg-config --cflags --libs quoit) => pub(crate) fn pkg_config_finds_it()",
-        ],
-    ),
-    (
-        "bindings/c/tests/bindings/page.rs",
-        &["c++ -std=c++20 app.cpp $(pkg-config --cflags --libs quoit) => [\"cc \", \"c++ \"]"],
-    ),
-    (
-        "bindings/c/tests/bindings/examples.rs",
-        &[
-            "cargo run --release --example market_data -- NAME 1000000 => examples/market_data\")).args",
-        ],
-    ),
-    (
-        "bindings/python/test.sh",
-        &[
-            "pip wheel bindings/python => $pip wheel --no-deps --no-build-isolation --wheel-dir",
-            "pip wheel --no-deps => $pip wheel --no-deps --no-build-isolation --wheel-dir",
-            "pip wheel --no-deps bindings/python => $pip wheel --no-deps --no-build-isolation --wheel-dir",
-            "pip install quoit-*.whl => $pip install --no-index \"$wheels\"/quoit-*.whl\n",
-            "pip install quoit-*.whl numpy => $pip install --no-index \"$wheels\"/quoit-*.whl\n",
-        ],
-    ),
-];
-
-/// Each of these commands with its proof: the file, and the text.
-fn proofs() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    RUN_BY.iter().flat_map(|&(file, rows)| {
-        rows.iter().map(move |row| {
-            let (command, text) = row.split_once(" => ").expect("a command and a text");
-            (command, file, text)
-        })
-    })
-}
+const RUN_HERE: &str = r#"documented '([^']+)'|documented "([^"]+)"|(?:#|//) documented: (.+)"#;
 
 /// The gate runs the commands in the heads of the benches, which begin with this, in short.
 const BENCH: (&str, &str) = ("cargo bench ", "\n  bench_heads\n");
@@ -127,17 +29,19 @@ const UPLOADS: &str = "RELEASING.md";
 /// Programs with subcommands, and the folder of their tests, which name each subcommand and
 /// each option.
 const TESTED_IN: [(&str, &str); 4] = [
-    ("quoit", "tests/tool"),
-    ("quoit-nats", "bridges/nats/tests/bridge"),
-    ("cargo run --release --example", "tests/examples"),
+    ("quoit ", "tests/tool"),
+    ("quoit-nats ", "bridges/nats/tests/bridge"),
+    ("cargo run --release --example ", "tests/examples"),
     (
-        "cargo run --release --features shared_memory --example",
+        "cargo run --release --features shared_memory --example ",
         "tests/examples",
     ),
 ];
 
-/// Commands of a page, each with its place.
-fn commands(page: &Page) -> Vec<(String, String)> {
+/// A command and its place.
+type Command = (String, String);
+
+fn commands(page: &Page) -> Vec<Command> {
     let mut commands = Vec::new();
     let mut add = |text: &str, line: usize| {
         let text = text.split(" #").next().unwrap_or(text);
@@ -146,132 +50,128 @@ fn commands(page: &Page) -> Vec<(String, String)> {
             commands.push((words.join(" "), format!("{}:{line}", page.path)));
         }
     };
-    for block in page.blocks() {
-        let is_shell = ["sh", "bash", "console"].contains(&&*block.language);
-        for (index, text) in block.text.lines().enumerate() {
-            match text.trim_start().strip_prefix("$ ") {
-                Some(text) => add(text, block.line + index),
-                None if is_shell => add(text, block.line + index),
-                None => {}
-            }
-        }
-    }
+    // Whether the block of code is one of shell.
+    let mut block = None;
     for (event, range) in page.events() {
-        if let Event::Code(code) = event {
-            if begins_with_a_program(&code) {
-                add(&code, page.line_at(range.start));
+        let line = page.line_at(range.start);
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => {
+                block = Some(["sh", "bash", "console"].contains(&&*language));
             }
+            Event::Start(Tag::CodeBlock(_)) => block = Some(false),
+            Event::End(TagEnd::CodeBlock) => block = None,
+            Event::Text(text) if block.is_some() => {
+                for (line, text) in (line..).zip(text.lines()) {
+                    match text.trim_start().strip_prefix("$ ") {
+                        Some(text) => add(text, line),
+                        None if block == Some(true) => add(text, line),
+                        None => {}
+                    }
+                }
+            }
+            Event::Code(code) if begins_with_a_program(&code) => add(&code, line),
+            _ => {}
         }
     }
     commands
 }
 
 fn begins_with_a_program(code: &str) -> bool {
-    let first = code.split(' ').next().unwrap_or_default();
-    let is_ours = PROGRAMS.split(' ').any(|program| program == first) && first != code;
-    is_ours || host::begins_with_a_program(code)
+    let (first, _) = code.split_once(' ').unwrap_or_default();
+    PROGRAMS.split(' ').any(|program| program == first) || host::begins_with_a_program(code)
 }
 
 /// The comments of examples and benches, as pages: each command is in a sentence.
 fn heads() -> Vec<Page> {
+    let ours = regex(r"^(examples|benches|bindings|bridges)/.*\.(rs|c|cpp|py)$");
     let mut paths = paths();
-    paths.retain(|path| {
-        let mut folders = "examples/ benches/ bindings/ bridges/".split(' ');
-        folders.any(|folder| path.starts_with(folder))
-            && !path.contains("/tests/")
-            && ".rs .c .cpp .py"
-                .split(' ')
-                .any(|ending| path.ends_with(ending))
-    });
-    let pages = paths.iter().map(|path| Page::new(path, &head(&read(path))));
+    paths.retain(|path| ours.is_match(path) && !path.contains("/tests/"));
+    let pages = paths
+        .iter()
+        .map(|path| Page::new(path, 1, &head(&read(path))));
     pages.collect()
 }
 
 fn head(source: &str) -> String {
+    let comment = regex(r#"^\s*(?://[/!]?|/\*|""")( *)(.*?)(?:  .*)?$"#);
     let mut is_block = false;
     let line = |line: &str| {
-        let line = line.trim_start();
-        let mut marks = ["//!", "///", "//", "/*", "\"\"\""].into_iter();
-        let text = marks.find_map(|mark| line.strip_prefix(mark));
-        let text = text.unwrap_or_default();
-        if text.trim_start().starts_with("```") {
-            is_block = !is_block;
+        let Some(comment) = comment.captures(line) else {
             return "\n".to_owned();
-        }
+        };
         // A remark may follow.
-        let command = text.trim_start().split("  ").next().unwrap_or_default();
-        match begins_with_a_program(command) && (is_block || text.starts_with("   ")) {
-            true => format!("`{command}`\n"),
-            false => format!("{}\n", text.trim()),
+        let text = &comment[2];
+        is_block ^= text.starts_with("```");
+        match begins_with_a_program(text) && (is_block || comment[1].len() > 2) {
+            true => format!("`{text}`\n"),
+            false if is_block || text.starts_with("```") => "\n".to_owned(),
+            false => format!("{}\n", line.trim_start_matches([' ', '/', '!', '*', '"'])),
         }
     };
     source.lines().map(line).collect()
 }
 
-/// What the tests do not have of a command of [`TESTED_IN`]; `None` for any other command.
-fn missing_by_rule(command: &str) -> Option<Vec<&str>> {
-    let tested = TESTED_IN.into_iter().find_map(|(program, folder)| {
-        let words = command.strip_prefix(program)?.strip_prefix(' ')?;
-        Some((words, folder))
-    });
-    let (words, folder) = tested?;
-    let files = paths().into_iter().filter(|path| path.starts_with(folder));
-    let sources: String = files.map(|path| read(&path)).collect();
-    let known: Vec<_> = sources.split([' ', '"', '\n']).collect();
-    let words = words.split(['|', '<']).next()?.split_whitespace();
-    let needed = words
-        .enumerate()
-        .filter(|(index, word)| *index == 0 || word.starts_with("--") && word.len() > 2);
-    let missing = needed
-        .map(|(_, word)| word)
-        .filter(|word| !known.contains(word));
-    Some(missing.collect())
+/// The commands that the gate and the tests say they run.
+fn run() -> BTreeSet<String> {
+    let mut paths = paths();
+    paths.retain(|path| !path.ends_with(".md") && !path.starts_with("tests/house/"));
+    let texts: String = paths.iter().map(|path| read(path)).collect();
+    let run = hits(RUN_HERE, &texts);
+    let run = run
+        .iter()
+        .filter_map(|hit| hit.iter().skip(1).flatten().next());
+    run.map(|command| command.as_str().to_owned()).collect()
 }
 
 /// Why nothing runs this command; `None` if something does.
-fn fault_of(command: &str, gate: &str) -> Option<String> {
-    if gate.contains(&format!("documented '{command}'"))
-        || gate.contains(&format!("documented \"{command}\""))
-        || host::is_listed(command)
-    {
+fn fault_of(command: &str, run: &BTreeSet<String>) -> Option<String> {
+    if run.contains(command) || host::is_listed(command) {
         return None;
     }
-    if let Some((_, file, text)) = proofs().find(|(run, ..)| *run == command) {
-        let is_there = read(file).contains(text);
-        return (!is_there).then(|| format!("{file} has no {text:?}"));
-    }
-    match missing_by_rule(command) {
-        None => Some("nothing runs it".to_owned()),
-        Some(missing) if missing.is_empty() => None,
-        Some(missing) => Some(format!("no test has {}", missing.join(", "))),
-    }
+    let mut programs = TESTED_IN.iter();
+    let tested =
+        programs.find_map(|(program, folder)| Some((command.strip_prefix(program)?, folder)));
+    let Some((words, folder)) = tested else {
+        return Some("nothing runs it".to_owned());
+    };
+    let files = paths().into_iter().filter(|path| path.starts_with(folder));
+    let sources: String = files.map(|path| read(&path)).collect();
+    let known: BTreeSet<_> = sources.split([' ', '"', '\n']).collect();
+    // The subcommand and the options.
+    let needed = hits(
+        r"^[^\s|<]+|\s(--\w[^\s|<]*)",
+        words.split(['|', '<']).next()?,
+    );
+    let needed = needed.iter().map(|word| word[0].trim());
+    let missing: Vec<_> = needed.filter(|word| !known.contains(word)).collect();
+    (!missing.is_empty()).then(|| format!("no test has {}", missing.join(", ")))
+}
+
+fn faults_of(commands: &[Command], run: &BTreeSet<String>) -> Vec<String> {
+    let faults = commands.iter().filter_map(|(command, place)| {
+        let is_of_a_bench = place.starts_with("benches/") && command.starts_with(BENCH.0);
+        let fault = fault_of(command, run).filter(|_| !is_of_a_bench)?;
+        Some(format!("{place}: {command}: {fault}"))
+    });
+    faults.collect()
 }
 
 #[test]
 fn every_command_of_a_page_is_run() {
-    let gate = read(GATE);
-    let mut pages = pages();
+    let (run, mut pages) = (run(), pages());
     pages.retain(|page| page.path != UPLOADS);
     pages.extend(heads());
     let commands: Vec<_> = pages.iter().flat_map(commands).collect();
     assert!(commands.len() > 120, "the commands were not found");
-    let mut faults = Vec::new();
-    for (command, place) in &commands {
-        let is_of_a_bench = place.starts_with("benches/") && command.starts_with(BENCH.0);
-        if is_of_a_bench && gate.contains(BENCH.1) {
-            continue;
-        }
-        let fault = fault_of(command, &gate);
-        faults.extend(fault.map(|fault| format!("{place}: {command}: {fault}")));
-    }
-    for (command, ..) in proofs() {
-        if !commands.iter().any(|(shown, _)| shown == command) {
-            faults.push(format!("no page shows {command}: take it out of RUN_BY"));
-        }
-    }
+    let mut faults = faults_of(&commands, &run);
     let shown: Vec<_> = commands.iter().map(|(command, _)| &**command).collect();
+    let unused = run
+        .iter()
+        .filter(|command| !shown.contains(&command.as_str()));
+    faults.extend(unused.map(|command| format!("no page shows {command}: take its comment out")));
     faults.extend(host::unused(&shown));
     expect_none(&faults);
+    assert!(read(GATE).contains(BENCH.1), "the heads of the benches");
 }
 
 #[test]
@@ -291,21 +191,19 @@ quoit: an answer
 ";
     let source = "//! ```text\n//! rm a   short\n//! cargo bench --bench a   short\n//! ```\n\
         /// Or\n///   quoit of-none-either\n// quoit is\nfn f() {}\n";
-    let (page, gate) = (Page::new("a.md", text), read(GATE));
-    let found = [page, Page::new("a.rs", &head(source))];
-    let found: Vec<_> = found.iter().flat_map(commands).collect();
+    let pages = [
+        Page::new("a.md", 1, text),
+        Page::new("a.rs", 1, &head(source)),
+    ];
+    let found: Vec<_> = pages.iter().flat_map(commands).collect();
     assert_eq!(found.len(), 7);
-    let faults = found.iter().filter_map(|(command, place)| {
-        let fault = fault_of(command, &gate)?;
-        Some(format!("{place}: {command}: {fault}"))
-    });
     assert_eq!(
-        faults.collect::<Vec<_>>(),
+        faults_of(&found, &run()),
         [
-            "a.md:5: sudo reboot: nothing runs it",
-            "a.md:9: quoit of-none: no test has of-none",
             "a.md:1: cargo bench --bench of-none: nothing runs it",
             "a.md:2: quoit list --of-none: no test has --of-none",
+            "a.md:5: sudo reboot: nothing runs it",
+            "a.md:9: quoit of-none: no test has of-none",
             "a.rs:3: cargo bench --bench a: nothing runs it",
             "a.rs:6: quoit of-none-either: no test has of-none-either",
         ]

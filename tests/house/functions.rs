@@ -1,119 +1,101 @@
-//! The functions that the sources declare, with their documentation.
+//! The public functions that the sources declare, with their documentation.
 
-use syn::{Attribute, Expr, ExprLit, Ident, ImplItem, Item, ItemMod, Lit, ReturnType, Signature};
-use syn::{Type, Visibility};
+use super::text::{Source, hits, regex};
 
-use super::sources::Source;
+/// Comments and attributes, words, a name, and what follows up to the body.
+const FUNCTION: &str = r"(?m)((?:^ *///.*\n|^ *#\[[^{;]*?\]\n)*)^ *(pub (?:const |async |unsafe )*fn (\w+))((?:\[[^\]]*\]|[^\[{;])*)";
 
-/// A function and its declaration.
+/// A public function that is not `#[doc(hidden)]`.
 pub(crate) struct Function {
     pub(crate) file: String,
     /// The type that it belongs to, if its file says so: a macro does not.
     pub(crate) of: Option<String>,
     pub(crate) name: String,
-    pub(crate) signature: Signature,
-    /// Part of the API, and not `#[doc(hidden)]`.
-    pub(crate) is_public: bool,
+    /// As `pub async fn pop`.
+    pub(crate) head: String,
+    /// As `(&mut self) -> Result<T, PopError>`.
+    pub(crate) signature: String,
     pub(crate) doc: String,
     pub(crate) place: String,
 }
 
 impl Function {
-    /// Whether it takes `&mut self`, or `mut self`.
-    pub(crate) fn changes_self(&self, by_reference: bool) -> bool {
-        self.signature.receiver().is_some_and(|receiver| {
-            receiver.mutability.is_some() && receiver.reference.is_some() == by_reference
-        })
+    pub(crate) fn fault(&self, what: &str) -> String {
+        format!("{}: {} lacks {what}", self.place, self.name)
     }
 
-    /// Whether it returns a type with this name.
-    pub(crate) fn returns(&self, name: &str) -> bool {
-        let ReturnType::Type(_, ty) = &self.signature.output else {
-            return false;
-        };
-        last_name(ty).is_some_and(|last| last == name)
-    }
-
-    /// Whether it has one of these names.
-    pub(crate) fn is_one_of(&self, names: &str) -> bool {
-        names.split_whitespace().any(|name| name == self.name)
-    }
-
-    /// The text of a section of its documentation.
+    /// The text of a section of its documentation, or all of it.
     pub(crate) fn section(&self, title: &str) -> String {
-        let lines = self.doc.lines().map(str::trim);
-        let mut after = lines.skip_while(|line| *line != format!("# {title}"));
+        if title.is_empty() {
+            return self.doc.clone();
+        }
+        let mut after = self
+            .doc
+            .lines()
+            .skip_while(|line| *line != format!("# {title}"));
         after.next();
         let text: Vec<_> = after.take_while(|line| !line.starts_with("# ")).collect();
         text.join(" ").trim().to_owned()
     }
-}
 
-/// The last name of a path.
-pub(crate) fn last_name(ty: &Type) -> Option<&Ident> {
-    let Type::Path(ty) = ty else { return None };
-    Some(&ty.path.segments.last()?.ident)
-}
-
-/// All items of a file, also those of the modules in it.
-pub(crate) fn items(source: &Source) -> Vec<&Item> {
-    fn with_inner(item: &Item) -> Vec<&Item> {
-        match item {
-            Item::Mod(ItemMod {
-                content: Some((_, items)),
-                ..
-            }) => items.iter().flat_map(with_inner).collect(),
-            _ => vec![item],
-        }
+    /// Without `self`: `(message: T) -> Result<(), PushError<T>>`.
+    pub(crate) fn without_self(&self) -> String {
+        let receiver = regex(r"^\((&('\w+ )?)?(mut )?self(, )?");
+        receiver.replace(&self.signature, "(").into_owned()
     }
-    source.file.items.iter().flat_map(with_inner).collect()
+}
+
+/// In one line, without paths, generics and bounds.
+fn signature(text: &str) -> String {
+    let words: Vec<_> = text.split_whitespace().collect();
+    let text = words.join(" ").replace("crate::", "");
+    // A macro's bounds are a variable.
+    let text = text.split(" where ").next().unwrap_or_default();
+    let text = text.split(" $(").next().unwrap_or_default();
+    let mut depth = 0;
+    let arguments = text.replace("->", "  ").find(|letter| {
+        depth += i32::from(letter == '<') - i32::from(letter == '>');
+        depth == 0 && letter == '('
+    });
+    let text = &text[arguments.expect("arguments")..];
+    text.replacen("( ", "(", 1).replacen(", )", ")", 1)
+}
+
+/// The type of the `impl` that is open at the end of this text.
+fn implemented(text: &str) -> Option<String> {
+    let start = text.rfind("\nimpl")?;
+    let is_open = text[start + 1..].matches("\n}").next().is_none();
+    let (mut head, _) = text[start + 5..].split_once('{').filter(|_| is_open)?;
+    let generics = regex("<[^<>]*>");
+    let mut plain = head.to_owned();
+    while generics.is_match(&plain) {
+        plain = generics.replace_all(&plain, "").into_owned();
+    }
+    head = plain.split(" where").next().unwrap_or_default();
+    let name = head.rsplit(" for ").next()?.rsplit("::").next()?;
+    Some(name.trim().to_owned())
 }
 
 /// The functions of a file.
 pub(crate) fn functions_of(source: &Source) -> Vec<Function> {
     let mut functions = Vec::new();
-    let mut add = |of: Option<&Ident>, vis: &Visibility, attrs: &[Attribute], sig: &Signature| {
-        let doc: Vec<_> = attrs.iter().filter_map(doc).collect();
-        functions.push(Function {
-            file: source.path.clone(),
-            of: of.map(Ident::to_string),
-            name: sig.ident.to_string(),
-            signature: sig.clone(),
-            is_public: matches!(vis, Visibility::Public(_)) && !attrs.iter().any(hides),
-            doc: doc.join("\n"),
-            place: source.place(sig.ident.span().start().line),
-        });
-    };
-    for item in items(source) {
-        match item {
-            Item::Fn(function) => add(None, &function.vis, &function.attrs, &function.sig),
-            Item::Impl(block) => {
-                for item in &block.items {
-                    if let ImplItem::Fn(function) = item {
-                        let of = last_name(&block.self_ty);
-                        add(of, &function.vis, &function.attrs, &function.sig);
-                    }
-                }
-            }
-            _ => {}
+    for hit in hits(FUNCTION, &source.text) {
+        let place = hit.get(2).expect("its head").start();
+        let lines = hit[1]
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("///"));
+        let doc: Vec<_> = lines.map(str::trim).collect();
+        if !hit[1].contains("#[doc(hidden)]") {
+            functions.push(Function {
+                file: source.path.clone(),
+                of: implemented(&source.text[..place]),
+                name: hit[3].to_owned(),
+                head: hit[2].to_owned(),
+                signature: signature(&hit[4]),
+                doc: doc.join("\n"),
+                place: source.place(&source.text, place),
+            });
         }
     }
     functions
-}
-
-/// Whether the attribute is `#[doc(hidden)]`: then its item is no part of the API.
-fn hides(attribute: &Attribute) -> bool {
-    let list = attribute.meta.require_list().ok();
-    list.is_some_and(|list| list.path.is_ident("doc") && list.tokens.to_string() == "hidden")
-}
-
-/// The text of a doc comment.
-fn doc(attribute: &Attribute) -> Option<String> {
-    match &attribute.meta.require_name_value().ok()?.value {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Some(text.value()),
-        _ => None,
-    }
 }

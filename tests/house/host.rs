@@ -19,6 +19,7 @@ pub(crate) fn begins_with_a_program(text: &str) -> bool {
 
 /// A command, and a part of its output. `NAME`, `PID` and `TID` are those of the ring, of this
 /// process and of this thread. An empty directory stands for that of the control groups.
+#[rustfmt::skip]
 const RUN: [(&str, &str); 21] = [
     ("awk '{print $10}' /proc/PID/stat", "\n"),
     ("awk '{print $12}' /proc/PID/stat", "\n"),
@@ -31,14 +32,8 @@ const RUN: [(&str, &str); 21] = [
     ("echo isolated > rings/cpuset.cpus.partition", ""),
     ("echo PID > rings/cgroup.procs", ""),
     ("exec 3>&-", ""),
-    (
-        "grep -A22 \" $(stat -c %i /dev/shm/NAME) \" /proc/PID/smaps | grep Swap:",
-        "kB",
-    ),
-    (
-        "grep nonvoluntary /proc/PID/task/TID/status",
-        "nonvoluntary_ctxt_switches",
-    ),
+    ("grep -A22 \" $(stat -c %i /dev/shm/NAME) \" /proc/PID/smaps | grep Swap:", "kB"),
+    ("grep nonvoluntary /proc/PID/task/TID/status", "nonvoluntary_ctxt_switches"),
     ("head -c 16384 /dev/shm/NAME", ""),
     ("ls -i /dev/shm/NAME", "NAME"),
     ("ls -l /dev/shm/NAME", "rw-------"),
@@ -123,6 +118,6 @@ fn the_commands_for_any_host_run() {
     let procs = std::fs::read_to_string(directory.path().join("rings/cgroup.procs"));
     drop(consumer);
     ring.unlink().expect("no process holds it");
-    super::sources::expect_none(&faults);
+    super::text::expect_none(&faults);
     assert_eq!(procs.expect("a file"), format!("{process}\n"));
 }

@@ -1,195 +1,145 @@
-//! Rules for the text of the sources.
+//! The tracked texts of the repository, and the code in them.
 
-use regex::Regex;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
-use super::pages::read;
-use super::sources::{Source, expect_none, sources};
-use super::words::paths;
+use regex::{Captures, Regex};
 
-/// Names that only these files may use.
-const ONLY_IN: [(&str, &str); 2] = [
-    (
-        "atomic core::hint std::hint hint:: intrinsics Ordering Relaxed Acquire Release AcqRel SeqCst",
-        "sync.rs",
-    ),
-    ("asm! global_asm! naked_asm!", "payload.rs"),
-];
-
-/// Names for system calls and pointers, and the files that must not use them.
-const NOT_IN: (&str, &str) = (
-    "libc unsafe *const *mut &raw NonNull std extern",
-    "cursor.rs parker.rs wait/sleep.rs",
-);
-
-/// The places of all forbidden names.
-fn misplaced(sources: &[Source]) -> Vec<String> {
-    let mut places = Vec::new();
-    for source in sources {
-        let is_one_of = |files: &str| files.split(' ').any(|file| source.path == file);
-        for (pieces, files) in ONLY_IN {
-            if !is_one_of(files) {
-                places.extend(source.places_of(pieces));
-            }
-        }
-        if is_one_of(NOT_IN.1) {
-            places.extend(source.places_of(NOT_IN.0));
-        }
-    }
-    places
+/// A source of the crate, without its tests. Each line keeps its number.
+pub(crate) struct Source {
+    /// Below `src`, as in `ring/role.rs`.
+    pub(crate) path: String,
+    pub(crate) text: String,
+    /// The text without comments, and with empty strings.
+    pub(crate) code: String,
 }
 
-#[test]
-fn atomics_are_only_in_sync_and_the_protocol_makes_no_system_call() {
-    let sources = sources();
-    expect_none(&misplaced(&sources));
-    for path in ["sync.rs", "cursor.rs", "parker.rs", "wait/sleep.rs"] {
-        let mut sources = sources.iter();
-        let exists = sources.any(|source| source.path == path);
-        assert!(exists, "there is no src/{path}");
-    }
+/// The comments, strings and function names of Rust and C, and of other languages. A `'"'` begins no
+/// string.
+const PIECES: &str =
+    r##"//[^\n]*|(?s)/\*.*?\*/|r#+".*?"#+|r".*?"|'\\?.'|"(?:\\.|[^"\\])*"|\bfn \w+"##;
+const OTHER_PIECES: &str = r#"#[^\n]*|(?s)""".*?"""|'''.*?'''|"[^"]*"|'[^']*'"#;
+
+/// In place of code in prose: no phrase goes across it.
+const CODE: &str = " \0 ";
+
+/// A module of tests in the library.
+const TESTS: &str = r"(?ms)^#\[cfg\(test\)\]\nmod \w+ \{\n.*?^\}\n";
+
+pub(crate) fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a pattern")
 }
 
-#[test]
-fn a_forbidden_name_is_found() {
-    for (forbidden, allowed, code) in [
-        (
-            "ring.rs",
-            "sync.rs",
-            "use core::sync::{self, atomic as words};",
-        ),
-        (
-            "ring.rs",
-            "sync.rs",
-            "fn f() { core :: hint\n:: spin_loop() }",
-        ),
-        (
-            "cursor.rs",
-            "ring.rs",
-            "fn f(s: S) { unsafe { s.at.read() } }",
-        ),
-        ("cursor.rs", "ring.rs", "struct S { at: *const u8 }"),
-    ] {
-        let found = |path| misplaced(&[Source::parse(path, code)]);
-        assert_ne!(found(forbidden), [""; 0], "{code}");
-        assert_eq!(found(allowed), [""; 0], "{code}");
-    }
-    let code = "/// Ordering.\nfn f() -> &'static str { \"unsafe asm!\" } // libc";
-    assert_eq!(misplaced(&[Source::parse("cursor.rs", code)]), [""; 0]);
+/// Where the pattern occurs in the text, with its groups.
+pub(crate) fn hits<'a>(pattern: &str, text: &'a str) -> Vec<Captures<'a>> {
+    regex(pattern).captures_iter(text).collect()
 }
 
-#[test]
-fn no_file_has_more_than_400_lines_of_code() {
-    for Source { path, code, .. } in sources() {
-        let count = code.len();
-        assert!(count <= 400, "src/{path} has {count} lines of code");
-    }
+/// What is between the lines stays between them.
+fn each_line(text: &str, change: impl Fn(&str) -> String) -> String {
+    let lines: Vec<_> = text.split('\n').map(change).collect();
+    lines.join("\n")
 }
 
-/// The unsafe blocks that have no SAFETY comment of their own: none between them and the block
-/// before. That each has one is a lint of clippy, `undocumented_unsafe_blocks`, which lets the blocks of
-/// a statement share it.
-fn shared_comments(source: &Source) -> Vec<String> {
-    let comments: Vec<_> = (1..)
-        .zip(source.text.lines())
-        .filter(|(_, line)| line.contains("// SAFETY:"))
-        .map(|(line, _)| line)
-        .collect();
-    let (mut shared, mut last) = (Vec::new(), 0);
-    for pair in source.tokens.windows(2) {
-        if pair[0].0 == "unsafe" && pair[1].0 == "{" {
-            let line = pair[0].1;
-            let mut own = comments
-                .iter()
-                .filter(|place| (last + 1..line).contains(place));
-            shared.extend(own.next().is_none().then(|| source.place(line)));
-            last = line;
+/// The code of a source in Rust, and what a person reads in a text: all of a page, and the comments,
+/// strings and function names of a source.
+pub(crate) fn code_and_prose(path: &str, content: &str) -> (String, String) {
+    let name = Path::new(path);
+    let pieces = match name.extension().and_then(|ending| ending.to_str()) {
+        Some("md") => return (String::new(), content.to_owned()),
+        Some("rs" | "c" | "h" | "cpp" | "hpp") => PIECES,
+        _ => OTHER_PIECES,
+    };
+    let field = regex(r"\{[^{}\n]*\}"); // such as `{name}` in a format
+    let blank = |line: &str| (if line.trim().is_empty() { line } else { CODE }).to_owned();
+    let (mut code, mut prose, mut end) = (String::new(), String::new(), 0);
+    for piece in regex(pieces).find_iter(content) {
+        let before = &content[end..piece.start()];
+        code += before;
+        prose += &each_line(before, blank);
+        let piece_text = piece.as_str();
+        end = piece.end();
+        if piece_text.starts_with(['/', '#']) {
+            code += &each_line(piece_text, |_| String::new());
+            prose += piece_text.trim_start_matches(['/', '!', '#']);
+        } else if let Some(name) = piece_text.strip_prefix("fn ") {
+            code += piece_text;
+            prose += &format!("{CODE}{}{CODE}", name.replace('_', " "));
+        } else {
+            code += &each_line(piece_text, |_| "\"\"".to_owned());
+            prose += &format!("{CODE}{}{CODE}", field.replace_all(piece_text, ""));
         }
     }
-    shared
+    code += &content[end..];
+    prose += &each_line(&content[end..], blank);
+    (code, prose)
 }
 
-#[test]
-fn every_unsafe_has_its_own_safety_comment() {
-    expect_none(
-        &sources()
-            .iter()
-            .flat_map(shared_comments)
-            .collect::<Vec<_>>(),
-    );
-    let lints = include_str!("../../Cargo.toml");
-    assert!(lints.contains("\nundocumented_unsafe_blocks = \"deny\"\n"));
-    let comment = "\n// SAFETY: checked.\n";
-    for (code, faults) in [
-        ("fn f() {# let a = unsafe { f() };# unsafe { g() } }", 0),
-        ("fn f() {# let a = unsafe { f() } + unsafe { g() }; }", 1),
-    ] {
-        let source = Source::parse("a.rs", &code.replace('#', comment));
-        assert_eq!(shared_comments(&source).len(), faults, "{code}");
+impl Source {
+    pub(crate) fn new(path: &str, text: &str) -> Self {
+        let lines = |tests: &Captures<'_>| "\n".repeat(tests[0].matches('\n').count());
+        let text = regex(TESTS).replace_all(text, lines).into_owned();
+        let (code, _) = code_and_prose(path, &text);
+        let path = path.to_owned();
+        Self { path, text, code }
+    }
+
+    /// Where this byte of the text or of the code is, for a message.
+    pub(crate) fn place(&self, text: &str, byte: usize) -> String {
+        format!("src/{}:{}", self.path, line(text, byte))
     }
 }
 
-/// A text that no file has whose path begins and ends like this: what it is, its pattern, a sample
-/// that has it, and one that has not.
-const FORBIDDEN: [[&str; 6]; 5] = [
-    [
-        "a SAFETY comment that trusts the peer",
-        r"// SAFETY:.*(\n *//.*)*([Ww]ell[- ]behaved|breaks(\n *//)? the(\n *//)? rules)",
-        "src/",
-        ".rs",
-        "// SAFETY: no peer breaks\n// the rules.\n",
-        "// SAFETY: checked.\n\n// It breaks the rules.\n",
-    ],
-    [
-        "the feature loom: the library does not change with it",
-        r#"feature = "loom"|cfg\(loom"#,
-        "src/",
-        ".rs",
-        "#[cfg(feature = \"loom\")]",
-        "as loom-tests/ does",
-    ],
-    [
-        "a link that counts the methods of a name: it changes with another method",
-        r"\(#method\.\w+-\d",
-        "src/",
-        ".rs",
-        "[`push`](#method.push-1)",
-        "[`push`](#method.push)",
-    ],
-    [
-        "a call that panics if no process reads its output",
-        r"print(ln)?!\(",
-        "examples/",
-        ".rs",
-        "eprint!(\"text\")",
-        "writeln!(output, \"text\")",
-    ],
-    [
-        "a comment after a value: systemd takes it for a part of the value",
-        r"\n[A-Z][A-Za-z]+=[^\n#;]*[#;]",
-        "",
-        ".md",
-        "\nCPUAffinity=2 # one core\n",
-        "\n# Twice:\nRestart=always\n\n# Another title\n",
-    ],
-];
+/// The number of the line with this byte.
+pub(crate) fn line(text: &str, byte: usize) -> usize {
+    text[..byte].matches('\n').count() + 1
+}
 
-#[test]
-fn no_file_has_a_forbidden_text() {
-    let (paths, mut faults) = (paths(), Vec::new());
-    for [what, pattern, begin, end, sample, other] in FORBIDDEN {
-        let pattern = Regex::new(pattern).expect("a pattern");
-        assert!(
-            pattern.is_match(sample) && !pattern.is_match(other),
-            "{what}"
-        );
-        let is_its = |path: &&String| path.starts_with(begin) && path.ends_with(end);
-        assert!(paths.iter().any(|path| is_its(&path)), "{what}");
-        for path in paths.iter().filter(is_its) {
-            let text = read(path);
-            let hits = pattern.find_iter(&text);
-            let lines = hits.map(|hit| text[..hit.start()].matches('\n').count() + 1);
-            faults.extend(lines.map(|line| format!("{path}:{line}: {what}")));
-        }
-    }
-    expect_none(&faults);
+/// Every file of the library and the tool, in the order of the paths.
+pub(crate) fn sources() -> Vec<Source> {
+    let paths = paths();
+    let ours = paths.iter().filter(|path| path.ends_with(".rs"));
+    let ours = ours.filter_map(|path| Some(Source::new(path.strip_prefix("src/")?, &read(path))));
+    let sources: Vec<_> = ours.collect();
+    assert!(sources.len() > 10, "the sources were not found");
+    sources
+}
+
+/// Without the tool.
+pub(crate) fn library() -> Vec<Source> {
+    let mut sources = sources();
+    sources.retain(|source| !source.path.starts_with("bin/"));
+    sources
+}
+
+/// A file of the repository.
+pub(crate) fn read(path: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The tracked texts, below the root of the repository.
+pub(crate) fn paths() -> Vec<String> {
+    let output = Command::new("git")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["ls-files", "-z"])
+        .output()
+        .expect("git runs");
+    assert!(output.status.success(), "git ls-files: {output:?}");
+    let list = String::from_utf8(output.stdout).expect("names in UTF-8");
+    let is_text = |path: &&str| {
+        // The last one quotes the phrases.
+        let others = ".lock .svg .gitignore .typed -MIT -APACHE house/words.rs";
+        !path.is_empty() && !others.split(' ').any(|ending| path.ends_with(ending))
+    };
+    let paths = list.split('\0').filter(is_text).map(str::to_owned);
+    paths.collect()
+}
+
+/// Fails with the list of faults, if there are any.
+#[track_caller]
+pub(crate) fn expect_none(faults: &[String]) {
+    let count = faults.len();
+    assert!(faults.is_empty(), "{count} faults:\n{}", faults.join("\n"));
 }

@@ -1,11 +1,8 @@
 //! Plain technical English: phrases that no text has, each with a better one.
 
-use std::process::Command;
+use std::collections::BTreeSet;
 
-use regex::Regex;
-
-use super::pages::read;
-use super::sources::expect_none;
+use super::text::{code_and_prose, expect_none, paths, read, regex};
 
 /// A phrase, with `|` between the forms of a word, and what to write instead.
 const PHRASES: [&str; 82] = [
@@ -138,65 +135,17 @@ const ALLOWED: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// In place of code: no phrase goes across it.
-const CODE: &str = " \0 ";
-
 /// A word, in small letters, and its line.
 type Word = (String, usize);
 
-/// The comments, strings and function names of Rust and C, and of other languages. A `'"'` begins no
-/// string.
-const PIECES: &str =
-    r##"//[^\n]*|(?s)/\*.*?\*/|r#+".*?"#+|r".*?"|'\\?.'|"(?:\\.|[^"\\])*"|\bfn \w+"##;
-const OTHER_PIECES: &str = r#"#[^\n]*|(?s)""".*?"""|'''.*?'''|"[^"]*"|'[^']*'"#;
-
-/// What is read of a file: all of a page, and the pieces of a source, on the same lines.
-fn text_of(path: &str, content: &str) -> String {
-    let (_, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let pieces = match name.rsplit_once('.').map_or("sh", |(_, ending)| ending) {
-        "md" => return content.to_owned(),
-        "rs" | "c" | "h" | "cpp" | "hpp" => PIECES,
-        _ => OTHER_PIECES,
-    };
-    let code = |code: &str| {
-        let lines = code
-            .split('\n')
-            .map(|line| if line.trim().is_empty() { line } else { CODE });
-        lines.collect::<Vec<_>>().join("\n")
-    };
-    // Such as `{name}` in a format.
-    let field = Regex::new(r"\{[^{}\n]*\}").expect("a pattern");
-    let (mut text, mut end) = (String::new(), 0);
-    for piece in Regex::new(pieces).expect("a pattern").find_iter(content) {
-        text += &code(&content[end..piece.start()]);
-        text += &match piece.as_str() {
-            comment if comment.starts_with(['/', '#']) => {
-                comment.trim_start_matches(['/', '!', '#']).to_owned()
-            }
-            name if name.starts_with("fn ") => {
-                format!("{CODE}{}{CODE}", name[3..].replace('_', " "))
-            }
-            string => format!("{CODE}{}{CODE}", field.replace_all(string, "")),
-        };
-        end = piece.end();
-    }
-    text + &code(&content[end..])
-}
-
 /// The words of a text, without `code` and without names of constants.
 fn words(text: &str) -> Vec<Word> {
+    let word = regex(r"`[^`]*`?|\x00|\w+(?:[-':/]+\w+)*");
     let mut words = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        let prose = line.split('`').step_by(2);
-        let all = prose.flat_map(|part| {
-            part.split(|letter: char| {
-                !letter.is_alphanumeric() && !['_', '-', '\'', ':', '/', '\0'].contains(&letter)
-            })
-        });
-        for word in all {
-            let word = word.trim_matches(['-', '\'', ':', '/']);
+        for word in word.find_iter(line).map(|word| word.as_str()) {
             let is_a_name = word.len() > 1 && word.chars().all(|letter| !letter.is_lowercase());
-            if !word.is_empty() && !is_a_name {
+            if !word.starts_with('`') && !is_a_name {
                 words.push((word.to_lowercase(), index + 1));
             }
         }
@@ -210,54 +159,25 @@ fn lines_with(phrase: &str, words: &[Word]) -> Vec<usize> {
         .split(' ')
         .map(|word| word.split('|').collect())
         .collect();
-    let is_it = |window: &[Word]| {
+    let is_it = |window: &&[Word]| {
         let mut pairs = window.iter().zip(&forms);
         pairs.all(|((word, _), forms)| forms.contains(&word.as_str()))
     };
-    let hits = words.windows(forms.len()).filter(|window| is_it(window));
+    let hits = words.windows(forms.len()).filter(is_it);
     hits.map(|window| window[0].1).collect()
 }
 
-/// What is wrong with a file, and which exceptions it needed.
-fn faults_of(path: &str, content: &str) -> (Vec<String>, Vec<(&'static str, String)>) {
-    let words = words(&text_of(path, content));
-    let (mut faults, mut used) = (Vec::new(), Vec::new());
+/// The phrases of a file, each with its fault.
+fn faults_of(path: &str, content: &str) -> Vec<(&'static str, String)> {
+    let words = words(&code_and_prose(path, content).1);
     let for_users = FOR_USERS.iter().filter(|_| is_for_users(path));
-    for row in PHRASES.iter().chain(for_users) {
+    let faults = PHRASES.iter().chain(for_users).flat_map(|row| {
         let (phrase, better) = row.split_once(": ").expect("a phrase and another one");
-        for line in lines_with(phrase, &words) {
-            if exceptions().any(|exception| exception == (phrase, path)) {
-                used.push((phrase, path.to_owned()));
-            } else {
-                faults.push(format!("{path}:{line}: not \"{phrase}\", but: {better}"));
-            }
-        }
-    }
-    (faults, used)
-}
-
-/// Each phrase and each file that may have it.
-fn exceptions() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let rows = ALLOWED.iter();
-    rows.flat_map(|&(phrase, files, _)| files.split(' ').map(move |file| (phrase, file)))
-}
-
-/// The tracked texts, below the root of the repository.
-pub(crate) fn paths() -> Vec<String> {
-    let output = Command::new("git")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["ls-files", "-z"])
-        .output()
-        .expect("git runs");
-    assert!(output.status.success(), "git ls-files: {output:?}");
-    let list = String::from_utf8(output.stdout).expect("names in UTF-8");
-    let is_text = |path: &&str| {
-        // The last one quotes the phrases.
-        let others = ".lock .svg .gitignore .typed -MIT -APACHE house/words.rs";
-        !path.is_empty() && !others.split(' ').any(|ending| path.ends_with(ending))
-    };
-    let paths = list.split('\0').filter(is_text).map(str::to_owned);
-    paths.collect()
+        let lines = lines_with(phrase, &words).into_iter();
+        let fault = move |line| format!("{path}:{line}: not \"{phrase}\", but: {better}");
+        lines.map(move |line| (phrase, fault(line)))
+    });
+    faults.collect()
 }
 
 #[test]
@@ -267,19 +187,20 @@ fn the_texts_are_in_plain_words() {
         let is_there = paths.iter().any(|path| path.starts_with(tree));
         assert!(is_there, "no text in {tree}");
     }
-    let (mut faults, mut used) = (Vec::new(), Vec::new());
+    let rows = ALLOWED.iter();
+    let mut unused: BTreeSet<_> = rows
+        .flat_map(|(phrase, files, _)| files.split(' ').map(move |file| (*phrase, file)))
+        .collect();
+    let allowed = unused.clone();
+    let mut faults = Vec::new();
     for path in &paths {
-        let (found, needed) = faults_of(path, &read(path));
-        faults.extend(found);
-        used.extend(needed);
-    }
-    for (phrase, path) in exceptions() {
-        if !used.contains(&(phrase, path.to_owned())) {
-            faults.push(format!(
-                "{path} no longer says \"{phrase}\": take it out of ALLOWED"
-            ));
+        for (phrase, fault) in faults_of(path, &read(path)) {
+            unused.remove(&(phrase, &**path));
+            faults.extend((!allowed.contains(&(phrase, path))).then_some(fault));
         }
     }
+    let unused = unused.iter();
+    faults.extend(unused.map(|(phrase, path)| format!("{path} no longer says \"{phrase}\"")));
     expect_none(&faults);
 }
 
@@ -300,9 +221,12 @@ fn a_phrase_is_found_in_comments_strings_and_pages() {
         ("a.rs", "/// The constant `RIDE`, and RIDE.\n", 0),
         ("a.rs", "const A: &str = \"at most\"; // so long", 0),
     ] {
-        assert_eq!(faults_of(path, text).0.len(), count, "{text}");
+        assert_eq!(faults_of(path, text).len(), count, "{text}");
     }
     let page = "A line.\nEach endpoint waits at\nmost so long.\n";
     let fault = "a.md:2: not \"at most so long\", but: up to the timeout";
-    assert_eq!(faults_of("a.md", page).0, [fault]);
+    assert_eq!(
+        faults_of("a.md", page)[..],
+        [("at most so long", fault.to_owned())]
+    );
 }

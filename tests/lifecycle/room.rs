@@ -4,10 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
 
 use quoit::{Error, Holder, Observer, Ring, RingOptions, StalePolicy};
 
-use crate::common::fork::in_a_directory;
+use crate::common::forbid::forbid;
+use crate::common::fork::{in_a_child, in_a_directory};
 use crate::common::mounts::mount_a_megabyte;
 use crate::common::names::files_in;
 use crate::common::refused::is;
@@ -16,6 +19,7 @@ use crate::common::segment_file::DATA;
 
 crate::common::suite::tests! {
     a_stale_ring_is_replaced_where_there_is_no_room_for_two,
+    two_creators_get_one_ring_where_there_is_no_room_for_two,
     a_sparse_copy_gets_its_memory_or_is_refused,
 }
 
@@ -34,8 +38,11 @@ fn a_stale_ring_is_replaced_where_there_is_no_room_for_two() {
         let replacing = |capacity| RingOptions::new(capacity).stale(StalePolicy::Replace);
         let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
         let ring = ring.expect("it fits");
-        let second = RingOptions::new(CAPACITY).create::<u64>(directory.join("second"));
-        is!(second => Err(Error::NotEnoughMemory { .. }));
+        in_a_child(|| {
+            forbid(libc::SYS_fallocate); // nothing is reserved, not even for a moment
+            let second = RingOptions::new(CAPACITY).create::<u64>(directory.join("second"));
+            is!(second => Err(Error::NotEnoughMemory { .. }));
+        });
         // While a process holds it, it is kept, with any size of the new one.
         let held = producer(&ring);
         for capacity in [CAPACITY, 4 * CAPACITY] {
@@ -58,7 +65,55 @@ fn a_stale_ring_is_replaced_where_there_is_no_room_for_two() {
             last = new.incarnation();
             drop(producer(&new));
         }
+        let kept = Ring::<u64>::open(&name).expect("it exists");
+        let refused = replacing(CAPACITY).create::<u64>(&name);
+        is!(refused => Err(Error::NotEnoughMemory { hint, .. }) if hint.contains("still maps it"));
+        drop(kept);
+        replacing(CAPACITY)
+            .create::<u64>(&name)
+            .expect("its memory is free");
         assert_eq!(files_in(directory), ["ring"]);
+    });
+}
+
+/// There is nothing, or a stale ring that both replace, or one that the other one opens.
+fn two_creators_get_one_ring_where_there_is_no_room_for_two() {
+    in_a_megabyte(|directory| {
+        for round in 0..300 {
+            let name = directory.join("ring");
+            let options = RingOptions::new(1 << 16).stale(StalePolicy::Replace);
+            if round % 3 != 0 {
+                let old = options.create::<u64>(&name).expect("it fits");
+                drop(producer(&old));
+            }
+            let barrier = Barrier::new(2);
+            let create = |policy| {
+                let options = options.clone().stale(policy);
+                let ring = options.open_or_create::<u64>(&name);
+                ring.expect("one of them creates it")
+            };
+            let policy = [StalePolicy::Replace, StalePolicy::TakeOver][usize::from(round % 3 == 2)];
+            let other = || {
+                barrier.wait();
+                loop {
+                    let ring = create(policy);
+                    match ring.consumer() {
+                        Ok(held) => break (ring, held),
+                        Err(error) => {
+                            is!(error => Error::Superseded { .. });
+                        }
+                    }
+                }
+            };
+            thread::scope(|scope| {
+                let other = scope.spawn(other);
+                barrier.wait();
+                let ring = create(StalePolicy::Replace);
+                let (same, _held) = other.join().expect("no panic");
+                assert_eq!(ring.incarnation(), same.incarnation());
+            });
+            quoit::unlink(&name).expect("no process holds it");
+        }
     });
 }
 

@@ -23,7 +23,7 @@ use crate::hostile::run;
 crate::common::suite::tests! {
     records_are_a_queue,
     frames_are_a_queue,
-    frames_stay_if_their_visitor_panics,
+    a_callback_that_panics_loses_no_message,
     a_batch_does_not_wait_for_room_that_it_occupies_itself,
 }
 
@@ -66,7 +66,7 @@ fn frames_are_a_queue() {
     }
 }
 
-fn frames_stay_if_their_visitor_panics() {
+fn a_callback_that_panics_loses_no_message() {
     let (mut producer, mut consumer) = heap::<[u8]>(256);
     let words = ["one", "two", "three"];
     assert_eq!(producer.try_push_slice(0, &words), Ok(words.len()));
@@ -84,6 +84,12 @@ fn frames_stay_if_their_visitor_panics() {
     });
     assert_eq!(popped, Ok(words.len()));
     assert_eq!(seen, words.map(|word| word.as_bytes()));
+
+    let (mut producer, mut consumer) = heap::<u64>(8);
+    let mut values = (1..).inspect(|&value| assert_ne!(value, 3, "planned"));
+    let extend = AssertUnwindSafe(|| producer.try_extend(&mut values));
+    assert!(catch_unwind(extend).is_err());
+    assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [1, 2]);
 }
 
 /// No consumer makes room for more than the ring holds.

@@ -12,10 +12,10 @@ use crate::calls::{CALLS, Place};
 use crate::common::descriptors::open_descriptors;
 use crate::common::fork::{done, in_a_child};
 use crate::common::names::{RingName, file_directory, shared_memory_directory};
-use crate::common::refused::is;
+use crate::common::refused::{in_use, is};
 use crate::common::rings::{anonymous, consumer, ends, named};
 use crate::common::terminal::pair;
-use quoit::{Error, Observer, Producer, RingOptions, Select, handoff};
+use quoit::{Error, Observer, Producer, RingOptions, Role, Select, handoff};
 use rustix::process::setsid;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -123,6 +123,9 @@ fn in_another_thread(directory: &Path, has_ended: bool) {
             assert!(made.is_ok(), "{name}: {:?}", made.err());
             let _ = fs::remove_file(place.new_name());
         }
+        let ring = anonymous::<u64>(1);
+        let _holder = ring.producer().expect("it is free");
+        in_use(ring.producer(), Role::Producer);
         done();
     });
     if has_ended {

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::PATIENCE;
-use crate::common::calls::{AFTER_A_FORK, Calls, Wait, Way, Write, pop, push, ways};
+use crate::common::calls::{Calls, Wait, Way, Write, pop, push, ways};
 use crate::common::ends::End as _;
 use crate::common::fork::{self, done, ending, fork, forked, in_a_child, pause, succeeds};
 use crate::common::names::RingName;
@@ -38,7 +38,7 @@ crate::common::suite::tests! {
     what_a_child_does_with_inherited_frames_changes_nothing,
     clients_in_two_children_use_different_ids,
     a_child_may_take_roles,
-    a_child_removes_no_ring_by_the_positions_of_its_copy,
+    a_child_removes_the_ring_and_not_its_copy,
     a_child_closes_only_inherited_descriptors,
     a_child_without_memory_for_a_copy_cannot_change_the_ring,
     a_dropped_role_is_free_although_a_clone_has_its_descriptor,
@@ -180,10 +180,12 @@ fn loses<T: Calls + ?Sized>(
     messages: &[T::Message],
 ) {
     let (call, lost) = (write.name(), Err(ClaimError::Abandoned));
-    let mut push = || (write.call)(producer, messages, write.wait, AFTER_A_FORK);
+    let before = producer.position();
+    let mut push = || (write.call)(producer, messages, write.wait, 0);
     let first = push();
     assert!(first == lost || call.contains("claim") || call.contains("Batch"));
     assert_eq!(push(), lost, "{call} again");
+    assert_eq!(producer.position(), before, "{call}");
     let after = self::push::<T>(producer, &messages[0], Wait::Never);
     assert_eq!(after, lost.map(drop), "after {call}");
 }
@@ -268,21 +270,31 @@ fn children_take_roles(ring: Ring<u64>, open: impl Fn(&Ring<u64>) -> Result<Ring
     assert_eq!(producer.len(), 0);
 }
 
-fn a_child_removes_no_ring_by_the_positions_of_its_copy() {
-    let (ring, _name) = ring("copied");
-    let mut end = producer(&ring);
-    let (ours, theirs) = UnixStream::pair().expect("two sockets");
-    let child = forked(|| {
-        hear(&theirs);
+fn a_child_removes_the_ring_and_not_its_copy() {
+    let (named, _name) = ring("copied");
+    for ring in [named, anonymous(CAPACITY)] {
+        let mut end = producer(&ring);
+        let (ours, theirs) = UnixStream::pair().expect("two sockets");
+        let child = forked(|| {
+            hear(&theirs);
+            is!(ring.unlink_if_read() => Ok(false));
+            tell(&theirs, 0);
+            hear(&theirs);
+            ring.unlink().expect("no process holds it");
+            is!(ring.unlink() => Err(Error::Superseded { .. }));
+        });
+        // The copy has the tail of before.
+        end.try_push(7).expect("there is room");
+        drop(end);
+        tell(&ours, 0);
+        hear(&ours);
+        assert_eq!(consumer(&ring).try_pop(), Ok(7));
+        tell(&ours, 0);
+        succeeds(child);
+        is!(ring.consumer() => Err(Error::Superseded { .. }));
+        is!(ring.unlink() => Err(Error::Superseded { .. }));
         is!(ring.unlink_if_read() => Ok(false));
-    });
-    // The copy has the tail of before.
-    end.try_push(7).expect("there is room");
-    drop(end);
-    tell(&ours, 0);
-    succeeds(child);
-    assert_eq!(consumer(&ring).try_pop(), Ok(7));
-    assert!(ring.unlink_if_read().expect("it has its name"));
+    }
 }
 
 fn a_child_closes_only_inherited_descriptors() {

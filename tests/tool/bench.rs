@@ -48,4 +48,11 @@ pub(crate) fn bench_leaves_nothing_however_it_ends() {
         ended.with(code, why);
         assert_eq!(left(pid), 0, "in memory, after {code}");
     }
+    // Three of its rings have room.
+    if own_shm(c"size=300k") {
+        let bench = start(&["bench"]);
+        let pid = bench.pid();
+        bench.end().with(1, "the ring takes");
+        assert_eq!(left(pid), 0, "in memory, without room");
+    }
 }

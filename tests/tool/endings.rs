@@ -57,14 +57,17 @@ pub(crate) fn a_ring_that_is_truncated_ends_its_commands_with_a_line() {
     let mut sender = start(&["send", &name]);
     sender.feed(b"one\n");
     until("there is a ring", || name.file().exists());
-    let [mut tail, mut receiver] = [&["tail", "-f", &name][..], &["recv", &name]].map(start);
+    let [mut tail, mut receiver] =
+        [&["tail", "-f", &name][..], &["recv", "--json", &name]].map(start);
     tail.reads_until("one\n");
     receiver.reads_until("one\n");
     SegmentFile::open(&name.file()).truncate(4096);
-    let why = "quoit: the ring's file was truncated, or its file system is full\n";
-    [receiver, tail, sender]
+    let why = "the ring's file was truncated, or its file system is full";
+    is(&receiver.end().json(), &json!({"code": 3, "error": why}));
+    let line = format!("quoit: {why}\n");
+    [tail, sender]
         .into_iter()
-        .for_each(|tool| tool.end().with(3, why));
+        .for_each(|tool| tool.end().with(3, &line));
 }
 
 /// `--unlink` removes the ring that the command had open, and no other one.

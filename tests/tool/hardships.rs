@@ -120,6 +120,18 @@ pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
             assert_eq!(frozen.ends_unread(), Some(code), "{command:?}");
         }
     }
+    // Nor does the line that says how far a command is.
+    let (name, _) = ring::<[u8]>("frozen-line", 64);
+    let send = format!("yes >&2 & exec {PATH} send {name}");
+    let send = Terminal::command("sh", &["-c", &send]);
+    let mut frozen = Terminal::start(SIZE, On::Errors, send);
+    frozen.fills();
+    frozen.feed(&numbers(99));
+    let observer = observer(&name);
+    let parks = || observer.endpoint(Role::Producer).parks;
+    until("it has waited for a while", || parks() > 4);
+    frozen.signal(libc::SIGINT);
+    assert_eq!(frozen.ends_unread(), Some(130));
 }
 
 pub(crate) fn a_terminal_that_hangs_up_ends_top() {

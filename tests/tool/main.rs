@@ -70,6 +70,7 @@ common::suite::suite! {
         terminal::a_table_fits_its_terminal,
         terminal::a_terminal_without_a_size_is_taken_for_a_usual_one,
         metrics::metrics_are_served,
+        metrics::a_server_answers_when_it_has_descriptors_again,
         metrics::a_client_that_reads_slowly_is_given_up,
         endings::a_ring_that_is_truncated_ends_its_commands_with_a_line,
         runbook::the_runbook_quotes_what_the_tool_says,

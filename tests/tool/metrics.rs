@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::net::{AddressFamily, SocketType, connect, socket};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::common::threads::while_repeating;
 use crate::tool::*;
@@ -67,6 +68,28 @@ pub(crate) fn metrics_are_served() {
     run(&["metrics", "--listen", address], b"").with(1, "could not listen at");
     server.ends_by(libc::SIGTERM);
     assert_eq!(unread(&name), 1);
+}
+
+/// Another process may take all descriptors of the system, for a time.
+pub(crate) fn a_server_answers_when_it_has_descriptors_again() {
+    let (name, _) = ring::<u64>("exhausted", 64);
+    let (server, address) = served(&name);
+    let pid = Pid::from_raw(server.pid() as i32);
+    let limit = |current| {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        prlimit(pid, Resource::Nofile, Rlimit { current, maximum }).expect("a limit");
+    };
+    limit(Some(3));
+    // It looks at the rings once a second.
+    thread::sleep(Duration::from_millis(1500));
+    let mut client = asked(&address, "GET /metrics HTTP/1.1\r\n\r\n");
+    thread::sleep(Duration::from_millis(300));
+    until("it does not try all the time", || is_asleep(server.pid()));
+    limit(getrlimit(Resource::Nofile).current);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("text");
+    has(&answer, "HTTP/1.1 200 OK");
+    server.ends_by(libc::SIGTERM);
 }
 
 pub(crate) fn a_client_that_reads_slowly_is_given_up() {

@@ -188,5 +188,7 @@ pub(crate) fn a_replay_keeps_the_times() {
     assert_eq!(found(&["--speed", "max"]), 2);
     assert_eq!(found(&["--speed", "1e15"]), 2);
     assert_eq!(found(&["--from", "1s", "--speed", "max"]), 1);
+    // Nanoseconds that 64 bits do not hold.
+    assert_eq!(found(&["--from", "5200000h", "--speed", "max"]), 0);
     assert_eq!(found(&["--topic", "/odom"]), 1);
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+use rustix::process::geteuid;
 use vt100::{Color, Screen};
 
 use crate::common::tracer::meddle;
@@ -264,6 +265,14 @@ pub(crate) fn what_it_cannot_read_is_among_all_rings() {
     for command in [top, "quoit stat"] {
         let said = shell(command, "other").text();
         has(&said, format!("its mode 0; sudo quoit stat {private}"));
+    }
+    // What root has made in a sticky directory is not this user's to remove, either.
+    let (readable, _) = ring::<u64>("readable", 64);
+    fs::set_permissions(readable.file(), Permissions::from_mode(0o666)).expect("ours");
+    let removal = shell(&format!("quoit rm --dry-run {readable}"), "other");
+    match geteuid().is_root() {
+        true => removal.with(1, "could not unlink"),
+        false => has(&removal.text(), "would remove"),
     }
     let text = shell(top, "").text();
     assert!(line(&text, "-corrupt ").ends_with(" (corrupt)"), "{text}");

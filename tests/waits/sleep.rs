@@ -333,8 +333,6 @@ fn a_sleeper_wakes_at_most_eleven_times_a_second() {
         let _silent = scenes[1].attaches();
         drop(scenes[2].attaches());
         scenes[2].hears("abandoned");
-        // A task that waits for a peer is woken at each check: it sees whether one can attach.
-        let scenes = &scenes[..3 - usize::from(form.is_task())];
         let naps = scenes.iter().map(|scene| {
             scene.sleeps();
             Naps::count(format!("{form:?}"), scene.sleeper)

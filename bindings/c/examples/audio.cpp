@@ -29,7 +29,8 @@ int main(int argc, char **argv) try {
     const int count = std::atoi(argv[2]);
     int sent = 0;
     while (sent < count) {
-        sent += callback(producer, static_cast<float>(sent));
+        if (callback(producer, static_cast<float>(sent))) sent++;
+        else if (producer.is_abandoned()) return std::cerr << "the reader has ended\n", 1;
         std::this_thread::sleep_for(10us); // the sound card's clock, sped up
     }
     std::cout << sent << " blocks\n";

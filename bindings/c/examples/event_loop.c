@@ -1,5 +1,5 @@
 /* A ring in an event loop: event_loop NAME prints frames that come, as `quoit send NAME`
- * sends them, and lines that are typed. */
+ * sends them, and lines that are typed. It ends with the program that sends. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +22,8 @@ int main(int argc, char **argv) {
     check(quoit_options_capacity(options, 1 << 16));
     check(quoit_open_or_create(options, argv[1], &ring));
     check(quoit_ring_consumer(ring, &consumer));
+    /* A producer that has ended before is not waited for; the next one is. */
+    uint64_t ended = quoit_consumer_is_abandoned(consumer) ? quoit_consumer_peer_epoch(consumer) : 0;
     for (;;) {
         struct pollfd ends[2] = {{0, POLLIN, 0}, {-1, POLLIN, 0}};
         check(quoit_consumer_arm(consumer, &ends[0].fd)); /* before each wait */
@@ -33,9 +35,13 @@ int main(int argc, char **argv) {
             printf("%.*s\n", (int)frame.len, (const char *)frame.data);
             check(quoit_release_frame(consumer, &frame));
         }
-        if (status == QUOIT_ABANDONED) break;
+        if (status == QUOIT_ABANDONED && quoit_consumer_peer_epoch(consumer) != ended) break;
+        if (status != QUOIT_ABANDONED && status != QUOIT_EMPTY) check(status); /* or it stays readable */
+        if (ends[1].revents == 0) continue;
         char line[256];
-        if (ends[1].revents != 0 && read(STDIN_FILENO, line, sizeof line) <= 0) break;
+        ssize_t typed = read(STDIN_FILENO, line, sizeof line);
+        if (typed <= 0) break;
+        printf("%.*s", (int)typed, line);
     }
     quoit_consumer_free(consumer);
     quoit_ring_free(ring);

@@ -304,7 +304,7 @@ const char *quoit_status_text(int32_t status);
 const char *quoit_last_error(void);
 
 // Has quoit_last_error say why an argument was refused. For quoit_inline.h. Returns QUOIT_INVALID.
-enum quoit_status quoit_invalid(const char *why);
+enum quoit_status quoit_invalid(const char *why) __attribute__((cold));
 
 // The ABI of this library: compare it with QUOIT_ABI of the header.
 uint32_t quoit_abi_version(void);
@@ -315,7 +315,7 @@ uint32_t quoit_layout_version(void);
 // The version of this library, as in "0.1.0".
 const char *quoit_version(void);
 
-// Options with every default. Free them with quoit_options_free. Null without memory.
+// Options with every default. Free them with quoit_options_free.
 struct quoit_options *quoit_options_new(void);
 
 // Frees options. Null is ignored.

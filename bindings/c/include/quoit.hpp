@@ -3,7 +3,9 @@
 // Endpoints are move-only and close in their destructor; a guard releases what it shows in
 // place at the end of its scope. Nothing here throws unless you call value() or or_throw():
 // calls return a status, or a result that holds a value or a status. Without exceptions these two
-// print the text, and abort. Nothing allocates after an endpoint was opened, but texts of errors.
+// print the text, and abort. Their text is that of the thread's last failure: call them before
+// another call fails. Nothing allocates after an endpoint was opened, but its first arm and texts of
+// errors.
 //
 // An endpoint belongs to one thread at a time. One that was moved from returns QUOIT_INVALID, 0,
 // false or nothing from each call, and can be assigned to. A guard lives no longer than its endpoint,
@@ -91,6 +93,12 @@ constexpr bool is_plain(quoit_status code) noexcept {
     std::fprintf(stderr, "quoit: %s\n", text);
     std::abort();
 #endif
+}
+
+/// Whether the C calls see all of it: a zero byte ends their text.
+inline status whole(const std::string &text) noexcept {
+    if (text.find('\0') == text.npos) return {};
+    return quoit_invalid("a name and a tag have no zero byte; give one without");
 }
 
 /// Of any duration, which may be more nanoseconds than 64 bits hold, less than none, or no number.
@@ -200,7 +208,10 @@ public:
     /// Records, or bytes for frames; a power of two.
     options &&capacity(std::uint64_t n) && { return std::move(set(quoit_options_capacity(get(), n))); }
     /// The tag of the record, the same in both programs, as in "tick/3".
-    options &&tag(std::string tag) && { return tag_ = std::move(tag), std::move(*this); }
+    options &&tag(std::string tag) && {
+        if (failed_.ok()) failed_ = detail::whole(tag);
+        return tag_ = std::move(tag), std::move(*this);
+    }
     options &&mode(std::uint32_t mode) && { return std::move(set(quoit_options_mode(get(), mode))); }
     options &&prefault(bool yes = true) && { return std::move(set(quoit_options_prefault(get(), yes))); }
     options &&lock_memory(bool yes = true) && { return std::move(set(quoit_options_lock_memory(get(), yes))); }
@@ -226,12 +237,12 @@ public:
         static_assert(has_no_padding<T>,
                       "a record has no padding: add members where it would have some; if it has none, and members of "
                       "floating point, specialise quoit::has_no_padding");
-        const char *tag = tag_.empty() ? default_tag<T>() : tag_.c_str();
+        const char *tag = tag_ ? tag_->c_str() : default_tag<T>();
         if (tag == nullptr) return quoit_invalid("this record has no tag; set options::tag to that of the other program");
         return failed_ ? quoit_options_records(get(), sizeof(T), alignof(T), tag) : failed_;
     }
     status holds_frames() {
-        return failed_ ? quoit_options_frames(get(), tag_.empty() ? nullptr : tag_.c_str()) : failed_;
+        return failed_ ? quoit_options_frames(get(), tag_ ? tag_->c_str() : nullptr) : failed_;
     }
     quoit_options *get() const noexcept { return handle_.get(); }
 
@@ -242,22 +253,23 @@ private:
     }
 
     std::unique_ptr<quoit_options, detail::deleter<quoit_options_free>> handle_;
-    std::string tag_;
+    std::optional<std::string> tag_;
     status failed_;
 };
 
 /// Removes a ring by its name. No process may hold a role.
-inline status unlink(const std::string &name) noexcept { return quoit_unlink(name.c_str()); }
+inline status unlink(const std::string &name) noexcept {
+    const status s = detail::whole(name);
+    return s ? status(quoit_unlink(name.c_str())) : s;
+}
 
 /// A ring, before a role is taken, of records of type T, or of frames if T is void.
 template <class T> class ring {
 public:
-    static result<ring> create(const std::string &name, options &&how) { return make(how, quoit_create, name.c_str()); }
-    static result<ring> open(const std::string &name, options &&how = {}) {
-        return make(how, quoit_open, name.c_str());
-    }
+    static result<ring> create(const std::string &name, options &&how) { return make_named(how, quoit_create, name); }
+    static result<ring> open(const std::string &name, options &&how = {}) { return make_named(how, quoit_open, name); }
     static result<ring> open_or_create(const std::string &name, options &&how) {
-        return make(how, quoit_open_or_create, name.c_str());
+        return make_named(how, quoit_open_or_create, name);
     }
     static result<ring> create_anonymous(options &&how) { return make(how, quoit_create_anonymous); }
     static result<ring> open_descriptor(int descriptor, options &&how = {}) {
@@ -290,6 +302,10 @@ private:
     static status prepare(options &how) {
         if constexpr (std::is_void_v<T>) return how.holds_frames();
         else return how.template holds_records<T>();
+    }
+    template <class Open> static result<ring> make_named(options &how, Open open, const std::string &name) {
+        if (status s = detail::whole(name); !s) return s;
+        return make(how, open, name.c_str());
     }
     template <class Open, class... Where> static result<ring> make(options &how, Open open, Where... where) {
         if (status s = prepare(how); !s) return s;

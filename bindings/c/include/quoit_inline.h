@@ -483,8 +483,6 @@ static inline quoit_status quoit_i_find_frame(quoit_consumer *c, quoit_frame *fr
 }
 
 /* Refuses an argument, and says why for quoit_last_error. */
-quoit_status quoit_invalid(const char *why) __attribute__((cold));
-
 static inline quoit_status quoit_i_refuse(const char *why) {
     (void)quoit_invalid(why);
     return QUOIT_INVALID; /* a constant: so the compiler sees that nothing was found */
@@ -585,6 +583,8 @@ static inline quoit_status quoit_try_push_many(quoit_producer *producer, const v
         return quoit_i_no_records();
     *pushed = 0;
     if (count == 0) return QUOIT_OK;
+    /* Hides how many there are of which object: GCC would warn of the copies that this excludes. */
+    __asm__("" : "+r"(records), "+r"(count));
     quoit_status status = quoit_try_claim(producer, count, &slots);
     if (status != QUOIT_OK) return status;
     const unsigned char *rest = (const unsigned char *)records + slots.count * size;
@@ -771,7 +771,8 @@ static inline quoit_status quoit_try_batch_frame(quoit_producer *producer, uint3
     if (len > producer->max_frame) return QUOIT_TOO_LONG;
     quoit_i_place place = quoit_i_place_of(producer, producer->pending, len);
     quoit_status status = quoit_i_room(producer, producer->pending + place.units);
-    if (status != QUOIT_OK) return status;
+    /* The batch is too long then, and not the frame. */
+    if (status != QUOIT_OK) return status == QUOIT_TOO_LONG ? QUOIT_FULL : status;
     producer->claimed = 0;
     quoit_i_copy_in(producer->data + place.offset + 8, payload, len, producer->hint);
     quoit_i_seal(producer, place, kind, len);

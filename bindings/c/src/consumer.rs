@@ -190,7 +190,7 @@ pub unsafe extern "C" fn quoit_consumer_arm(
         let descriptor = unsafe { descriptor.as_mut() }.ok_or(QUOIT_INVALID)?;
         // SAFETY: null or valid, and this thread's.
         let handle = unsafe { handle(consumer) }.ok_or(QUOIT_INVALID)?;
-        handle.view.lead(handle.raw.get());
+        handle.view.lead(handle.raw.get_unseen());
         // So that the next call comes to the library.
         handle.view.tail = handle.view.head;
         handle.view.open = handle.view.head;

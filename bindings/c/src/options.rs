@@ -70,7 +70,7 @@ unsafe fn change(
     })
 }
 
-/// Options with every default. Free them with quoit_options_free. Null without memory.
+/// Options with every default. Free them with quoit_options_free.
 #[unsafe(no_mangle)]
 pub extern "C" fn quoit_options_new() -> *mut quoit_options {
     Box::into_raw(Box::new(quoit_options {

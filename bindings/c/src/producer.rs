@@ -180,7 +180,7 @@ pub unsafe extern "C" fn quoit_producer_arm(
         // SAFETY: null or valid, and this thread's.
         let handle = unsafe { handle(producer) }.ok_or(QUOIT_INVALID)?;
         handle.view.can_have(wanted)?;
-        handle.view.lead(handle.raw.get());
+        handle.view.lead(handle.raw.get_unseen());
         // So that the next call comes to the library.
         handle.view.end = handle.view.tail;
         handle.view.open = handle.view.tail;

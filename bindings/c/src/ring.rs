@@ -121,11 +121,8 @@ pub unsafe extern "C" fn quoit_open_descriptor(
     ring: *mut *mut quoit_ring,
 ) -> quoit_status {
     let open = |options: &quoit_options| {
-        if descriptor < 0 {
-            return Err(QUOIT_INVALID.into());
-        }
-        // SAFETY: the caller has it open during the call.
-        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        // SAFETY: it is open, and the caller has it open during the call.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(opened(descriptor)?) };
         let content = options.content()?;
         let ring = RawRing::open_descriptor(&options.options, content, descriptor)?;
         Ok(ring)
@@ -134,15 +131,22 @@ pub unsafe extern "C" fn quoit_open_descriptor(
     unsafe { make(options, ring, open) }
 }
 
+/// A descriptor, if it is open: what is closed has no kind that an error could name.
+fn opened(descriptor: c_int) -> Result<c_int, Fault> {
+    // SAFETY: the call takes no memory.
+    match unsafe { libc::fcntl(descriptor, libc::F_GETFD) } {
+        -1 => Err(Fault::invalid(
+            "no file is open as this descriptor; pass one that is",
+        )),
+        _ => Ok(descriptor),
+    }
+}
+
 /// A socket of the caller's, for one call.
 unsafe fn socket(descriptor: c_int) -> Result<ManuallyDrop<UnixStream>, Fault> {
-    if descriptor < 0 {
-        return Err(QUOIT_INVALID.into());
-    }
-    // SAFETY: the caller has it open during the call, and it is not closed here.
-    Ok(ManuallyDrop::new(unsafe {
-        UnixStream::from_raw_fd(descriptor)
-    }))
+    // SAFETY: it is open, the caller has it open during the call, and it is not closed here.
+    let socket = unsafe { UnixStream::from_raw_fd(opened(descriptor)?) };
+    Ok(ManuallyDrop::new(socket))
 }
 
 /// Sends a ring without a name over a Unix stream socket to another process.

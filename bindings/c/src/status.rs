@@ -407,6 +407,7 @@ pub extern "C" fn quoit_last_error() -> *const c_char {
 }
 
 /// Has quoit_last_error say why an argument was refused. For quoit_inline.h. Returns QUOIT_INVALID.
+/// cbindgen:postfix=__attribute__((cold))
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_invalid(why: *const c_char) -> quoit_status {
     // SAFETY: null or a string.

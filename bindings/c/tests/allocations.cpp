@@ -47,7 +47,7 @@ int main() {
         (void)fc.try_pop(bytes);
         fp.try_batch(bytes).or_throw();
         fp.commit_batch().or_throw();
-        (void)fc.drain([&](std::span<const std::byte> bytes, std::uint32_t) { sum += bytes.size(); });
+        (void)fc.drain([&](std::span<const std::byte> frame, std::uint32_t) { sum += frame.size(); });
     }
     const auto during = allocations - opened;
     std::printf("%lu allocations after opening, sum %llu\n", during, static_cast<unsigned long long>(sum));

@@ -208,12 +208,14 @@ static void wrong_arguments(void) {
     IS(quoit_try_push_frame(pair.p, 0, &value, 8), QUOIT_INVALID);
     IS(quoit_commit(pair.p, 9), QUOIT_INVALID);
     IS(quoit_claim(pair.p, 9, &slots, 0), QUOIT_TOO_LONG);
+    IS(quoit_producer_poll(pair.p, 9), QUOIT_TOO_LONG);
     OK(quoit_try_push(pair.p, &value, 8));
     IS(quoit_try_pop(pair.c, &value, 4), QUOIT_INVALID);
     IS(quoit_try_peek_frame(pair.c, &frame), QUOIT_INVALID);
     OK(quoit_consumer_poll(pair.c, 1));
     IS(quoit_release(pair.c, 2), QUOIT_INVALID);
     IS(quoit_consumer_wait(pair.c, 9, 0), QUOIT_TOO_MANY);
+    IS(quoit_consumer_poll(pair.c, 9), QUOIT_TOO_MANY);
     quoit_producer *second;
     IS(quoit_ring_producer(pair.ring, &second), QUOIT_IN_USE);
     CHECK(second == NULL);
@@ -226,6 +228,9 @@ static void wrong_arguments(void) {
     IS(quoit_try_push_frame(pair.p, 0, NULL, 1), QUOIT_INVALID);
     IS(quoit_try_push_frame(pair.p, 0, &value, 1000), QUOIT_TOO_LONG);
     IS(quoit_commit_frame(pair.p, 0, 1), QUOIT_INVALID);
+    char longest[120] = {0};
+    for (int third = 0; third < 3; third++) /* no batch is longer than the ring: publish it first */
+        IS(quoit_try_batch_frame(pair.p, 0, longest, 120), third < 2 ? QUOIT_OK : QUOIT_FULL);
     OK(quoit_try_push_frame(pair.p, 5, "hello", 5));
     OK(quoit_try_push_frame(pair.p, 6, NULL, 0));
     char buffer[8];
@@ -419,6 +424,33 @@ static void peeks_that_stay(void) {
     close_pair(pair);
 }
 
+/* What was popped before is not the inline copy of nothing. */
+static void polls_for_nothing(void) {
+    for (size_t size = 8; size <= 64; size += 56) {
+        quoit_options *options = quoit_options_new();
+        OK(quoit_options_records(options, size, 8, "u64"));
+        OK(quoit_options_capacity(options, 8));
+        struct pair pair = open_pair(options);
+        quoit_select *select = quoit_select_new();
+        quoit_interest ends[1] = {{NULL, pair.c, 0}};
+        uint64_t value[8] = {0};
+        size_t index;
+        uint32_t what;
+        for (int poll = 0; poll < 70; poll++) IS(quoit_try_pop(pair.c, value, size), QUOIT_EMPTY);
+        for (uint64_t number = 0; number < 5; number++) {
+            OK(quoit_consumer_poll(pair.c, 0));
+            OK(quoit_consumer_wait(pair.c, 0, 0));
+            value[0] = number;
+            OK(quoit_try_push(pair.p, value, size));
+            OK(quoit_select_wait(select, ends, 1, 0, &index, &what));
+            OK(quoit_try_pop(pair.c, value, size));
+            CHECK(value[0] == number);
+        }
+        quoit_select_free(select);
+        close_pair(pair);
+    }
+}
+
 /* Batches, in place, over the end of the ring. */
 static void many_at_once(void) {
     struct pair pair = open_pair(records());
@@ -577,6 +609,12 @@ static void handoff(void) {
     quoit_ring_free(none);
     IS(quoit_open_descriptor(options, sockets[1], &none), QUOIT_WRONG_DESCRIPTOR);
     close(sockets[1]);
+    for (int closed = -1; closed <= sockets[1]; closed += sockets[1] + 1) {
+        IS(quoit_open_descriptor(options, closed, &none), QUOIT_INVALID);
+        IS(quoit_send(closed, ring), QUOIT_INVALID);
+        IS(quoit_receive(closed, options, &none), QUOIT_INVALID);
+        CHECK(strstr(quoit_last_error(), "no file is open") != NULL);
+    }
     quoit_producer_free(p);
     quoit_consumer_free(c);
     quoit_ring_free(ring);
@@ -619,13 +657,16 @@ static void descriptors(void) {
     CHECK(readable(room, 10000));
     OK(quoit_try_push(pair.p, &value, 8));
 
-    /* A producer that closed is reported once, after its unread messages. */
+    /* A producer that closed is reported once, after its unread messages, to the first other call. */
     OK(quoit_consumer_poll(pair.c, 1));
     OK(quoit_release(pair.c, 7));
     OK(quoit_consumer_arm(pair.c, &fd));
     CHECK(!readable(fd, 0));
     quoit_producer_free(pair.p);
     CHECK(readable(fd, 10000));
+    OK(quoit_consumer_arm(pair.c, &fd));
+    OK(quoit_consumer_arm(pair.c, &fd));
+    CHECK(readable(fd, 0));
     IS(quoit_try_pop(pair.c, &value, 8), QUOIT_ABANDONED);
     OK(quoit_consumer_arm(pair.c, &fd));
     CHECK(!readable(fd, 0));
@@ -813,6 +854,27 @@ static void forking(void) {
     IS(quoit_try_pop(pair.c, &value, 8), QUOIT_EMPTY);
     OK(quoit_try_push(pair.p, &value, 8));
     OK(quoit_try_pop(pair.c, &value, 8));
+
+    /* A crash is reported once, to the first call other than an arm. */
+    quoit_producer_free(pair.p);
+    child = fork();
+    if (child == 0) {
+        quoit_options *options = records();
+        OK(quoit_open_descriptor(options, quoit_ring_descriptor(pair.ring), &pair.ring));
+        OK(quoit_ring_producer(pair.ring, &pair.p));
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    int fd;
+    OK(quoit_consumer_arm(pair.c, &fd));
+    for (int again = 0; again < 3; again++) {
+        CHECK(readable(fd, 10000));
+        OK(quoit_consumer_arm(pair.c, &fd));
+    }
+    CHECK(readable(fd, 0) && quoit_consumer_is_abandoned(pair.c));
+    OK(quoit_consumer_arm(pair.c, &fd));
+    CHECK(!readable(fd, 0));
+    pair.p = NULL;
     close_pair(pair);
 }
 
@@ -835,6 +897,7 @@ int main(void) {
     newest_room();
     lines_ahead();
     peeks_that_stay();
+    polls_for_nothing();
     many_at_once();
     names();
     handoff();

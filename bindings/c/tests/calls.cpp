@@ -345,6 +345,16 @@ void errors() {
     };
     says("options::tag", [] { (void)quoit::ring<untold>::create(name(), quoit::options().capacity(8)).value(); });
     CHECK(producer::create(name(), quoit::options().capacity(9)).status() == QUOIT_INVALID_CAPACITY);
+    // Not the ring whose name the zero byte ends.
+    const std::string uncut = name() + 'x', cut = uncut + '\0' + 'x';
+    auto named = records::create(uncut, quoit::options().capacity(8).tag("")).value();
+    says("no zero byte", [&] { quoit::unlink(cut).or_throw(); });
+    says("no zero byte", [&] { (void)records::open(cut).value(); });
+    says("no zero byte", [&] { (void)records::open_or_create(cut, quoit::options().capacity(8)).value(); });
+    says("no zero byte", [&] { (void)records::create_anonymous(quoit::options().capacity(8).tag(cut)).value(); });
+    // An empty tag is not that of the type.
+    CHECK(records::open(uncut).status() == QUOIT_SCHEMA_MISMATCH && records::open(uncut, quoit::options().tag("")));
+    CHECK(named.unlink());
 }
 
 void names_and_ends() {

@@ -1,11 +1,13 @@
 //! The bytes of an object that has the buffer protocol, for one call.
 
-use core::ffi::{c_int, c_void};
+use core::ffi::{CStr, c_int, c_void};
 use core::{ptr, slice};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 /// Contiguous bytes, which stay where they are while this lives.
 pub(crate) struct Bytes<'py> {
@@ -26,6 +28,15 @@ impl<'py> Bytes<'py> {
     }
 
     fn get(object: &Bound<'py, PyAny>, flags: c_int) -> PyResult<Self> {
+        if !has_objects(object)? {
+            return Self::view(object, flags);
+        }
+        Err(PyTypeError::new_err(
+            "the buffer has references to Python objects, which are no values; convert it first",
+        ))
+    }
+
+    fn view(object: &Bound<'py, PyAny>, flags: c_int) -> PyResult<Self> {
         let mut view = Box::new(ffi::Py_buffer::new());
         // SAFETY: the object is alive, the view is ours, and the GIL is held.
         let code = unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, flags) };
@@ -59,6 +70,32 @@ impl<'py> Bytes<'py> {
     pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
         self.view.buf.cast()
     }
+}
+
+/// Whether there are references among the bytes: pushed, they mean nothing, and written over, the
+/// objects would be freed that are there then.
+fn has_objects(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if object.is_exact_instance_of::<PyBytes>() || object.is_exact_instance_of::<PyByteArray>() {
+        return Ok(false);
+    }
+    // An array of numpy gives no format of dates. To miss an attribute takes long.
+    if !object.is_exact_instance_of::<PyMemoryView>() {
+        if let Some(dtype) = object.getattr_opt(intern!(object.py(), "dtype"))? {
+            let has = dtype.getattr_opt(intern!(object.py(), "hasobject"))?;
+            return has.map_or(Ok(false), |has| has.is_truthy());
+        }
+    }
+    let Ok(bytes) = Bytes::view(object, ffi::PyBUF_FORMAT | ffi::PyBUF_ND) else {
+        return Ok(false);
+    };
+    if bytes.view.format.is_null() {
+        return Ok(false);
+    }
+    // SAFETY: a text that the exporter keeps as long as the view.
+    let format = unsafe { CStr::from_ptr(bytes.view.format) };
+    // Names of fields are between colons.
+    let codes = format.to_bytes().split(|byte| *byte == b':').step_by(2);
+    Ok(codes.flatten().any(|code| *code == b'O'))
 }
 
 impl Drop for Bytes<'_> {

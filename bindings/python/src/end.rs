@@ -156,34 +156,12 @@ fn store(line: *mut u64, position: u64) {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// An endpoint, and how many units a task waits for at its descriptor.
-struct Held<E> {
-    end: Reachable<E>,
-    awaited: Option<u64>,
-}
-
-impl<E> Held<E>
-where
-    Reachable<E>: Arm,
-{
-    /// Runs `call`, during which no task waits at the descriptor.
-    fn with<R>(&mut self, call: impl FnOnce(&mut E) -> PyResult<R>) -> PyResult<R> {
-        let result = call(self.end.get());
-        if let Some(units) = self.awaited {
-            // Then the descriptor is readable, and the failure the task's: the call has had its effect.
-            let _ = self.end.arm_for(units);
-        }
-        result
-    }
-}
-
 /// An endpoint that is locked for one call.
-pub(crate) struct Locked<'a, E>(MutexGuard<'a, Option<Box<Held<E>>>>);
+pub(crate) struct Locked<'a, E>(MutexGuard<'a, Option<Box<Reachable<E>>>>);
 
 impl<E> Locked<'_, E> {
     pub(crate) fn get(&mut self) -> &mut E {
-        let held = self.0.as_mut().expect("checked when it was locked");
-        held.end.get()
+        self.0.as_mut().expect("checked when it was locked").get()
     }
 }
 
@@ -210,7 +188,9 @@ impl Arm for Reachable<RawProducer> {
 pub(crate) struct End<E> {
     /// `None` once it is closed. Never waited for: a thread that waits has the GIL. Boxed, because
     /// Python aligns its objects to 16 bytes.
-    end: Mutex<Option<Box<Held<E>>>>,
+    end: Mutex<Option<Box<Reachable<E>>>>,
+    /// How many units a task waits for at the descriptor; 0 if none waits. Touched with the GIL only.
+    awaited: AtomicU64,
     pub(crate) turns: Arc<Turns>,
     /// The program ends, and waits for no thread. Touched with the GIL only.
     is_ending: AtomicBool,
@@ -223,10 +203,8 @@ where
 {
     pub(crate) fn new(end: E) -> Self {
         Self {
-            end: Mutex::new(Some(Box::new(Held {
-                end: Reachable::new(end),
-                awaited: None,
-            }))),
+            end: Mutex::new(Some(Box::new(Reachable::new(end)))),
+            awaited: AtomicU64::new(0),
             turns: Arc::default(),
             is_ending: AtomicBool::new(false),
             generation: generation(),
@@ -238,7 +216,7 @@ where
         self.generation == generation()
     }
 
-    fn lock(&self) -> PyResult<MutexGuard<'_, Option<Box<Held<E>>>>> {
+    fn lock(&self) -> PyResult<MutexGuard<'_, Option<Box<Reachable<E>>>>> {
         if !self.is_ours() {
             return Err(raise(
                 "Forked",
@@ -257,50 +235,67 @@ where
         }
     }
 
-    /// Runs `call` on what is held.
-    fn hold<R>(&self, call: impl FnOnce(&mut Held<E>) -> PyResult<R>) -> PyResult<R> {
+    /// Runs `call` on the endpoint and its descriptor.
+    fn hold<R>(&self, call: impl FnOnce(&mut Reachable<E>) -> PyResult<R>) -> PyResult<R> {
         match &mut *self.lock()? {
-            Some(held) => call(held),
+            Some(end) => call(end),
             None => Err(closed()),
         }
+    }
+
+    /// How many units a task waits for.
+    fn awaited(&self) -> Option<u64> {
+        Some(self.awaited.load(Ordering::Relaxed)).filter(|units| *units != 0)
     }
 
     /// The endpoint, for a call that waits for others as well.
     pub(crate) fn locked(&self) -> PyResult<Locked<'_, E>> {
         let end = self.lock()?;
-        match &*end {
-            None => Err(closed()),
-            Some(held) if held.awaited.is_some() => Err(raise(
+        match (&*end, self.awaited()) {
+            (None, _) => Err(closed()),
+            (Some(_), None) => Ok(Locked(end)),
+            (Some(_), Some(_)) => Err(raise(
                 "Busy",
                 "a task waits for this endpoint; let either the task or the select have it",
             )),
-            Some(_) => Ok(Locked(end)),
         }
     }
 
-    /// Runs `call` on the endpoint.
+    /// Runs `call` on the endpoint. No task waits at the descriptor during the call; what the call sees,
+    /// the task has not seen.
     pub(crate) fn with<R>(&self, call: impl FnOnce(&mut E) -> PyResult<R>) -> PyResult<R> {
-        self.hold(|held| held.with(call))
+        self.hold(|end| {
+            let result = call(match self.awaited() {
+                Some(_) => end.get_unseen(),
+                None => end.get(),
+            });
+            if let Some(units) = self.awaited() {
+                // Then the descriptor is readable, and the failure the task's: the call has had its effect.
+                let _ = end.arm_for(units);
+            }
+            result
+        })
     }
 
     /// The descriptor, readable as soon as there are this many units or the peer has closed
     /// or crashed, until [`disarm`](Self::disarm).
     pub(crate) fn arm(&self, wanted: impl FnOnce(&E) -> PyResult<u64>) -> PyResult<RawFd> {
-        self.hold(|held| {
-            let units = wanted(held.end.get())?;
-            let descriptor = held.end.arm_for(units)?;
-            held.awaited = Some(units);
+        self.hold(|end| {
+            let units = wanted(end.get())?;
+            let descriptor = end.arm_for(units)?;
+            self.awaited.store(units, Ordering::Relaxed);
             Ok(descriptor)
         })
     }
 
-    /// No task waits any more.
-    pub(crate) fn disarm(&self) -> PyResult<()> {
-        self.hold(|held| {
-            held.awaited = None;
-            held.end.get();
+    /// No task waits any more. Never fails: it may be that the endpoint is closed, or that another
+    /// thread waits in a call, during which the descriptor is quiet.
+    pub(crate) fn disarm(&self) {
+        self.awaited.store(0, Ordering::Relaxed);
+        let _ = self.hold(|end| {
+            end.get();
             Ok(())
-        })
+        });
     }
 
     /// Runs `act` as soon as there are as many units as `wanted` says, with their number;
@@ -419,8 +414,8 @@ macro_rules! shared {
             #[pyo3::pymethods]
             impl $class {
                 /// The descriptor is quiet, and no task waits any more.
-                fn disarm(&self) -> PyResult<()> {
-                    self.end.disarm()
+                fn disarm(&self) {
+                    self.end.disarm();
                 }
 
                 #[doc = concat!("Waits until a ", $peer, " is attached.")]

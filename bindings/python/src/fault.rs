@@ -8,7 +8,7 @@ use quoit::handoff::HandoffError;
 use quoit::{ClaimError, Error, PeerError, PopError};
 
 /// What the advice calls things, and what they are called here.
-const WORDS: [(&str, &str); 10] = [
+const WORDS: [(&str, &str); 11] = [
     (
         "RingOptions::stale(StalePolicy::Replace)",
         "stale=\"replace\"",
@@ -21,6 +21,7 @@ const WORDS: [(&str, &str); 10] = [
     ("DoorbellKind::Futex", "doorbell=\"futex\""),
     ("corruption()", "the attribute corruption"),
     ("drop the endpoint", "close the endpoint"),
+    ("drop that endpoint", "close that endpoint"),
     ("use the type", "use the dtype"),
 ];
 

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use quoit::handoff::{self, HandoffError};
@@ -54,21 +54,42 @@ fn mode(bits: u32) -> PyResult<u32> {
     })
 }
 
+/// An argument of this name: an error of Python says what it expects, and not of which one.
+fn argument<'py, T>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py>,
+{
+    let extracted: Result<T, PyErr> = value.extract().map_err(Into::into);
+    extracted.map_err(|error| {
+        let text = format!("{name}={value:?}: {}", error.value(value.py()));
+        if error.is_instance_of::<PyTypeError>(value.py()) {
+            PyTypeError::new_err(text)
+        } else if error.is_instance_of::<PyOverflowError>(value.py()) {
+            PyOverflowError::new_err(text)
+        } else {
+            error
+        }
+    })
+}
+
 /// The options of a call, which has checked that it knows their names.
 fn read(tag: &str, given: &Bound<'_, PyDict>) -> PyResult<RingOptions> {
     let mut options = RingOptions::default().schema_tag(tag);
     for (option, value) in given {
         let option: String = option.extract()?;
-        let word = || value.extract::<String>();
+        let word = || argument::<String>(&option, &value);
+        let number = || argument(&option, &value);
+        let flag = || argument(&option, &value);
+        let time = || seconds(&option, argument(&option, &value)?);
         options = match option.as_str() {
-            "capacity" => options.capacity(value.extract()?),
-            "mode" => options.mode(mode(value.extract()?)?),
-            "prefault" => options.prefault(value.extract()?),
-            "lock_memory" => options.lock_memory(value.extract()?),
-            "unlink_on_close" => options.unlink_on_drop(value.extract()?),
-            "first_position" => options.first_position(value.extract()?),
-            "spin" => options.spin(seconds("spin", value.extract()?)?),
-            "peer_check" => options.peer_check(seconds("peer_check", value.extract()?)?),
+            "capacity" => options.capacity(number()?),
+            "mode" => options.mode(mode(argument(&option, &value)?)?),
+            "prefault" => options.prefault(flag()?),
+            "lock_memory" => options.lock_memory(flag()?),
+            "unlink_on_close" => options.unlink_on_drop(flag()?),
+            "first_position" => options.first_position(number()?),
+            "spin" => options.spin(time()?),
+            "peer_check" => options.peer_check(time()?),
             "stale" => options.stale(choice(
                 "stale",
                 &word()?,
@@ -133,12 +154,12 @@ impl Ring {
         py: Python<'_>,
         how: &str,
         whence: &Bound<'_, PyAny>,
-        content: (u64, u32, String),
+        content: (u64, Bound<'_, PyAny>, Bound<'_, PyAny>),
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Self> {
         let (size, align, tag) = content;
-        let options = read(&tag, options)?;
-        let content = self::content(size, align)?;
+        let options = read(&argument::<String>("tag", &tag)?, options)?;
+        let content = self::content(size, argument("align", &align)?)?;
         let slot_size = size;
         let by_name = |make: fn(&RingOptions, Content, &Path) -> Result<RawRing, Error>| {
             let name: PathBuf = whence.extract()?;

@@ -311,6 +311,7 @@ impl Writer {
 
     /// The descriptor, readable as soon as there is room for a frame of `len` bytes, or for a
     /// record.
+    #[pyo3(signature = (len=0))]
     fn arm(&self, len: usize) -> PyResult<i32> {
         self.end.arm(|end| self.wanted(end, len))
     }

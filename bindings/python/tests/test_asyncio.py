@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 import quoit
-from conftest import HANG
+from conftest import HANG, until_asleep
 from quoit._end import _Port, _Wait
 
 
@@ -339,6 +339,13 @@ def test_other_calls_do_not_end_the_wait_of_a_task(ends):
             consumer.pop(0)
         producer.push(b"x")
         assert await task == b"x"
+        task = asyncio.create_task(consumer.recv())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        producer.close()
+        assert consumer.unread == 0 and consumer.is_abandoned()  # which the task has not seen
+        with pytest.raises(quoit.Abandoned):
+            await task
 
     run(main())
 
@@ -384,6 +391,88 @@ def test_close_in_another_thread_ends_the_wait_of_a_loop_that_sleeps(ends, monke
         assert not late
 
     asyncio.run(main())
+
+
+def close_in_a_thread(end):
+    thread = threading.Thread(target=end.close)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize("moment", ["the wait is known", "the task is called back"])
+def test_close_in_another_thread_ends_a_wait_that_is_about_to_begin(ends, monkeypatch, moment):
+    _, consumer = ends
+    add_done_callback = _Wait.add_done_callback
+
+    class Armed(quoit.FrameConsumer):
+        def arm(self, *wanted):
+            descriptor = super().arm(*wanted)
+            if moment == "the wait is known":
+                close_in_a_thread(self)
+            return descriptor
+
+    def add(wait, callback, *, context):
+        if not consumer.closed:
+            close_in_a_thread(consumer)
+        add_done_callback(wait, callback, context=context)
+
+    monkeypatch.setattr(_Wait, "add_done_callback", add)
+    name = consumer.name
+    consumer.close()
+    consumer = Armed.open(name)
+
+    async def main():
+        with pytest.raises(quoit.Closed):
+            await consumer.recv()
+
+    run(main())
+
+
+def test_a_cancelled_call_says_so_though_another_thread_waits(name, ends):
+    producer, consumer = ends
+
+    async def main():
+        task = asyncio.create_task(consumer.recv())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        thread = threading.Thread(target=consumer.pop, args=[HANG])
+        thread.start()
+        until_asleep(name, "consumer")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        producer.push(b"for the thread")
+        thread.join()
+        # No task waits, so a select may have the endpoint.
+        producer.push(b"one")
+        assert quoit.Select(consumer).wait(HANG).event == "ready"
+
+    run(main())
+
+
+def test_a_payload_that_grows_waits_for_room_for_all_of_it(ends, monkeypatch):
+    producer, consumer = ends
+    payload, waits = bytearray(40), []
+    watch = _Port.watch
+    monkeypatch.setattr(_Port, "watch", lambda *given: (waits.append(len(payload)), watch(*given)))
+
+    async def main():
+        while producer.try_push(bytes(40)):
+            pass
+        task = asyncio.create_task(producer.send(payload))
+        while producer._future is None:
+            await asyncio.sleep(0)
+        payload.extend(bytes(60))
+        # Room for what it was.
+        consumer.pop()
+        while len(waits) < 2:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        assert waits == [40, 100]
+        consumer.skip(4)
+        await task
+
+    run(main())
 
 
 def test_an_endpoint_may_be_closed_after_the_loop_in_which_a_task_waited(ends):

@@ -1,5 +1,6 @@
 """Frames: bytes of any length, with a kind."""
 
+import ctypes
 import random
 
 import numpy as np
@@ -30,6 +31,23 @@ def test_anything_with_a_buffer_is_a_payload(ends):
         producer.push("text")
     with pytest.raises(BufferError):
         producer.push(memoryview(b"abcdef")[::2])
+
+
+class Named(ctypes.Structure):
+    _fields_ = [("Object", ctypes.c_uint64)]
+
+
+def test_references_to_objects_are_no_bytes(ends):
+    producer, consumer = ends
+    objects = np.array([None, "text"], object)
+    dates = np.zeros(1, [("when", "M8[s]"), ("what", "O")])
+    for buffer in [objects, memoryview(objects), objects[:1].view(), dates, (ctypes.py_object * 2)(1, 2)]:
+        for use in [producer.push, producer.try_push, consumer.recv_into, lambda it: producer.push_many([b"", it])]:
+            with pytest.raises(TypeError, match="references to Python objects"):
+                use(buffer)
+    assert producer.position == 0
+    producer.push(Named(7))
+    assert consumer.recv_into(Named()) == 8
 
 
 def test_the_longest_frame_fits_wherever_it_begins_and_a_longer_one_never(ends):

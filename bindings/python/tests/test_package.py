@@ -8,10 +8,12 @@ import pathlib
 import re
 import subprocess
 import sys
+import threading
 
+import numpy as np
 import pytest
 import quoit
-from conftest import HANG
+from conftest import HANG, until_asleep
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 
@@ -65,6 +67,10 @@ def test_errors_are_of_the_builtin_kinds_and_say_what_to_do(name):
         (lambda: quoit.create(name, 64, stale="never"), ValueError, ValueError, '"take_over", "replace", "fail"'),
         (lambda: quoit.create(name, 64, colour=1), ValueError, ValueError, "no option"),
         (lambda: quoit.create(name, 64, spin=-1), ValueError, ValueError, "number of seconds"),
+        (lambda: quoit.create(name, 64, mode="600"), TypeError, TypeError, "mode='600': 'str' object"),
+        (lambda: quoit.create(name, 64, tag=5), TypeError, TypeError, "tag=5: 'int' object"),
+        (lambda: quoit.create(name, -1), OverflowError, OverflowError, "capacity=-1: "),
+        (lambda: quoit.create(name, 64, align=64), TypeError, TypeError, "align is of records"),
         (lambda: quoit.FrameProducer.create(name, 64, "u8"), TypeError, TypeError, "no dtype"),
         (lambda: quoit.Producer.create(name, 64), TypeError, TypeError, "FrameProducer"),
         (lambda: quoit.create(name, 64), quoit.AlreadyExists, FileExistsError, "exists"),
@@ -139,6 +145,35 @@ def test_a_context_manager_gives_the_role_back_after_an_error(name):
     with pytest.raises(quoit.Closed):
         asyncio.run(consumer.recv())
     quoit.FrameConsumer.open(name).close()
+
+
+def test_an_exception_is_the_one_of_the_block_though_an_array_or_a_thread_keeps_the_endpoint(name):
+    producer = quoit.FrameProducer.create(name, 64)
+    producer.push(b"again")
+
+    def look():
+        with quoit.FrameConsumer.open(name) as consumer, consumer.peek() as view:
+            array = np.frombuffer(view, "u1")
+            raise KeyError(len(array))
+
+    with pytest.raises(KeyError) as caught:
+        look()
+    assert producer.is_abandoned()
+    # With the traceback ends the array.
+    del caught
+    with quoit.FrameConsumer.open(name) as consumer, pytest.raises(quoit.InUse, match="close that endpoint"):
+        quoit.unlink(name)
+    with pytest.raises(KeyError):
+        with quoit.FrameConsumer.open(name) as consumer:
+            assert consumer.pop() == b"again"
+            thread = threading.Thread(target=consumer.pop, args=[HANG])
+            thread.start()
+            until_asleep(name, "consumer")
+            raise KeyError
+    producer.push(b"for the thread")
+    thread.join()
+    consumer.close()
+    producer.close()
 
 
 def test_the_asyncio_program_leaves_nothing():

@@ -1,5 +1,7 @@
 """Records: numpy structured dtypes, checked against the ring."""
 
+import datetime
+
 import numpy as np
 import pytest
 import quoit
@@ -88,6 +90,14 @@ def test_a_record_with_fields_is_a_tuple_or_of_that_dtype(name):
         assert [consumer.pop().tolist()[0] for _ in range(6)] == [1, 9, 5, 1, 1, 5]
 
 
+def test_records_that_are_arrays_of_tuples_come_in_lists(name):
+    dtype = np.dtype((TICK, (2,)))
+    pairs = [[(1, 2.5, 3, 4), (5, 6.5, 7, 8)], [(9, 1.5, 2, 3), (4, 2.5, 1, 2)]]
+    with quoit.Producer.create(name, 8, dtype) as producer, quoit.Consumer.open(name, dtype) as consumer:
+        producer.push_all(pairs)
+        assert [consumer.pop().tolist() for _ in pairs] == pairs
+
+
 def test_records_that_are_arrays_go_into_any_buffer_of_their_size(name):
     dtype = np.dtype(("<f4", (4,)))
     with quoit.Producer.create(name, 4, dtype) as producer, quoit.Consumer.open(name, dtype) as consumer:
@@ -170,9 +180,15 @@ class Foreign:
         ("S4", b"hello"),
         ("U4", ["four", "hello"]),
         ("V4", b"hello"),
+        ("V4", bytearray(b"four")),
+        ("f8", np.array([1 + 2j])),
+        ("f4", [np.complex128(1j)]),
+        ("M8[ns]", np.datetime64("9999-01-01", "s")),
+        ("M8[s]", np.array(["2020-01-01T00:00:00.5", "NaT"], "M8[ms]")),
+        ("m8[s]", datetime.timedelta(milliseconds=1500)),
     ],
 )
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast", "ignore:Casting complex values")
 def test_a_value_that_would_change_is_refused(name, dtype, values):
     with quoit.Producer.create(name, 8, dtype) as producer:
         for push in [producer.push_many, producer.try_push_many, producer.push_all]:
@@ -194,6 +210,9 @@ def test_a_value_that_would_change_is_refused(name, dtype, values):
         ("f8", 3, [3]),
         ("i4", Foreign(), [5]),
         ("V4", b"four", [np.void(b"four")]),
+        ("V4", [b"be"], [np.void(b"be\0\0")]),
+        ("M8[s]", ["2020-01-01", None], [np.datetime64("2020-01-01", "s"), np.datetime64("NaT", "s")]),
+        ("m8[ms]", 5, [np.timedelta64(5, "ms")]),
         ("S4", ["four", b"be"], [b"four", b"be"]),
         ("?", [True, 0], [True, False]),
     ],
@@ -201,7 +220,7 @@ def test_a_value_that_would_change_is_refused(name, dtype, values):
 def test_other_values_are_converted(name, dtype, values, expected):
     with quoit.Producer.create(name, 8, dtype) as producer, quoit.Consumer.open(name, dtype) as consumer:
         producer.push_all(values)
-        assert [consumer.pop() for _ in expected] == expected
+        np.testing.assert_array_equal([consumer.pop() for _ in expected], expected)
 
 
 def test_out_is_contiguous_and_can_be_written(name):

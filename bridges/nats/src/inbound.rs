@@ -68,7 +68,7 @@ impl Inbound {
                 )));
             }
         };
-        let consumer = Durable::find_or_create(self, &stream, found).await?;
+        let consumer = Durable::find_or_create(self, &stream, found, &link).await?;
         self.check_dead_letter(&stream.cached_info().config.subjects, &consumer.filters())?;
         let last = match found {
             Some(last) => last,

@@ -1,6 +1,7 @@
 //! The connection to the server, which reconnects by itself.
 
 use std::error::Error as _;
+use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub struct Link {
     pub(crate) client: Client,
     pub(crate) jetstream: Context,
     address: String,
+    report: Report,
     state: watch::Receiver<State>,
 }
 
@@ -52,10 +54,10 @@ impl Link {
     ) -> Result<Self, Error> {
         let addresses = addresses(address)?;
         let (tell, state) = watch::channel(State::default());
-        let report = report.clone();
+        let (report, notes) = (report.clone(), report.clone());
         let options = options
             .event_callback(move |event| {
-                note(&report, &event);
+                note(&notes, &event);
                 tell.send_modify(|state| match event {
                     Event::Connected => {
                         state.connects += 1;
@@ -72,14 +74,19 @@ impl Link {
             .max_reconnects(None)
             .skip_subject_validation(true);
         let client = options.connect(addresses).await;
-        let client = client.map_err(|source| Error::Connect {
-            server: address.to_owned(),
-            source,
-        })?;
+        let address = shown(address);
+        let client = match client {
+            Ok(client) => client,
+            Err(source) => {
+                let server = address;
+                return Err(Error::Connect { server, source });
+            }
+        };
         Ok(Self {
             jetstream: jetstream::new(client.clone()),
             client,
-            address: address.to_owned(),
+            address,
+            report,
             state,
         })
     }
@@ -157,10 +164,36 @@ impl Link {
                         self.address
                     )));
                 }
-                _ => backoff.pause().await,
+                _ => {
+                    let doing = format!("ask for the stream {name}");
+                    self.retry(&mut backoff, &doing, &error).await;
+                }
             }
         }
     }
+
+    /// Waits before the next attempt, and notes what has failed, unless it did before.
+    pub(crate) async fn retry(&self, backoff: &mut Backoff, doing: &str, why: impl fmt::Display) {
+        let text = format!("cannot {doing}: {why}; the bridge tries again");
+        if backoff.told != text {
+            self.report.note(&text);
+            backoff.told = text;
+        }
+        backoff.pause().await;
+    }
+}
+
+/// The addresses without users and passwords.
+fn shown(text: &str) -> String {
+    let server = |server: &str| match server.rsplit_once('@') {
+        None => server.to_owned(),
+        Some((begin, host)) => match begin.split_once("://") {
+            None => host.to_owned(),
+            Some((scheme, _)) => format!("{scheme}://{host}"),
+        },
+    };
+    let servers: Vec<_> = text.split(',').map(server).collect();
+    servers.join(",")
 }
 
 fn addresses(text: &str) -> Result<Vec<ServerAddr>, Error> {
@@ -169,7 +202,8 @@ fn addresses(text: &str) -> Result<Vec<ServerAddr>, Error> {
         let parsed = server.parse();
         parsed.map_err(|error| {
             Error::Config(format!(
-                "{server:?} is not the address of a server: {error}"
+                "{:?} is not the address of a server: {error}",
+                shown(server)
             ))
         })
     });
@@ -209,6 +243,8 @@ fn pause(attempts: usize) -> Duration {
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     attempts: usize,
+    /// What was noted last.
+    told: String,
 }
 
 impl Backoff {
@@ -221,6 +257,7 @@ impl Backoff {
     /// It works again.
     pub(crate) fn reset(&mut self) {
         self.attempts = 0;
+        self.told.clear();
     }
 }
 

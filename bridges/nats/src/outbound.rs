@@ -59,6 +59,13 @@ impl Outbound {
                 subjects.join(", ")
             )));
         }
+        if stream.cached_info().config.no_ack {
+            return Err(Error::Stream(format!(
+                "the stream {} acknowledges no message (no_ack), so it is unknown what it has; turn \
+                 that off",
+                self.stream
+            )));
+        }
         let session = Session::new(self, report, link, stream, reader).await?;
         session.run().await
     }

@@ -139,7 +139,7 @@ impl<T: Record> AsyncConsumer<T> {
     ///
     /// # Real-time
     ///
-    /// Makes a syscall; waits for the lock of the reactor's table.
+    /// Makes syscalls; waits until the thread `quoit-reactor` has left the endpoint's sleep.
     pub fn into_inner(self) -> Consumer<T> {
         self.inner.into_end()
     }
@@ -328,7 +328,7 @@ impl AsyncFrameConsumer {
     ///
     /// # Real-time
     ///
-    /// Makes a syscall; waits for the lock of the reactor's table.
+    /// Makes syscalls; waits until the thread `quoit-reactor` has left the endpoint's sleep.
     pub fn into_inner(self) -> FrameConsumer {
         self.inner.into_end()
     }

@@ -1,5 +1,6 @@
 //! The endpoints that write, in async code.
 
+use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -59,12 +60,21 @@ pub struct AsyncProducer<T: Record> {
 ///
 /// The sink's error is that of a claim: a frame that was accepted and could not be flushed stays in
 /// the sink, for a later consumer. A frame that it refuses is lost.
-#[derive(Debug)]
 #[must_use = "a dropped producer frees its role"]
 pub struct AsyncFrameProducer {
     inner: AsyncEnd<FrameProducer>,
     /// A frame that the sink has accepted and the ring had no room for.
     waiting: Option<Vec<u8>>,
+}
+
+/// Shows the length of the frame that waits, and no payload.
+impl fmt::Debug for AsyncFrameProducer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncFrameProducer")
+            .field("inner", &self.inner)
+            .field("waiting", &self.waiting.as_ref().map(Vec::len))
+            .finish()
+    }
 }
 
 impl<T: Record> Producer<T> {
@@ -109,7 +119,7 @@ impl<T: Record> AsyncProducer<T> {
     ///
     /// # Real-time
     ///
-    /// Makes a syscall; waits for the lock of the reactor's table.
+    /// Makes syscalls; waits until the thread `quoit-reactor` has left the endpoint's sleep.
     pub fn into_inner(self) -> Producer<T> {
         self.inner.into_end()
     }
@@ -265,7 +275,7 @@ impl AsyncFrameProducer {
     ///
     /// # Real-time
     ///
-    /// Makes a syscall; waits for the lock of the reactor's table.
+    /// Makes syscalls; waits until the thread `quoit-reactor` has left the endpoint's sleep.
     pub fn into_inner(self) -> FrameProducer {
         self.inner.into_end()
     }

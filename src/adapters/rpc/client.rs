@@ -1,5 +1,6 @@
 //! The side that calls.
 
+use core::fmt;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
@@ -39,7 +40,6 @@ use crate::segment::random;
 /// assert_eq!(client.in_flight(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 #[must_use = "a dropped client frees its roles"]
 pub struct Client {
     requests: FrameProducer,
@@ -60,7 +60,6 @@ const FEW: usize = 16;
 type Answer = Result<Vec<u8>, String>;
 
 /// What the client stores for a call.
-#[derive(Debug)]
 struct Flight {
     /// Dropped with the caller's [`Call`].
     call: Weak<()>,
@@ -83,6 +82,17 @@ pub struct Call {
     alive: Arc<()>,
     id: u64,
     deadline: Deadline,
+}
+
+/// Shows the endpoints, and no payload.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("requests", &self.requests)
+            .field("replies", &self.replies)
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -210,7 +220,7 @@ impl Client {
     /// # Errors
     ///
     /// [`CallError::Refused`] if the handler failed; [`CallError::TimedOut`],
-    /// and the call is forgotten; [`CallError::NoServer`], and the call stays
+    /// and the call is forgotten; before the deadline [`CallError::NoServer`], and the call stays
     /// in flight, to be finished when the server has restarted;
     /// [`CallError::Superseded`], [`CallError::NotInFlight`],
     /// [`CallError::Corrupt`].
@@ -237,11 +247,17 @@ impl Client {
                     return Err(CallError::TimedOut);
                 }
             }
-            let received = self.receive(call.deadline);
-            if received == Err(CallError::TimedOut) {
-                self.flight.remove(&call.id);
+            match self.receive(call.deadline) {
+                // A caller that waits for a restarted server waits until the deadline.
+                Err(CallError::NoServer) if !call.deadline.is_over() => {
+                    return Err(CallError::NoServer);
+                }
+                Err(CallError::TimedOut | CallError::NoServer) => {
+                    self.flight.remove(&call.id);
+                    return Err(CallError::TimedOut);
+                }
+                received => received?,
             }
-            received?;
         }
     }
 

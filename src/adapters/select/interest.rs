@@ -185,8 +185,11 @@ impl Sleeping for Endpoint<WriteCursor> {
     }
 
     fn awaited(&self, wanted: u64) -> Awaited {
-        // An endpoint that this process closed never has room again.
-        self.awaited(if self.closed { u64::MAX } else { wanted })
+        if self.closed {
+            // It never has room again, whatever the head is.
+            return Awaited::Nothing;
+        }
+        self.awaited(wanted)
     }
 
     fn position(&self) -> u64 {

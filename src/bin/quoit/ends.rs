@@ -1,16 +1,18 @@
 //! The endpoints that the commands move messages with, how they wait, and what they have
 //! moved: a line on the terminal, and a summary at the end.
 
+use std::fs::File;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::HumanBytes;
 use quoit::observer::{Message, ShapeKind};
 use quoit::raw::{RawConsumer, RawProducer};
 use quoit::{ClaimError, Corrupt, Error, FrameProducer, Observer, PeerError, PopError, Role};
 use serde_json::json;
 
 use crate::interrupt::{Interrupt, MOMENT};
-use crate::output::Output;
+use crate::output::{Output, terminal_size};
 use crate::stop::{Code, Moved, Stop};
 
 /// The endpoint that writes; one of records with their size.
@@ -184,7 +186,9 @@ impl Source {
             });
             taken.and_then(|()| taker.finish())?;
             // The endpoint releases what it has seen.
-            self.end.poll(released, None)?;
+            self.end
+                .poll(released, None)
+                .map_err(|error| self.refused(error))?;
             self.end.release(released);
             progress.add(count, bytes);
             fitting = match bytes < BATCH_BYTES {
@@ -195,6 +199,10 @@ impl Source {
             found?;
         }
         Ok(())
+    }
+
+    fn refused(&self, error: PopError) -> Stop {
+        corrupt(self.end.corruption()).unwrap_or(error.into())
     }
 
     /// Waits for a message; false if none will arrive.
@@ -217,7 +225,7 @@ impl Source {
                     }
                 }
                 Err(PopError::Abandoned | PopError::Superseded) => return Ok(false),
-                Err(error) => return Err(corrupt(self.end.corruption()).unwrap_or(error.into())),
+                Err(error) => return Err(self.refused(error)),
             }
         }
     }
@@ -242,8 +250,8 @@ pub(crate) struct Progress<'a> {
     waits: Option<(Role, Instant)>,
     /// What the consumer had taken before it could be copied, and its unit.
     pub(crate) missed: Option<(u64, &'static str)>,
-    /// Hidden where no terminal shows it.
-    line: ProgressBar,
+    /// The terminal that shows how far it is, if one does.
+    terminal: Option<File>,
 }
 
 impl<'a> Progress<'a> {
@@ -255,7 +263,6 @@ impl<'a> Progress<'a> {
         output: &'a Output,
     ) -> Self {
         let now = Instant::now();
-        let style = ProgressStyle::with_template("{msg}").expect("the template is one");
         Self {
             interrupt,
             output,
@@ -269,10 +276,7 @@ impl<'a> Progress<'a> {
             abandoned: None,
             waits: None,
             missed: None,
-            line: match output.json || data_on_terminal {
-                true => ProgressBar::hidden(),
-                false => ProgressBar::no_length().with_style(style),
-            },
+            terminal: output.terminal().filter(|_| !data_on_terminal),
         }
     }
 
@@ -285,7 +289,7 @@ impl<'a> Progress<'a> {
     }
 
     /// How long to wait for the peer now.
-    fn moment(&mut self, peer: Role) -> Duration {
+    pub(crate) fn moment(&mut self, peer: Role) -> Duration {
         let (_, since) = self.waits.get_or_insert((peer, Instant::now()));
         let left = self
             .timeout
@@ -294,7 +298,7 @@ impl<'a> Progress<'a> {
     }
 
     /// That moment was without success.
-    fn continues(&mut self) -> Result<(), Stop> {
+    pub(crate) fn continues(&mut self) -> Result<(), Stop> {
         self.show();
         self.interrupt.check()?;
         match (self.waits, self.timeout) {
@@ -326,11 +330,22 @@ impl<'a> Progress<'a> {
     }
 
     fn show(&mut self) {
-        if !self.line.is_hidden() && self.shown.elapsed() >= PERIOD {
-            self.shown = Instant::now();
-            let waits = self.waits.map(|(peer, _)| format!("; waits for a {peer}"));
-            self.line
-                .set_message(self.words() + &waits.unwrap_or_default());
+        if self.terminal.is_none() || self.shown.elapsed() < PERIOD {
+            return;
+        }
+        self.shown = Instant::now();
+        let waits = self.waits.map(|(peer, _)| format!("; waits for a {peer}"));
+        let words = self.words() + &waits.unwrap_or_default();
+        // A line that is wrapped could not be erased.
+        let (columns, _) = terminal_size().unwrap_or((80, 24));
+        let line: String = words.chars().take(usize::from(columns) - 1).collect();
+        self.draw(&line);
+    }
+
+    /// Replaces the line, if the terminal takes it.
+    fn draw(&mut self, line: &str) {
+        if let Some(terminal) = &mut self.terminal {
+            let _ = terminal.write(format!("\r{line}\x1b[K").as_bytes());
         }
     }
 
@@ -365,6 +380,8 @@ impl<'a> Progress<'a> {
 
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
-        self.line.finish_and_clear();
+        if self.shown > self.start {
+            self.draw("");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -138,21 +138,28 @@ fn received(notes: &UnixStream, flags: RecvFlags) -> Option<Note> {
 }
 
 /// SIGXFSZ would kill where a write can say that the file is too large. The standard
-/// library does the same with SIGPIPE. SIGBUS would kill without a word.
-pub(crate) fn replace_what_kills() {
+/// library does the same with SIGPIPE.
+pub(crate) fn ignore_limits_of_size() {
     // SAFETY: no handler is set.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// What SIGBUS has this process say.
+static TRUNCATED: OnceLock<String> = OnceLock::new();
+
+/// SIGBUS would kill without a word. Another process has truncated the file of a ring that this one
+/// has mapped, or there is no memory for it.
+pub(crate) fn say_at_truncation(line: String) {
+    let _ = TRUNCATED.set(line);
     let handler = is_truncated as extern "C" fn(libc::c_int);
     // SAFETY: all that the handler calls may be called by one.
     unsafe { libc::signal(libc::SIGBUS, handler as libc::sighandler_t) };
 }
 
-/// Another process has truncated the file of a ring that this one has mapped, or there is no
-/// memory for it.
 extern "C" fn is_truncated(_: libc::c_int) {
-    const WHY: &str = "quoit: the ring's file was truncated, or its file system is full\n";
+    let line = TRUNCATED.get().map_or("", String::as_str);
     // SAFETY: the text outlives the call.
-    unsafe { libc::write(2, WHY.as_ptr().cast(), WHY.len()) };
+    unsafe { libc::write(2, line.as_ptr().cast(), line.len()) };
     // SAFETY: the process ends.
     unsafe { libc::_exit(Code::NoRing as libc::c_int) };
 }

@@ -21,13 +21,14 @@ mod stop;
 mod table;
 mod watch;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use self::output::Output;
 use self::standard::Standard;
-use self::stop::Stop;
+use self::stop::{Code, Stop};
 
 /// Sends, receives, records and inspects quoit's rings in shared memory
 #[derive(Parser)]
@@ -66,9 +67,14 @@ commands!(
 );
 
 fn main() -> ExitCode {
-    interrupt::replace_what_kills();
+    interrupt::ignore_limits_of_size();
     let Cli { json, command } = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && asks_for_json() => {
+            let text = error.to_string();
+            let text = text.trim_start_matches("error: ").trim_end();
+            return Output::new(true).end(Err(Stop::new(Code::Usage, text)));
+        }
         Err(error) if error.use_stderr() => error.exit(),
         Err(help) => {
             let output = Output::new(false);
@@ -76,10 +82,23 @@ fn main() -> ExitCode {
         }
     };
     let output = Output::new(json);
+    let why = "the ring's file was truncated, or its file system is full";
+    let line = output.complaint(&Stop::new(Code::NoRing, why));
+    interrupt::say_at_truncation(line.unwrap_or_default());
     // What answers there does nothing if the answer can reach no reader.
     let done = match command {
         Command::Send(_) | Command::Record(_) | Command::Replay(_) => Ok(()),
+        Command::Metrics(_) | Command::Completions(_) | Command::Man(_) if json => {
+            let text = "it writes no JSON; leave out --json (quoit stat --json has all metrics)";
+            Err(Stop::new(Code::Usage, text))
+        }
         _ => Standard::Output.check(),
     };
     output.end(done.and_then(|()| command.run(&output)))
+}
+
+/// Whether the command line asks for JSON, though it is wrong.
+fn asks_for_json() -> bool {
+    let mut words = env::args_os().take_while(|word| word != "--");
+    words.any(|word| word == "--json")
 }

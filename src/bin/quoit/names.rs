@@ -76,12 +76,16 @@ pub(crate) fn is_draft(name: &Path) -> bool {
     Pattern::new(&draft).is_ok_and(|draft| draft.matches(&name))
 }
 
-/// The name as a shell takes it.
+/// The name as a command of a shell takes it, and not for an option.
 pub(crate) fn quoted(name: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "_-./".contains(letter);
-    match name.chars().all(is_plain) {
+    let word = match name.chars().all(is_plain) {
         true => name.to_owned(),
         false => format!("'{}'", name.replace('\'', r"'\''")),
+    };
+    match name.starts_with('-') {
+        true => format!("-- {word}"),
+        false => word,
     }
 }
 
@@ -89,12 +93,16 @@ pub(crate) fn quoted(name: &str) -> String {
 pub(crate) fn cores(text: &str) -> Result<Vec<u32>, String> {
     /// More than any kernel knows.
     const MOST: u32 = 1 << 16;
-    let wrong = |_| "numbers, as in 2,4".to_owned();
+    let wrong = || "numbers, as in 2,4".to_owned();
     let mut numbers = Vec::new();
     for range in text.split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let [first, last] = [first, last].map(|number| number.trim().parse::<u32>().map_err(wrong));
-        numbers.extend(first?..=last?.min(MOST));
+        let [first, last] = [first, last].map(|number| number.trim().parse::<u32>());
+        let range = first.map_err(|_| wrong())?..=last.map_err(|_| wrong())?;
+        if range.is_empty() || *range.end() > MOST {
+            return Err(wrong());
+        }
+        numbers.extend(range);
     }
     match numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len() {
         true => Ok(numbers),

@@ -1,6 +1,7 @@
 //! Everything that the tool writes, as text or as JSON.
 
 use std::env;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -114,10 +115,15 @@ impl Output {
         Ok(())
     }
 
-    /// What the command does, on standard error, if that is a terminal. One that takes
-    /// nothing is not waited for.
+    /// Standard error, if it is a terminal, for what people want to know as it works. One that
+    /// takes nothing is not waited for.
+    pub(crate) fn terminal(&self) -> Option<File> {
+        terminal_at(io::stderr().as_fd()).filter(|_| !self.json)
+    }
+
+    /// What the command does.
     pub(crate) fn note(&self, text: &str) {
-        if let Some(mut terminal) = terminal_at(io::stderr().as_fd()).filter(|_| !self.json) {
+        if let Some(mut terminal) = self.terminal() {
             // Over a progress line, or the sign of a Ctrl-C.
             let _ = terminal.write(format!("\r\x1b[K{text}\n").as_bytes());
         }
@@ -138,20 +144,26 @@ impl Output {
 
     /// Says what is wrong.
     pub(crate) fn complain(&self, stop: &Stop) {
+        if let Some(line) = self.complaint(stop) {
+            // That standard error is closed can be said nowhere.
+            let errors = Standard::Errors.open(None);
+            let _ = errors.and_then(|mut errors| errors.write_all(line.as_bytes()));
+        }
+    }
+
+    /// A line that says what is wrong, if something is.
+    pub(crate) fn complaint(&self, stop: &Stop) -> Option<String> {
         let code = stop.code();
         let (why, mut value) = match stop {
-            Stop::ClosedPipe | Stop::Signal(_) | Stop::Warned => return,
+            Stop::ClosedPipe | Stop::Signal(_) | Stop::Warned => return None,
             Stop::Partly(why, moved) => (&**why, json!(moved)),
             Stop::Error(..) => (stop, json!({})),
         };
         value["error"] = why.to_string().into();
         value["code"] = code.into();
-        let line = match self.json {
+        Some(match self.json {
             true => format!("{value}\n"),
             false => format!("quoit: {stop}\n"),
-        };
-        // That standard error is closed can be said nowhere.
-        let errors = Standard::Errors.open(None);
-        let _ = errors.and_then(|mut errors| errors.write_all(line.as_bytes()));
+        })
     }
 }

@@ -6,7 +6,7 @@
 //! position, in records, or words of 8 bytes of frames. Each batch is a chunk with its CRC:
 //! a file that is cut off is readable to the last whole one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -179,6 +179,8 @@ pub(crate) struct Contents {
 pub(crate) struct Reader {
     messages: MessageReader<BufReader<File>>,
     topic: Option<String>,
+    /// Other topics that were found.
+    others: BTreeSet<String>,
     count: u64,
     kind: Option<Kind>,
 }
@@ -194,6 +196,7 @@ impl Reader {
         Ok(Self {
             messages: MessageReader::new_with_options(BufReader::new(file), options),
             topic: topic.map(str::to_owned),
+            others: BTreeSet::new(),
             count: 0,
             kind: None,
         })
@@ -211,6 +214,11 @@ impl Reader {
                 Ok(Some(entry)) => {
                     longest = longest.max(entry.payload.len());
                     began = began.or(Some(entry.time));
+                }
+                Ok(None) if self.count == 0 && !self.others.is_empty() => {
+                    let others = self.others.into_iter().collect::<Vec<_>>().join(", ");
+                    let why = "the recording has no message of this topic, but of";
+                    return Err(wrong(format!("{why} {others}")));
                 }
                 Ok(None) => break None,
                 Err(stop) if self.count == 0 => return Err(stop),
@@ -232,6 +240,9 @@ impl Reader {
             let channel = &message.channel;
             let topic = self.topic.get_or_insert_with(|| channel.topic.clone());
             if *topic != channel.topic {
+                if !self.others.contains(&channel.topic) {
+                    self.others.insert(channel.topic.clone());
+                }
                 continue;
             }
             let kind = kind(&channel.metadata)?;

@@ -82,6 +82,10 @@ impl RingArguments {
         &self.name
     }
 
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
     /// Takes the producer's role, sends, and says what was moved. A new ring is as it is
     /// wanted, and an existing one must have the shape, and the schema if it is known.
     pub(crate) fn send(

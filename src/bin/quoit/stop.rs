@@ -118,8 +118,20 @@ impl From<Error> for Stop {
             Error::NotFound { name } => {
                 format!("there is no ring {name:?}; quoit list shows those in /dev/shm")
             }
-            // What the advice calls an option of the commands.
-            error => error.to_string().replace("RingOptions::mode", "--mode"),
+            Error::VersionMismatch { found, expected } => format!(
+                "the ring has layout version {found}, and this quoit knows {expected}; use the quoit \
+                 that made it"
+            ),
+            Error::DoorbellMismatch { found } => format!(
+                "the ring's doorbell is {found:#x}, which this quoit cannot wake; use one that is \
+                 built with the C library of the ring's programs"
+            ),
+            // What the advice calls an option, or another command.
+            error => {
+                let text = error.to_string();
+                let text = text.replace("RingOptions::mode", "--mode");
+                text.replace("an Observer only reads", "quoit tail and record --tap only read")
+            }
         };
         Self::Error(code, text)
     }
@@ -132,7 +144,14 @@ impl From<ClaimError> for Stop {
             ClaimError::Corrupt => Code::NoRing,
             _ => Code::Abandoned,
         };
-        Self::new(code, error.to_string())
+        let text = match error {
+            ClaimError::TooLong { max } => format!(
+                "a message of this ring has {max} bytes at most; split it, or make a larger ring \
+                 (--capacity)"
+            ),
+            error => error.to_string(),
+        };
+        Self::new(code, text)
     }
 }
 

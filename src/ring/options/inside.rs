@@ -36,12 +36,15 @@ impl RingOptions {
             });
         }
         // What is written through one mapping is seen through the other, or the
-        // name refers to another segment.
-        let number = random();
-        incarnation_alias.store(number, PLAIN);
-        let seen = header(&segment).fixed.incarnation.load(PLAIN);
-        incarnation_alias.store(0, PLAIN);
-        if seen != number {
+        // name refers to another segment. Then the first one may be a ring, and is not written to.
+        let is_same = incarnation_alias.load(PLAIN) == 0 && {
+            let number = random();
+            incarnation_alias.store(number, PLAIN);
+            let seen = header(&segment).fixed.incarnation.load(PLAIN);
+            incarnation_alias.store(0, PLAIN);
+            seen == number
+        };
+        if !is_same {
             return Err(segment.superseded());
         }
         options.prepare(&segment)?;

@@ -65,6 +65,11 @@ fn a_sink_of_frames_keeps_one_that_finds_no_room() {
     let (producer, mut consumer) = heap::<[u8]>(64);
     let mut sink = producer.asynchronous();
     feed_three(&mut sink);
+    let shown = format!("{sink:?}");
+    assert!(
+        shown.contains("waiting: Some(24)"),
+        "its length alone: {shown}"
+    );
     for number in 0..100 {
         assert_eq!(sink.poll_flush_unpin(&mut task()), Poll::Pending);
         assert_eq!(sink.poll_ready_unpin(&mut task()), Poll::Pending);

@@ -20,7 +20,9 @@ crate::common::suite::tests! {
 const SOME_CHECKS: Duration = Duration::from_millis(350);
 
 fn it_is_never_superseded() {
-    let ring = anonymous::<u64>(1);
+    // It has no name that a drop could remove.
+    let options = RingOptions::new(1).unlink_on_drop(true);
+    let ring = options.create_anonymous::<u64>().expect("a ring");
     assert_eq!(ring.name(), "anonymous");
     let timed_out = consumer(&ring).pop_timeout(SOME_CHECKS);
     assert_eq!(timed_out, Err(PopError::TimedOut));

@@ -8,13 +8,17 @@ use rustix::process::Resource;
 
 use crate::calls::{CALLS, Place};
 use crate::common::descriptors::take_all_but;
+use crate::common::forbid::refuse_with;
+use crate::common::fork::in_a_child;
 use crate::common::names::{files_in, shared_memory_directory};
 use crate::common::process::set_limit;
-use crate::common::refused::refused;
+use crate::common::refused::{is, refused};
+use crate::common::rings::{named, producer};
 
 crate::common::suite::tests! {
     too_few_descriptors_are_an_error_at_every_call,
     a_ring_stays_if_its_creator_gets_no_role,
+    a_drop_without_a_free_descriptor_removes_the_name,
 }
 
 fn too_few_descriptors_are_an_error_at_every_call() {
@@ -39,15 +43,27 @@ fn too_few_descriptors_are_an_error_at_every_call() {
     }
 }
 
-/// One descriptor suffices for a new ring, and the next call opens it.
+/// The next call opens it.
 fn a_ring_stays_if_its_creator_gets_no_role() {
     let directory = shared_memory_directory();
     let name = directory.path().join("ring");
-    set_limit(Resource::Nofile, 32);
-    let taken = take_all_but(1);
-    has_none(Producer::<u64>::create(&name, 64));
-    drop(taken);
+    in_a_child(|| {
+        let lock = [libc::F_OFD_SETLK as u32; 2];
+        refuse_with(libc::SYS_fcntl, libc::EACCES, Some(lock));
+        let refused = Producer::<u64>::create(&name, 64);
+        is!(refused => Err(Error::Io { doing: "lock a role of", .. }));
+    });
     drop(Producer::<u64>::open(&name).expect("the ring"));
+}
+
+fn a_drop_without_a_free_descriptor_removes_the_name() {
+    let options = RingOptions::new(64).unlink_on_drop(true);
+    let (ring, name) = named::<u64>("no-descriptor", &options);
+    let held = producer(&ring);
+    set_limit(Resource::Nofile, 32);
+    let _taken = take_all_but(0);
+    drop(held);
+    assert!(!name.file().exists());
 }
 
 /// Requires the error of a process that has no free descriptor.

@@ -193,7 +193,7 @@ type Profile = (
 const BOTH: &[libc::c_int] = &[libc::EPERM, libc::ENOSYS];
 
 #[rustfmt::skip]
-const PROFILES: [Profile; 8] = [
+const PROFILES: [Profile; 9] = [
     // Open-file-description locks: query and wait.
     ("locks", libc::SYS_fcntl, Some([libc::F_OFD_GETLK as u32, libc::F_OFD_SETLKW as u32]),
         &[libc::EINVAL, libc::ENOSYS, libc::EPERM]),
@@ -203,8 +203,10 @@ const PROFILES: [Profile; 8] = [
     ("memfd_create", libc::SYS_memfd_create, None, BOTH),
     ("fallocate", libc::SYS_fallocate, None, BOTH),
     ("linkat", libc::SYS_linkat, None, BOTH),
-    ("msync", libc::SYS_msync, None, BOTH),
+    ("fdatasync", libc::SYS_fdatasync, None, BOTH),
     ("fsync", libc::SYS_fsync, None, BOTH),
+    // The lock of the directory is advice.
+    ("flock", libc::SYS_flock, None, BOTH),
 ];
 
 /// Or by a kernel other than Linux, such as gVisor, or an old one.

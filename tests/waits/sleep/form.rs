@@ -103,9 +103,4 @@ impl Form {
     pub(crate) fn first_parks(&self) -> u64 {
         1 + u64::from(self.fences.contains(FENCES[2]))
     }
-
-    /// Whether a task waits, which the thread `quoit-reactor` wakes.
-    pub(crate) fn is_task(&self) -> bool {
-        !matches!(self.way, Way::Plain | Way::Select | Way::Pollable)
-    }
 }

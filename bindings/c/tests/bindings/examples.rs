@@ -1,6 +1,8 @@
 //! The examples run, each with its other half.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -60,6 +62,7 @@ pub(crate) fn the_examples_run() {
 
     let name = Name::new("market");
     let reader = start(&market, &[&name.0]);
+    // documented: cargo run --release --example market_data -- NAME 1000000
     run(Command::new(built().join("examples/market_data")).args([&name.0, "20000"]));
     prints(reader, "20000 ticks, turnover 2.69988e+08\n");
     let name = Name::new("market-python");
@@ -81,6 +84,40 @@ pub(crate) fn the_examples_run() {
     ring.push(b"and again").expect("room");
     drop(ring);
     prints(reader, "hello\nand again\n");
+    // The next waits for another producer.
+    let mut reader = start(&event_loop, &[&name.0]);
+    let mut stdin = reader.stdin.take().expect("a pipe");
+    stdin.write_all(b"typed\n").expect("it reads");
+    drop(stdin);
+    prints(reader, "typed\n");
+}
+
+/// It neither spins nor hangs.
+pub(crate) fn an_example_ends_with_the_other_half() {
+    let name = Name::new("audio-ends");
+    let audio = compile("examples/audio.cpp", true);
+    let options = quoit::RingOptions::new(16).schema_tag("audio/1");
+    let ring = options.create::<[f32; 128]>(&name.0).expect("a new ring");
+    let mut reader = ring.consumer().expect("its consumer");
+    let mut writer = Command::new("timeout");
+    let writer = begin(writer.arg("60").arg(audio).args([&name.0, "1000000000"]));
+    reader.wait_for_peer().expect("it comes");
+    drop(reader);
+    let status = writer.wait_with_output().expect("it ends").status;
+    assert_eq!(status.code(), Some(1));
+
+    let name = Name::new("loop-corrupt");
+    let event_loop = compile("examples/event_loop.c", true);
+    drop(quoit::FrameProducer::create(&name.0, 1 << 16).expect("a new ring"));
+    let path = Path::new("/dev/shm").join(&name.0);
+    let file = fs::File::options().write(true).open(path);
+    let file = file.expect("the ring");
+    for (offset, value) in [(16384, 1000_u64), (4096, 32)] {
+        let written = file.write_all_at(&value.to_le_bytes(), offset);
+        written.expect("the ring is written to");
+    }
+    let status = start(&event_loop, &[&name.0]).wait_with_output();
+    assert_eq!(status.expect("it ends").status.code(), Some(1));
 }
 
 pub(crate) fn an_example_without_its_arguments_says_which() {

@@ -12,9 +12,13 @@ pub(crate) fn prefix() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
         let (first, moved) = (scratch().join("first"), scratch().join("moved"));
+        // documented: bindings/c/build.sh --prefix /usr/local
+        // Both as packagers give them: the libdir with the prefix, the target anywhere.
         run(Command::new(root().join("build.sh"))
             .arg("--prefix")
-            .arg(&first));
+            .arg(&first)
+            .arg(format!("--libdir={}/lib", first.display()))
+            .env("CARGO_BUILD_TARGET_DIR", root().join("target/installed")));
         fs::rename(first, &moved).expect("it is moved");
         moved
     })
@@ -101,6 +105,13 @@ pub(crate) fn a_project_outside_finds_links_and_runs() {
     }
 }
 
+/// A thread of the library may still run when a program unloads it.
+pub(crate) fn the_shared_library_stays_mapped() {
+    let library = prefix().join("lib/libquoit.so");
+    let flags = run(Command::new("readelf").arg("-d").arg(library));
+    assert!(flags.contains("NODELETE"), "{flags}");
+}
+
 pub(crate) fn a_version_that_is_not_there_is_not_found() {
     let folder = scratch().join("version");
     fs::create_dir_all(&folder).expect("a folder");
@@ -122,6 +133,7 @@ pub(crate) fn a_version_that_is_not_there_is_not_found() {
     assert!(!output.status.success() && text.contains("0.1.0"), "{text}");
 }
 
+// documented: cc app.c $(pkg-config --cflags --libs quoit)
 pub(crate) fn pkg_config_finds_it() {
     fs::write(scratch().join("pkg.c"), IN_C).expect("a file");
     let lib = prefix().join("lib");

@@ -74,6 +74,7 @@ pub(crate) fn the_builds_of_the_page_find_the_library() {
         .current_dir(&folder));
     runs(&folder.join("build/app"), &name);
 
+    // documented: c++ -std=c++20 app.cpp $(pkg-config --cflags --libs quoit)
     for compiler in ["cc ", "c++ "] {
         let mut lines = blocks("sh").into_iter().flat_map(str::lines);
         let line = lines.find(|line| line.starts_with(compiler));

@@ -121,6 +121,50 @@ pub(crate) fn without_exceptions_a_failure_is_printed() {
     );
 }
 
+/// In C and in C++, with what a strict project asks for, at the level at which GCC follows most.
+pub(crate) fn a_program_has_no_warning_of_the_headers() {
+    const PROGRAM: &str = "#include <quoit.h>\n\
+        struct record { uint64_t a; uint32_t b, c; };\n\
+        size_t batch(quoit_producer *p, uint64_t a);\n\
+        size_t batch(quoit_producer *p, uint64_t a) {\n\
+            struct record records[3] = {{a, 1, 2}, {a, 3, 4}, {a, 5, 6}};\n\
+            unsigned char bytes[9] = {(unsigned char)a};\n\
+            size_t count = 0, other = 0;\n\
+            (void)quoit_try_push_many(p, records, sizeof records[0], 3, &count);\n\
+            (void)quoit_try_push_many(p, records, sizeof records[0], 1, &other);\n\
+            (void)quoit_try_push_many(p, bytes, 1, 9, &other);\n\
+            return count + other;\n\
+        }\n";
+    const WARNINGS: [&str; 7] = [
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Wconversion",
+        "-Wsign-conversion",
+        "-Wshadow",
+        "-Wredundant-decls",
+    ];
+    let source = scratch().join("warnings.c");
+    fs::write(&source, PROGRAM).expect("a file");
+    let calls = ["tests/calls.c", "tests/calls.cpp"].map(|path| root().join(path));
+    for (compiler, standard, source) in [
+        ("cc", "-std=c11", &source),
+        ("cc", "-std=c17", &calls[0]),
+        ("c++", "-std=c++11", &source),
+        ("c++", "-std=c++17", &source),
+        ("c++", "-std=c++20", &calls[1]),
+        ("c++", "-std=c++2b", &calls[1]),
+    ] {
+        let mut compile = Command::new(compiler);
+        compile.args([standard, "-O3", "-Werror", "-c", "-o", "/dev/null", "-I"]);
+        compile.arg(root().join("include")).args(WARNINGS);
+        if compiler == "c++" {
+            compile.args(["-x", "c++"]);
+        }
+        run(compile.arg(source));
+    }
+}
+
 pub(crate) fn nothing_is_allocated_after_opening() {
     run(&mut Command::new(compile("tests/allocations.cpp", false)));
 }

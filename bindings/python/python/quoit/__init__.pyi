@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
 from os import PathLike
 from socket import socket
 from types import TracebackType
@@ -29,6 +30,8 @@ class _Open(TypedDict, total=False):
 
 class _Frames(_Open, total=False):
     tag: str | None
+
+class _Records(_Frames, total=False):
     align: int | None
 
 class QuoitError(Exception): ...
@@ -132,11 +135,11 @@ class _OfRecords(_Endpoint):
     @property
     def dtype(self) -> np.dtype[Any]: ...
     @classmethod
-    def create(cls, name: _Name, capacity: int, dtype: DTypeLike, **options: Unpack[_Frames]) -> Self: ...
+    def create(cls, name: _Name, capacity: int, dtype: DTypeLike, **options: Unpack[_Records]) -> Self: ...
     @classmethod
-    def open(cls, name: _Name, dtype: DTypeLike, **options: Unpack[_Frames]) -> Self: ...
+    def open(cls, name: _Name, dtype: DTypeLike, **options: Unpack[_Records]) -> Self: ...
     @classmethod
-    def open_or_create(cls, name: _Name, capacity: int, dtype: DTypeLike, **options: Unpack[_Frames]) -> Self: ...
+    def open_or_create(cls, name: _Name, capacity: int, dtype: DTypeLike, **options: Unpack[_Records]) -> Self: ...
 
 class _InPlace:
     @property
@@ -228,6 +231,7 @@ class Select:
     ) -> None: ...
     def wait(self, timeout: float | None = None) -> Selected: ...
 
+@dataclass(frozen=True)
 class Info:
     shape: str
     capacity: int
@@ -238,6 +242,7 @@ class Info:
     incarnation: int
     length: int
 
+@dataclass(frozen=True)
 class EndpointState:
     epoch: int
     pid: int
@@ -250,6 +255,7 @@ class EndpointState:
     rescues: int
     dropped: int
 
+@dataclass(frozen=True)
 class Sample:
     tail: int
     head: int
@@ -257,6 +263,7 @@ class Sample:
     producer: EndpointState
     consumer: EndpointState
 
+@dataclass(frozen=True)
 class Message:
     position: int
     kind: int

@@ -73,8 +73,15 @@ class End:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.close()
+    def __exit__(self, error, *_):
+        try:
+            self.close()
+        except (BufferError, Busy) as refused:
+            if error is None:
+                raise
+            # The exception counts. Its traceback may have the arrays.
+            if isinstance(refused, BufferError):
+                self.leave()
 
     def close(self):
         """Closes this endpoint, frees its role and notifies the peer.
@@ -100,18 +107,20 @@ class End:
         descriptor, wait = self.arm(*wanted), _Wait(port.loop)
         self._future = port, descriptor, wait
         try:
-            port.watch(self, descriptor, wait)
+            if self.closed:
+                # By another thread, which did not find this wait.
+                wait.end_soon()
+            else:
+                port.watch(self, descriptor, wait)
             await wait
         finally:
             # Not if close() was faster: the descriptor may be another file's now.
             if self._future is not None:
                 self._future = None
                 port.forget(descriptor, wait)
-                # Another thread may be in close().
-                if not self.closed:
-                    self.disarm()
+                self.disarm()
 
-    async def _until(self, attempt, *wanted):
+    async def _until(self, attempt, length=None):
         """What ``attempt`` returns, as soon as that is not ``None``."""
         done = attempt()
         while done is None:
@@ -122,7 +131,8 @@ class End:
                 done = attempt()
                 if done is not None:
                     return done
-            await self._ready(*wanted)
+            # The payload may have grown since.
+            await self._ready(*(() if length is None else (length(),)))
             self._is_brief = self._may_spin and monotonic() - begin < _BRIEF
             done = attempt()
             # A peer that was killed has not closed: no attempt tells.
@@ -149,10 +159,10 @@ class _Wait:
     wake runs it at once, since it comes from the loop and from no task.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_is_done", "_loop")
+    __slots__ = ("_asyncio_future_blocking", "_callbacks", "_cancelled", "_is_done", "_loop")
 
     def __init__(self, loop):
-        self._loop, self._callback, self._context, self._cancelled = loop, None, None, None
+        self._loop, self._callbacks, self._cancelled = loop, {}, None
         self._asyncio_future_blocking = self._is_done = False
 
     def __await__(self):
@@ -172,8 +182,10 @@ class _Wait:
         """For the task that is called back: the exception is ``__await__``'s."""
 
     def add_done_callback(self, callback, *, context):
-        """The task adds one."""
-        self._callback, self._context = callback, context
+        """The task adds one, perhaps after another thread has ended the wait."""
+        self._callbacks[None] = callback, context
+        if self._is_done:
+            self._run_soon()
 
     def cancel(self, msg=None):
         if self._is_done:
@@ -187,15 +199,27 @@ class _Wait:
         """Ends the wait; another task or thread calls, so this task has its turn later."""
         if not self._is_done:
             self._is_done = True
-            # A loop that was closed with a task in it has no more turns.
-            if self._callback is not None and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._callback, self, context=self._context)
+            self._run_soon()
+
+    def _run_soon(self):
+        # A loop that was closed with a task in it has no more turns.
+        task = None if self._loop.is_closed() else self._task()
+        if task is not None:
+            callback, context = task
+            self._loop.call_soon_threadsafe(callback, self, context=context)
+
+    def _task(self):
+        """What runs the task, once: another thread may end the wait at the same time."""
+        return self._callbacks.pop(None, None)
 
     def end_now(self):
         """Ends the wait, and runs the task; the loop calls."""
         if not self._is_done:
             self._is_done = True
-            self._context.run(self._callback, self)
+            task = self._task()
+            if task is not None:
+                callback, context = task
+                context.run(callback, self)
 
 
 class _Port:

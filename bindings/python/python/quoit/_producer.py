@@ -46,8 +46,10 @@ def _length(payload):
     return payload.nbytes if hasattr(payload, "nbytes") else memoryview(payload).nbytes
 
 
-def _has_fields(record):
-    return isinstance(record, tuple) or getattr(getattr(record, "dtype", None), "fields", None) is not None
+def _has_fields(records):
+    if isinstance(records, list):
+        return all(map(_has_fields, records))
+    return isinstance(records, tuple) or getattr(getattr(records, "dtype", None), "fields", None) is not None
 
 
 class _Writes(End, _native.Writer):
@@ -97,16 +99,14 @@ class FrameProducer(_Writes):
         Cancel safety: a call that is cancelled has pushed nothing.
         """
         payloads = list(payloads)
-        length = _length(payloads[0]) if payloads else 0
-        return await self._until(lambda: self.try_push_many(payloads, kind) or None, length)
+        return await self._until(lambda: self.try_push_many(payloads, kind) or None, lambda: _length(payloads[0]))
 
     async def send(self, payload, kind=0):
         """``push`` for asyncio.
 
         Cancel safety: a call that is cancelled has pushed nothing.
         """
-        length = _length(payload)
-        await self._until(lambda: self.try_push(payload, kind) or None, length)
+        await self._until(lambda: self.try_push(payload, kind) or None, lambda: _length(payload))
 
     def claim(self, length, kind=0, timeout=None):
         """Waits for room for a frame: ``with producer.claim(length) as view``."""
@@ -146,20 +146,36 @@ class Producer(_Writes):
         if not isinstance(records, self._arrays) or records.dtype != base:
             if hasattr(records, "dtype") and (base.fields or getattr(records.dtype, "fields", None)):
                 raise TypeError(f"the records have the dtype {records.dtype}, the ring {self._dtype}")
-            if base.fields and not all(map(_has_fields, records if isinstance(records, list) else [records])):
+            if base.fields and not _has_fields(records):
                 # numpy stores a number, or a text, in each of the fields.
                 raise TypeError(f"a record is a tuple of the fields of {base}, or of that dtype")
             given, records = records, self._array(records, base)
-            # numpy refuses an int that does not fit, and converts everything else in silence.
-            is_cut = base.kind == "V" and not base.fields and self._array(given, "V").itemsize > base.itemsize
-            if base.kind in "bSU" or base.kind in "iu" and type(given) is not int:
-                given = self._array(given, base.kind if base.kind in "SU" else None)
-                is_cut = (given != records).any()
-            if is_cut:
+            if not base.fields and self._is_changed(given, records):
                 raise ValueError(f"these values are no {base}: convert them first, or push others")
         if shape and records.shape[-len(shape):] != shape:
             raise TypeError(f"the records have the shape {records.shape}, the ring {self._dtype}")
         return self._contiguous(records)
+
+    def _is_changed(self, given, records):
+        """Whether a conversion has changed values: numpy does that in silence."""
+        kind = records.dtype.kind
+        if kind == "c" or type(given) is int and kind in "iuf" or type(given) is float and kind == "f":
+            return False  # numpy itself refuses what does not fit
+        if kind == "V":
+            # Bytes that are too few are filled up; of a bytearray each byte would be a record.
+            size = self._array(given, "V").itemsize
+            is_short = size < records.itemsize
+            return size > records.itemsize or is_short and self._array(given).dtype.kind not in "SV"
+        given = self._array(given, kind if kind in "SU" else None)
+        if kind == "f":
+            return given.dtype.kind == "c"
+        if kind in "mM" and given.dtype.kind in "iu":
+            return False
+        if kind in "mM":
+            # To the unit that was given, and back: a date may be too far away, or too fine.
+            given = self._array(given, kind)
+            given, records = given.view("i8"), records.astype(given.dtype).view("i8")
+        return (given != records).any()
 
     def push(self, record, timeout=None):
         """Copies a record in: a scalar, or a tuple of its fields. Waits for room."""
@@ -197,7 +213,7 @@ class Producer(_Writes):
         Cancel safety: a call that is cancelled has pushed nothing.
         """
         record = self._one(record)
-        await self._until(lambda: self.push_records(record, None, True), 0)
+        await self._until(lambda: self.push_records(record, None, True))
 
     async def send_many(self, records):
         """``push_many`` for asyncio.
@@ -205,7 +221,7 @@ class Producer(_Writes):
         Cancel safety: a call that is cancelled has pushed nothing.
         """
         records = self._records(records)
-        return await self._until(lambda: self.push_records(records, None, True), 0)
+        return await self._until(lambda: self.push_records(records, None, True))
 
     def claim(self, count=1, timeout=None):
         """Waits for a slot, and claims up to ``count`` that are contiguous.

@@ -13,6 +13,8 @@ class Ring(_native.Ring):
 
     def __new__(cls, how, whence, dtype, tag, align, options):
         given = (dtype, tag, align, options)
+        if dtype is None and align is not None:
+            raise TypeError("align is of records; frames begin at multiples of 8 bytes")
         if dtype is None:
             content = (0, 8, "frames" if tag is None else tag)
         else:

@@ -38,6 +38,7 @@ impl Durable {
         options: &Inbound,
         stream: &Stream<Info>,
         found: Option<u64>,
+        link: &Link,
     ) -> Result<Self, Error> {
         let text = format!(
             "the consumer {} of the stream {}",
@@ -60,7 +61,8 @@ impl Durable {
                 Err(error) if is_deleted(&error.kind()) => break,
                 // The server has answered before, and is busy now.
                 Err(error) if error.kind() == ConsumerInfoErrorKind::TimedOut => {
-                    backoff.pause().await;
+                    let doing = format!("ask for {text}");
+                    link.retry(&mut backoff, &doing, error).await;
                 }
                 Err(error) => return Err(failed(&error)),
             }
@@ -164,11 +166,21 @@ impl Durable {
 
     /// Its messages, of which the server sends up to a window ahead.
     pub(super) async fn messages(&self, window: usize) -> Result<pull::Stream, StreamError> {
+        let config = &self.consumer.cached_info().config;
+        // An existing consumer may allow less; 0 is any.
+        let batch = match usize::try_from(config.max_batch) {
+            Ok(most) if most > 0 => most.min(ahead(window)),
+            _ => ahead(window),
+        };
+        let expires = match config.max_expires {
+            Duration::ZERO => EXPIRES,
+            most => most.min(EXPIRES),
+        };
         let stream = self.consumer.stream();
         stream
-            .max_messages_per_batch(ahead(window))
-            .expires(EXPIRES)
-            .heartbeat(HEARTBEAT)
+            .max_messages_per_batch(batch)
+            .expires(expires)
+            .heartbeat(HEARTBEAT.min(expires / 3))
             .messages()
             .await
     }
@@ -183,7 +195,10 @@ impl Durable {
                 Err(error) if is_deleted(&error.kind()) => {
                     return Err(self.deleted(link, stream).await);
                 }
-                Err(_) => backoff.pause().await,
+                Err(error) => {
+                    let doing = format!("ask for {}", self.text);
+                    link.retry(&mut backoff, &doing, error).await;
+                }
             }
         }
     }

@@ -46,14 +46,15 @@ pub(super) async fn send(
         let sent = link
             .client
             .request_with_headers(subject.to_owned(), headers, payload);
-        let answer = match sent.await.map_err(|error| error.kind()) {
+        let answer = match sent.await.map_err(|error| (error.kind(), error)) {
             Ok(answer) => Answer::parse(&answer),
-            Err(RequestErrorKind::NoResponders) => Answer::NoResponders,
-            Err(RequestErrorKind::MaxPayloadExceeded) => {
+            Err((RequestErrorKind::NoResponders, _)) => Answer::NoResponders,
+            Err((RequestErrorKind::MaxPayloadExceeded, _)) => {
                 Answer::TooLong("the server's max_payload counts its headers, too".to_owned())
             }
-            Err(_) => {
-                backoff.pause().await;
+            Err((_, error)) => {
+                let doing = format!("send a dead letter to {subject}");
+                link.retry(&mut backoff, &doing, error).await;
                 continue;
             }
         };

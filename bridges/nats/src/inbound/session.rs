@@ -56,7 +56,12 @@ impl<'a> Session<'a> {
             let connects = self.link.connected().await?;
             self.checked = self.link.made();
             self.catch_up().await?;
-            if let Ok(mut messages) = self.consumer.messages(self.options.window).await {
+            let messages = self.consumer.messages(self.options.window).await;
+            if let Err(error) = &messages {
+                let doing = format!("ask the consumer {} for messages", self.options.consumer);
+                self.link.retry(&mut backoff, &doing, error).await;
+            }
+            if let Ok(mut messages) = messages {
                 self.expected = None;
                 loop {
                     let next = tokio::select! {
@@ -69,8 +74,8 @@ impl<'a> Session<'a> {
                     }
                     backoff.reset();
                 }
+                backoff.pause().await;
             }
-            backoff.pause().await;
         }
     }
 

@@ -95,6 +95,7 @@ async fn next_of(
         if has_none(&error, stream, &which)? {
             return Ok(None);
         }
-        backoff.pause().await;
+        let doing = format!("read {which}");
+        link.retry(&mut backoff, &doing, error).await;
     }
 }

@@ -36,14 +36,16 @@ pub(super) async fn last_message(
             }
             Err(error) => error,
         };
-        if has_none(&error, stream, &format!("the last of {subject}"))? {
+        let which = format!("the last of {subject}");
+        if has_none(&error, stream, &which)? {
             return Ok(Last {
                 sequence: 0,
                 id: None,
                 connects,
             });
         }
-        backoff.pause().await;
+        let doing = format!("read {which}");
+        link.retry(backoff, &doing, error).await;
     }
 }
 

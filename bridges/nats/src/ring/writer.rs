@@ -119,7 +119,10 @@ impl Writer {
         let place = Place::of(&self.info, position, len);
         match self.end.get().poll(self.staged + place.units) {
             Ok(_) => {}
-            Err(ClaimError::Full | ClaimError::Abandoned) => return Ok(false),
+            // The message fits into the ring, but not with those that are staged.
+            Err(ClaimError::Full | ClaimError::Abandoned | ClaimError::TooLong { .. }) => {
+                return Ok(false);
+            }
             Err(error) => return Err(self.failed(error)),
         }
         let data = self.end.get().words().data;

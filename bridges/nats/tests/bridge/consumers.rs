@@ -1,5 +1,7 @@
 //! Consumers that exist before the bridge does.
 
+use std::time::Duration;
+
 use async_nats::jetstream::consumer::{
     self, AckPolicy, DeliverPolicy, IntoConsumerConfig, pull, push,
 };
@@ -30,6 +32,22 @@ fn durable() -> pull::Config {
         durable_name: Some("far".to_owned()),
         ..pull::Config::default()
     }
+}
+
+/// What a consumer allows in a request is less than the bridge asks for by default.
+fn a_consumer_with_limits(server: &Server, ring: &Name) {
+    create(
+        server,
+        pull::Config {
+            max_batch: 2,
+            max_expires: Duration::from_secs(1),
+            ..durable()
+        },
+    );
+    let mut consumer = far_ring(ring, 1 << 20);
+    let _bridge = Bridge::inward(server, ring, "S", &[]);
+    publish(server, 0..20);
+    assert_eq!(take(&mut consumer, 20), (0..20).collect::<Vec<_>>());
 }
 
 /// Those that would put something else into the ring than the stream's messages are errors.
@@ -86,6 +104,7 @@ pub(crate) fn consumers_that_do_not_fit() -> String {
     fails("takes S.a, not the subject S.b", &["--subject", "S.b"]);
     create(&server, durable());
     fails("takes >, not the subject S.b", &["--subject", "S.b"]);
+    a_consumer_with_limits(&server, &ring);
     String::new()
 }
 

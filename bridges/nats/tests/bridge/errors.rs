@@ -42,6 +42,12 @@ pub(crate) fn errors_say_what_to_do() -> String {
         says(&said, &["is not the subject of a message"]);
     }
 
+    // The address is shown, and not the password in it.
+    let secret = url.replace("//", "//bob:secret@");
+    let said = Bridge::out(&server, &ring, "Nix", &["--server", &secret]).fails();
+    says(&said, &["the stream Nix does not exist", &url]);
+    assert!(!said.contains("secret"), "{said}");
+
     // The ring.
     let held = near_ring(&ring, 4096);
     let said = Bridge::inward(&server, &ring, "S", &[]).fails();
@@ -125,6 +131,18 @@ pub(crate) fn errors_say_what_to_do() -> String {
         &["JetStream does not answer", "check that it is enabled"],
     );
 
+    // A request that the server never answers is repeated, with a note.
+    let deny = "publish: { deny: \"$JS.API.CONSUMER.INFO.>\" }";
+    let user = format!("user: a, password: b, permissions: {{ {deny} }}");
+    let lines = format!("authorization {{ users = [{{ {user} }}] }}\nno_auth_user: a");
+    let closed = Server::with_config(&lines);
+    closed.stream("S", "S.>");
+    let far = Name::new("far");
+    let mut bridge = Bridge::inward(&closed, &far, "S", &[]);
+    bridge.wait_for("cannot ask for the consumer far of the stream S: ");
+    assert!(!bridge.has_ended());
+    drop(bridge);
+
     // A stream that is deleted under a bridge.
     let mut producer = near_ring(&ring, 4096);
     let mut bridge = Bridge::out(&server, &ring, "S", &[]);
@@ -149,6 +167,9 @@ pub(crate) fn errors_say_what_to_do() -> String {
             "check that it runs",
         ],
     );
+    let said = Bridge::out(&server, &ring, "S", &["--server", &secret]).fails();
+    says(&said, &["no connection to the NATS server", &url]);
+    assert!(!said.contains("secret"), "{said}");
     String::new()
 }
 

@@ -136,6 +136,15 @@ pub(crate) fn the_stream_refuses() -> String {
     assert_eq!(server.count("S").0, 1, "nothing is stored behind it");
     assert!(ring.unread() > 1500, "the ring keeps it");
 
+    // Without acknowledgements a window of messages is sent, and then none.
+    server.stream_of(stream::Config {
+        no_ack: true,
+        ..short("SILENT")
+    });
+    let said = Bridge::out(&server, &ring, "SILENT", &[]).fails();
+    let text = "the stream SILENT acknowledges no message (no_ack)";
+    assert!(said.contains(text), "{said}");
+
     // Longer than the server takes.
     let long = Name::new("long");
     server.stream("T", "T.>");

@@ -138,7 +138,10 @@ impl Contestant {
         let [to, from] = rings.each_ref().map(String::as_str);
         let mut link = match way {
             Way::Pipe | Way::Unix => None,
-            Way::Park | Way::Spin => Some(Link::of_rings(way, [to, from])?),
+            Way::Park | Way::Spin => {
+                let link = Link::of_rings(way, [to, from]);
+                Some(link.inspect_err(|_| remove(&rings))?)
+            }
         };
         let mut command = Command::new("/proc/self/exe");
         command.args(["bench", "--partner", &name]);
@@ -206,10 +209,14 @@ impl Drop for Contestant {
         drop(self.link.take());
         let _ = self.child.kill();
         let _ = self.child.wait();
-        for ring in &self.rings {
-            // Of some ways there are none.
-            let _ = quoit::unlink(ring);
-        }
+        remove(&self.rings);
+    }
+}
+
+/// Removes the rings that there are: of some ways none, and only one without room for another.
+fn remove(rings: &[String; 2]) {
+    for ring in rings {
+        let _ = quoit::unlink(ring);
     }
 }
 

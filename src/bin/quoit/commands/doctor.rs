@@ -255,7 +255,7 @@ fn locked_memory() -> Found {
     match getrlimit(Resource::Memlock).current {
         None => good("unlimited"),
         Some(limit) => note(
-            format!("{} for RingOptions::lock_memory", HumanBytes(limit)),
+            format!("{} for rings that are locked in memory", HumanBytes(limit)),
             "ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit of systemd",
         ),
     }
@@ -289,6 +289,9 @@ fn list(cores: &[u32]) -> String {
 
 fn cores(machine: &Machine) -> Found {
     let allowed = machine.allowed();
+    if allowed.is_empty() {
+        return note("the system does not say which", "mount proc on /proc");
+    }
     let mut missing = machine.cores.clone();
     missing.retain(|core| !allowed.contains(core));
     if !missing.is_empty() {
@@ -299,7 +302,7 @@ fn cores(machine: &Machine) -> Found {
     if allowed.len() < 2 {
         return warning(
             "one: the two endpoints take turns, and none should spin",
-            "allow a second core, or RingOptions::spin(Duration::ZERO)",
+            "allow a second core, or have neither endpoint spin before it sleeps",
         );
     }
     good(list(&machine.cores))

@@ -62,13 +62,15 @@ impl Metrics {
         loop {
             let request = Some((listener.as_fd(), PollFlags::IN));
             if interrupt.poll(request, Some(10 * MOMENT))?.is_empty() {
-                // What moves between two requests was seen.
-                watch.look()?;
+                // What moves between two requests was seen. A request says what fails.
+                let _ = watch.look();
                 continue;
             }
-            // A client that closes the connection, or sends no request, is its own affair.
-            if let Ok((client, _)) = listener.accept() {
-                let _ = serve(client, &mut watch);
+            match listener.accept() {
+                // A client that closes the connection, or sends no request, is its own affair.
+                Ok((client, _)) => drop(serve(client, &mut watch)),
+                // It may be there still, without a descriptor for it.
+                Err(_) => interrupt.sleep(MOMENT)?,
             }
         }
     }

@@ -5,7 +5,7 @@ use clap_complete::Shell;
 use clap_mangen::Man as Page;
 
 use crate::output::Output;
-use crate::stop::Stop;
+use crate::stop::{Code, Stop};
 
 /// Writes a completion script for a shell to standard output
 #[derive(Args)]
@@ -34,13 +34,9 @@ impl Man {
         // With the options that all of them have.
         command.build();
         if let Some(name) = &self.subcommand {
-            let Some(found) = command.find_subcommand(name) else {
-                let wrong = format!("{name}: no such subcommand");
-                command
-                    .error(clap::error::ErrorKind::InvalidSubcommand, wrong)
-                    .exit();
-            };
-            command = found.clone();
+            let found = command.find_subcommand(name).cloned();
+            let wrong = || Stop::new(Code::Usage, format!("{name}: no such subcommand"));
+            command = found.ok_or_else(wrong)?;
         }
         let mut page = Vec::new();
         let rendered = Page::new(command).render(&mut page);

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use quoit::observer::ShapeKind;
 use quoit::{ClaimError, Observer, Role};
 
 use crate::ends::{Progress, Taker};
@@ -36,7 +35,7 @@ pub(crate) struct Record {
     file: PathBuf,
 
     /// Copy the messages of a ring that is in use, without a role
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["capacity", "schema_tag", "mode", "unlink"])]
     tap: bool,
 }
 
@@ -73,6 +72,7 @@ impl Record {
         let observer = Observer::open(self.ring.name())?;
         let mut recorder = begin(&observer)?;
         progress.missed = Some((0, shape(&observer.info()).1));
+        progress.timeout = self.ring.timeout();
         let tapped = tap(&observer, &mut recorder, &mut progress);
         progress.end(tapped.and(recorder.end()))
     }
@@ -81,7 +81,6 @@ impl Record {
 /// Copies what is unread, and what arrives, until the ring is removed, or its producer has
 /// closed or crashed and all was seen.
 fn tap(ring: &Observer, file: &mut Recorder, progress: &mut Progress<'_>) -> Result<(), Stop> {
-    let info = ring.info();
     let mut next = ring.positions().head;
     loop {
         progress.interrupt.check()?;
@@ -89,17 +88,8 @@ fn tap(ring: &Observer, file: &mut Recorder, progress: &mut Progress<'_>) -> Res
         let was_attached = ring.endpoint(Role::Producer).epoch > 0;
         let is_over = ring.is_superseded()? || was_attached && !ring.is_alive(Role::Producer)?;
         let (mut count, mut bytes, mut missed, mut taken) = (0, 0, 0, Ok(()));
-        // What the consumer has taken up to the end of the ring is no padding.
-        let taken_before = ring.positions().head.wrapping_sub(next);
-        if taken_before as i64 > 0 {
-            (missed, next) = (taken_before, next.wrapping_add(taken_before));
-        }
         let found = ring.unread_from(next, CHUNK, |message| {
-            let gap = message.position.wrapping_sub(next);
-            // Frames leave the end of the ring out where they do not fit.
-            let rest = info.capacity - (next & (info.capacity - 1));
-            let is_padding = info.shape == ShapeKind::Frames && gap == rest;
-            missed += if is_padding { 0 } else { gap };
+            missed += message.from.wrapping_sub(next);
             next = message.next;
             (count, bytes) = (count + 1, bytes + message.bytes.len() as u64);
             if taken.is_ok() {
@@ -119,7 +109,8 @@ fn tap(ring: &Observer, file: &mut Recorder, progress: &mut Progress<'_>) -> Res
             return Ok(());
         }
         if count == 0 {
-            thread::sleep(TAP);
+            thread::sleep(progress.moment(Role::Producer).min(TAP));
+            progress.continues()?;
         }
     }
 }
@@ -179,8 +170,10 @@ impl Replay {
 
         let progress = Progress::new("replayed", false, &interrupt, output);
         let mut messages = reader(file)?;
-        let from = self.from.unwrap_or_default().as_nanos() as u64;
-        let began = contents.began.saturating_add(from);
+        let from = self.from.unwrap_or_default().as_nanos();
+        let began = contents
+            .began
+            .saturating_add(from.try_into().unwrap_or(u64::MAX));
         self.ring.send(contents.kind, progress, |sink, progress| {
             let (max, _) = sink.lengths();
             if contents.longest > max {

@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quoit::{Error, Observer};
+use rustix::fs::{Access, AtFlags, CWD, accessat, stat};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+use rustix::thread::{CapabilitySet, capabilities};
 use serde_json::json;
 
 use crate::names::{expanded, is_draft, path_of};
@@ -103,7 +107,15 @@ impl Rm {
         }
         let unread = look.as_ref().and_then(Look::unread);
         let removed = match (self.stale, self.force) {
-            _ if self.dry_run => Ok(true),
+            _ if self.dry_run => may_remove(&path, is_draft).map_err(|(doing, source)| {
+                let name = shown.to_string();
+                let source = source.into();
+                Error::Io {
+                    doing,
+                    name,
+                    source,
+                }
+            }),
             // A ring without its name, which a process makes or has left behind.
             _ if is_draft => {
                 let doing = format!("remove {}", path.display());
@@ -141,5 +153,28 @@ impl Rm {
             }
             true => unread.map(|unread| format!("{unread}; --force removes it")),
         }
+    }
+}
+
+/// What the system would refuse to this user, as far as it says before: the operation and the
+/// answer.
+fn may_remove(path: &Path, is_draft: bool) -> Result<bool, (&'static str, Errno)> {
+    const STICKY: u32 = libc::S_ISVTX;
+    let may = |path, access| accessat(CWD, path, access, AtFlags::EACCESS);
+    if !is_draft {
+        // Its locks are taken first.
+        may(path, Access::READ_OK | Access::WRITE_OK).map_err(|answer| ("open", answer))?;
+    }
+    let directory = path.parent().unwrap_or(path);
+    let refused = |answer| ("unlink", answer);
+    may(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(refused)?;
+    let about = |path| stat(path).map_err(refused);
+    let (file, directory) = (about(path)?, about(directory)?);
+    let user = geteuid().as_raw();
+    let may_any = capabilities(None).is_ok_and(|may| may.effective.contains(CapabilitySet::FOWNER));
+    let owners = [file.st_uid, directory.st_uid];
+    match directory.st_mode & STICKY != 0 && !owners.contains(&user) && !may_any {
+        true => Err(refused(Errno::PERM)),
+        false => Ok(true),
     }
 }

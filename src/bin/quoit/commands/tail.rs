@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -66,16 +67,22 @@ const PIECE: usize = 1 << 16;
 impl Tail {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
-        let mut rings = Vec::new();
+        let (mut rings, mut left_out) = (Vec::new(), None);
         for name in expanded(&self.names)? {
             let observer = match Observer::open(&name) {
-                // Of a pattern only the rings count.
-                Err(Error::NotARing { .. }) if !self.names.contains(&name) => continue,
+                // Of a pattern only the rings count that can be read.
+                Err(error) if !self.names.contains(&name) && is_to_be_left_out(&error) => {
+                    left_out = Some(error);
+                    continue;
+                }
                 observer => observer?,
             };
             self.fits(&observer.info())?;
             let next = self.start(&observer, &interrupt)?;
             rings.push(Shown { observer, next });
+        }
+        if let Some(error) = left_out.filter(|_| rings.is_empty()) {
+            return Err(error.into());
         }
         let out = Standard::Output.open(Some(&interrupt))?;
         interrupt.watch(&out)?;
@@ -159,6 +166,15 @@ impl Tail {
         let text =
             format!("the layout has {layout} bytes, and a record of this ring {record}{rest}");
         Err(Stop::new(Code::Usage, text))
+    }
+}
+
+/// Another user's ring or semaphore may be where a pattern looks.
+fn is_to_be_left_out(error: &Error) -> bool {
+    match error {
+        Error::NotARing { .. } | Error::NotFound { .. } => true,
+        Error::Io { source, .. } => source.kind() == ErrorKind::PermissionDenied,
+        _ => false,
     }
 }
 

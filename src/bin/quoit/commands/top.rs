@@ -83,7 +83,8 @@ impl Top {
         let interrupt = Interrupt::listen()?;
         let mut watch = Watch::new(&self.names)?;
         watch.must_find_all()?;
-        for ring in watch.rings.iter().filter(|_| !self.names.is_empty()) {
+        let is_named = |ring: &&Watched| self.names.contains(&ring.entry.name);
+        for ring in watch.rings.iter().filter(is_named) {
             // What is asked for by its name can be read, or is refused.
             Observer::open(&ring.entry.name)?;
         }
