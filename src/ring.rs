@@ -208,7 +208,7 @@ impl<T: ?Sized> Ring<T> {
     }
 
     /// Removes the ring's name, if it has one. No process may hold a role. Then you cannot take a
-    /// role of any other `Ring` of the same segment.
+    /// role of any other `Ring` of the same segment, unless it has another name (a hard link).
     ///
     /// # Errors
     ///

@@ -227,7 +227,7 @@ impl Segment {
             if let Err(elsewhere @ Error::NameElsewhere { .. }) = self.check_place() {
                 return Err(elsewhere);
             }
-            File::open(name.directory())
+            name.open_directory()
                 .and_then(|directory| directory.sync_all())
                 .map_err(|source| self.failed("flush the directory of", source))?;
             let _ = flushed.set(());
@@ -305,9 +305,25 @@ impl Segment {
         else {
             return Ok(false);
         };
-        let metadata = file.metadata();
-        let metadata = metadata.map_err(|source| self.failed("examine", source))?;
-        Ok(metadata.nlink() == 0)
+        Ok(self.metadata(file)?.nlink() == 0)
+    }
+
+    fn metadata(&self, file: &File) -> Result<Metadata, Error> {
+        file.metadata()
+            .map_err(|source| self.failed("examine", source))
+    }
+
+    /// Bytes that are free once the file has lost this name, and no process maps it: a sparse file
+    /// takes less than its length, and another name keeps it.
+    pub(crate) fn freed_by_unlink(&self) -> Result<u64, Error> {
+        let Memory::Mapped { file, .. } = &self.memory else {
+            return Ok(0);
+        };
+        let metadata = self.metadata(file)?;
+        Ok(match metadata.nlink() {
+            1 => metadata.blocks().saturating_mul(512),
+            _ => 0,
+        })
     }
 
     /// What the name refers to from here, for a caller that changes it. Takes no descriptor: an

@@ -225,6 +225,11 @@ impl fmt::Display for HandoffError {
             Self::Io(error) if error.kind() == io::ErrorKind::Interrupted => {
                 f.write_str("a signal interrupted the wait; call again")
             }
+            Self::Io(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => f.write_str(
+                "this user has sent as many descriptors as it may that no process has received \
+                 yet; send the ring when the receivers have taken some, or raise the limit with \
+                 ulimit -n",
+            ),
             Self::Io(error) => write!(f, "the socket failed: {error}; connect again"),
         }
     }

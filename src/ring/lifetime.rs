@@ -137,15 +137,17 @@ fn locked_all(segment: &Segment) -> Result<Option<LockFile>, Error> {
     Ok(lock)
 }
 
-/// Runs `take_name`, then marks the segment superseded. If the first fails, or the process crashes
-/// in it, the ring stays valid; between the two the ring has no name, which other processes see as
-/// well. The caller holds all locks.
+/// Runs `take_name`, then marks the segment superseded, unless it has another name (a hard link). If
+/// the first fails, or the process crashes in it, the ring stays valid; between the two the ring has
+/// no name, which other processes see as well. The caller holds all locks.
 pub(super) fn supersede<R>(
     segment: &Segment,
     take_name: impl FnOnce() -> Result<R, Error>,
 ) -> Result<R, Error> {
     let taken = take_name()?;
-    header(segment).fixed.superseded.store(1, PLAIN);
+    if segment.descriptor().is_some() || !matches!(segment.is_nameless(), Ok(false)) {
+        header(segment).fixed.superseded.store(1, PLAIN);
+    }
     Ok(taken)
 }
 
@@ -285,7 +287,9 @@ pub(super) fn make_room(old: &Segment, lack: Error) -> Result<(), Error> {
     match lack {
         Error::NotEnoughMemory {
             wanted, available, ..
-        } if available.saturating_add(old.length()) >= wanted => supersede(old, || old.unlink()),
+        } if available.saturating_add(old.freed_by_unlink()?) >= wanted => {
+            supersede(old, || old.unlink())
+        }
         other => Err(other),
     }
 }

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use super::{Name, off_standard};
+use super::Name;
 use crate::deadline::Deadline;
 
 /// How long a creator waits for one that is alone.
@@ -35,7 +35,7 @@ impl DirectoryLock {
     }
 
     fn take(name: &Name, lock: libc::c_int, patience: Duration) -> Self {
-        let Ok(directory) = File::open(name.directory()).and_then(off_standard) else {
+        let Ok(directory) = name.open_directory() else {
             return Self(None);
         };
         // EWOULDBLOCK: another creator has it.

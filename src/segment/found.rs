@@ -156,9 +156,7 @@ impl Segment {
         let Memory::Mapped { file, .. } = &self.memory else {
             return Ok(());
         };
-        let metadata = file.metadata();
-        let metadata = metadata.map_err(|source| self.failed("examine", source))?;
-        if metadata.blocks().saturating_mul(512) >= self.length() {
+        if self.metadata(file)?.blocks().saturating_mul(512) >= self.length() {
             return Ok(());
         }
         allocate_all(file, self.length(), self.display_name())

@@ -1,9 +1,13 @@
 //! A ring's name: `ticks` for POSIX shared memory, or a path.
 
 use std::ffi::{CStr, CString};
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::off_standard;
 use crate::error::Error;
 
 /// Where `shm_open` of glibc and of musl keeps its objects.
@@ -77,5 +81,12 @@ impl Name {
 
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// A FIFO in its place would block a plain open, and a terminal would become this process's.
+    pub(super) fn open_directory(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        let options = options.read(true).custom_flags(libc::O_DIRECTORY);
+        options.open(&self.directory).and_then(off_standard)
     }
 }

@@ -17,20 +17,27 @@ pub(crate) fn forbid_in_all_threads(number: libc::c_long) {
     refuse(number, libc::ENOSYS, None, libc::SECCOMP_FILTER_FLAG_TSYNC);
 }
 
+/// Has any system call kill this process from now on.
+pub(crate) fn die_at_the_next_call() {
+    install(&mut [end(libc::SECCOMP_RET_KILL_PROCESS)], 0);
+}
+
+fn statement(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    let code = code as u16;
+    libc::sock_filter { code, jt, jf, k }
+}
+
+fn end(action: u32) -> libc::sock_filter {
+    statement(libc::BPF_RET | libc::BPF_K, action, 0, 0)
+}
+
 /// All arguments are in the range of the commands if there is none.
 fn refuse(number: libc::c_long, answer: i32, commands: Option<[u32; 2]>, flags: libc::c_ulong) {
     let [first, last] = commands.unwrap_or([0, u32::MAX]);
-    let statement = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    };
     let load = |offset| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset, 0, 0);
     // Skips `yes` statements if the condition holds, and `no` otherwise.
     let jump =
         |comparison, k, yes, no| statement(libc::BPF_JMP | comparison | libc::BPF_K, k, yes, no);
-    let end = |action| statement(libc::BPF_RET | libc::BPF_K, action, 0, 0);
     let number = u32::try_from(number).expect("a system call");
     let mut filter = [
         load(0),
@@ -41,6 +48,10 @@ fn refuse(number: libc::c_long, answer: i32, commands: Option<[u32; 2]>, flags: 
         end(libc::SECCOMP_RET_ERRNO | answer as u32),
         end(libc::SECCOMP_RET_ALLOW),
     ];
+    install(&mut filter, flags);
+}
+
+fn install(filter: &mut [libc::sock_filter], flags: libc::c_ulong) {
     let program = libc::sock_fprog {
         len: filter.len() as u16,
         filter: filter.as_mut_ptr(),

@@ -1,66 +1,10 @@
 //! A tracer that sees every system call of a child, as strace does.
 
-use std::collections::BTreeMap;
-use std::thread::{self, JoinHandle};
-use std::time::Instant;
-
-/// The system call by which a traced child marks the end of a window: it reads its parent's
-/// pid, which no library does.
-pub(crate) fn end_window() {
+/// The system call by which a traced child marks a place in its code: it reads its parent's pid, which
+/// no library does.
+pub(crate) fn mark() {
     // SAFETY: the call has no pointers. It bypasses the C library, which could cache the result.
     unsafe { libc::syscall(libc::SYS_getppid) };
-}
-
-/// The system calls of a child in one window.
-pub(crate) struct Window<S> {
-    /// How often each system call was made.
-    pub(crate) calls: BTreeMap<u64, u64>,
-    /// The results of `look` at its beginning and at its end.
-    pub(crate) before: S,
-    pub(crate) after: S,
-    pub(crate) seconds: f64,
-}
-
-/// Traces a child until it ends, in a separate thread. Calls `look` while the child is
-/// stopped between two windows. System calls before the first mark and after the last one
-/// are in no window.
-pub(crate) fn trace<S: Copy + Send + 'static>(
-    pid: u32,
-    look: impl Fn() -> S + Send + 'static,
-) -> JoinHandle<Vec<Window<S>>> {
-    let (attached, is_attached) = std::sync::mpsc::channel();
-    let tracer = thread::spawn(move || {
-        attach(pid);
-        attached.send(()).expect("the starter waits");
-        follow(pid, look)
-    });
-    is_attached.recv().expect("the tracer attaches");
-    tracer
-}
-
-fn follow<S: Copy>(pid: u32, look: impl Fn() -> S) -> Vec<Window<S>> {
-    let mut windows = Vec::new();
-    let mut open: Option<(S, Instant)> = None;
-    let mut calls = BTreeMap::new();
-    while let Some(stop) = next_stop(pid, 0) {
-        if let Stop::Before(libc::SYS_getppid, _) = stop {
-            let now = look();
-            if let Some((before, began)) = open {
-                windows.push(Window {
-                    calls: std::mem::take(&mut calls),
-                    before,
-                    after: now,
-                    seconds: began.elapsed().as_secs_f64(),
-                });
-            }
-            calls.clear();
-            open = Some((now, Instant::now()));
-        } else if let Stop::Before(number, _) = stop {
-            *calls.entry(number as u64).or_insert(0) += 1;
-        }
-        resume(pid, stop);
-    }
-    windows
 }
 
 /// Traces a child through this many of these system calls. Runs `meddle` after each, while

@@ -10,7 +10,7 @@ use memmap2::Mmap;
 
 use crate::common::child::state;
 use crate::common::fork::{fork, kill, pause, work_as_long_as_the_parent};
-use crate::common::tracer::{Stop, attach, end_window as mark, next_stop, request};
+use crate::common::tracer::{Stop, attach, mark, next_stop, request};
 
 /// In a child: performs `operation` between two marks.
 pub(crate) fn traced<R>(operation: impl FnOnce() -> R) -> R {

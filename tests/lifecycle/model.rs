@@ -203,15 +203,14 @@ impl Model {
     }
 
     fn remove(&mut self, index: usize) {
-        self.files[index].has_name = false;
-        self.files[index].is_marked = true;
-        self.found = Found::Nothing;
+        self.remove_directly();
+        self.files[index].is_marked |= !self.files[index].has_name;
     }
 
-    /// `rm`, of any file.
+    /// `rm`, of any file. A ring may have another name.
     pub(crate) fn remove_directly(&mut self) {
         if let Found::File(index) = self.found {
-            self.files[index].has_name = false;
+            self.files[index].has_name = self.aside == Some(index);
         }
         self.found = Found::Nothing;
     }

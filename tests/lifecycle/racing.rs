@@ -5,7 +5,6 @@ use std::sync::Barrier;
 use std::thread;
 
 use crate::common::fork::succeeds;
-use crate::common::names::RingName;
 use crate::common::refused::is;
 use crate::common::rings::{ends, named, producer};
 use crate::common::worker::{Worker, hear, tell};
@@ -13,7 +12,6 @@ use quoit::{Error, Ring, RingOptions, StalePolicy};
 
 crate::common::suite::tests! {
     threads_that_open_or_create_get_one_ring,
-    exactly_one_creates,
     two_endpoints_that_close_at_once_remove_the_name,
 }
 
@@ -49,18 +47,26 @@ fn one_gets<R: Send>(act: impl Fn() -> Option<R> + Sync) {
     crowd.iter().for_each(|worker| succeeds(worker.pid));
 }
 
-/// Every second time they replace a stale ring of another shape. With several rings there would be
-/// several roles.
+/// They replace a stale ring of another shape, or there is none, and they open it or create it, or
+/// open what another thread has created. With several rings there would be several roles.
 fn threads_that_open_or_create_get_one_ring() {
-    for round in 0..2 * ROUNDS {
+    for round in 0..3 * ROUNDS {
         let options = RingOptions::new(64).stale(StalePolicy::Replace);
         let (old, name) = named::<[u8]>("open-at-once", &options);
-        match round % 2 {
+        match round % 3 {
             0 => drop(producer(&old)),
             _ => old.unlink().expect("no process holds it"),
         }
+        let create = || match RingOptions::new(64).create::<u64>(&name) {
+            Err(Error::AlreadyExists { .. }) => Ring::open(&name),
+            created => created,
+        };
         one_gets(|| {
-            let ring: Ring<u64> = options.open_or_create(&name).expect("a ring");
+            let ring = match round % 3 {
+                2 => create(),
+                _ => options.open_or_create(&name),
+            };
+            let ring = ring.expect("a ring");
             assert_ne!(ring.incarnation(), old.incarnation());
             match ring.producer() {
                 Ok(producer) => Some(producer),
@@ -68,18 +74,6 @@ fn threads_that_open_or_create_get_one_ring() {
                 Err(other) => panic!("neither taken nor in use: {other:?}"),
             }
         });
-    }
-}
-
-fn exactly_one_creates() {
-    for _ in 0..ROUNDS {
-        let name = RingName::new("create-at-once");
-        one_gets(|| match RingOptions::new(64).create::<u64>(&name) {
-            Ok(ring) => Some(ring),
-            Err(Error::AlreadyExists { .. }) => None,
-            Err(other) => panic!("neither created nor existing: {other:?}"),
-        });
-        Ring::<u64>::open(&name).expect("the created ring exists");
     }
 }
 

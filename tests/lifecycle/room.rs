@@ -153,11 +153,19 @@ fn a_sparse_copy_gets_its_memory_or_is_refused() {
         assert_eq!(opened.incarnation(), ring.incarnation());
         Observer::open(&copy).expect("all its memory is reserved now");
 
-        // A ring that cannot be opened can be removed.
         drop(opened);
         file.set_len(DATA).expect("this process holds it");
         file.set_len(length).expect("this process holds it");
         fill(directory);
+        // A ring whose removal would free too little is kept.
+        fs::hard_link(&name, directory.join("link")).expect("room for a name");
+        for kept in [&copy, &name] {
+            let replacing = RingOptions::new(4096).stale(StalePolicy::Replace);
+            let refused = replacing.create::<u64>(kept);
+            is!(refused => Err(Error::NotEnoughMemory { .. }));
+            assert!(kept.exists(), "{kept:?}");
+        }
+        // A ring that cannot be opened can be removed.
         quoit::unlink(&copy).expect("no process holds it");
     });
 }

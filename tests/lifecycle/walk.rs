@@ -381,12 +381,12 @@ impl World {
         self.model.leave(index, role, unlinks);
     }
 
-    /// Removes what has the name, renames the ring or names it again, makes another file, or marks
-    /// the ring as superseded.
+    /// Removes what has the name, renames the ring or names it again, makes another file, marks the
+    /// ring as superseded, or gives it a second name.
     fn change_files(&mut self, dice: &mut Dice) {
         let model = &mut self.model;
         let (path, aside) = (&model.path, &self.directory.path().join("aside"));
-        match (dice.roll(4), model.found, model.aside) {
+        match (dice.roll(5), model.found, model.aside) {
             (0, found, _) if found != Found::Nothing => {
                 let removed = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
                 removed.expect("our directory");
@@ -399,6 +399,10 @@ impl World {
             (1, Found::Nothing, Some(index)) => {
                 fs::rename(aside, path).expect("our directory");
                 (model.found, model.aside) = (Found::File(index), None);
+            }
+            (4, Found::File(index), None) => {
+                fs::hard_link(path, aside).expect("our directory");
+                model.aside = Some(index);
             }
             (2, Found::Nothing, _) => {
                 let (make, reason) = OTHERS[dice.roll(4)];

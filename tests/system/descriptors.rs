@@ -97,6 +97,8 @@ fn lead_a_session() {
     is!(Observer::open(&path) => Err(Error::NotARing { .. }));
     is!(RingOptions::new(64).create::<u64>(&path) => Err(Error::NotARing { .. }));
     is!(quoit::unlink(&path) => Err(Error::NotARing { .. }));
+    // Nor in place of a directory.
+    is!(RingOptions::new(64).create::<u64>(path.join("ring")) => Err(Error::Io { .. }));
     let own = fs::File::open("/dev/tty").expect_err("it has a controlling terminal");
     assert_eq!(own.raw_os_error(), Some(libc::ENXIO));
 }

@@ -254,6 +254,7 @@ fn children_take_roles(ring: Ring<u64>, open: impl Fn(&Ring<u64>) -> Result<Ring
     // Of a ring of which the parent holds a role, the child has a copy.
     let Some(child) = fork() else {
         is!(ring.consumer() => Err(Error::Superseded { .. }));
+        is!(ring.producer() => Err(Error::InUse { .. }));
         let again = open(&ring).expect("a ring");
         let refused = again.producer().err();
         refused!(refused => Error::InUse { role, holder });

@@ -34,7 +34,7 @@ struct Arena {
     segment: SegmentFile,
     page: SleepPage,
     name: RingName,
-    ledger: RingName,
+    ledger: &'static Ledger,
     /// By role: how many were killed.
     kills: [u64; 2],
     /// How many were killed while their peer slept.
@@ -62,7 +62,7 @@ pub(crate) fn torture<L: Load + ?Sized>(
         born: Instant::now(),
         segment: SegmentFile::open(&name.file()),
         page: SleepPage::open(&name.file()),
-        ledger: name.and("-ledger"),
+        ledger: Ledger::new(),
         name,
         kills: [0; 2],
         aimed: 0,
@@ -81,11 +81,8 @@ pub(crate) fn torture<L: Load + ?Sized>(
     arena.settle();
     ROLES.iter().for_each(|&role| arena.kill(role));
     let position = arena.drain_the_ring::<L>();
-    let redelivered = Ledger::open(&arena.ledger.file()).redelivered();
     let Arena { kills, aimed, .. } = arena;
-    print!(
-        "[{kills:?} kills, {aimed} in a sleep, up to {position}, {redelivered} delivered again] "
-    );
+    print!("[{kills:?} kills, {aimed} in a sleep, up to {position}] ");
     aimed
 }
 
@@ -101,10 +98,9 @@ impl Arena {
             });
             let options = (self.how)(options, &mut dice);
             let ring = options.open::<L>(&self.name).expect("the ring");
-            let ledger = Ledger::open(&self.ledger.file());
             match role {
-                Role::Producer => produce::<L>(&ring, &ledger, dice),
-                Role::Consumer => consume::<L>(&ring, &ledger, dice),
+                Role::Producer => produce::<L>(&ring, self.ledger, dice),
+                Role::Consumer => consume::<L>(&ring, self.ledger, dice),
             }
         });
         self.born = Instant::now();
@@ -150,14 +146,14 @@ impl Arena {
 
     /// Drains the ring after both endpoints were killed; returns the last position.
     fn drain_the_ring<L: Load + ?Sized>(&self) -> u64 {
-        let ledger = Ledger::open(&self.ledger.file());
+        let ledger = self.ledger;
         let ring = Ring::<L>::open(&self.name).expect("the ring");
         let producer = ring.producer().expect("its holder has died");
-        ledger.producer_begins(producer.position());
+        ledger.begins(Role::Producer, producer.position());
         let mut consumer = ring.consumer().expect("its holder has died");
-        ledger.consumer_begins(consumer.position());
+        ledger.begins(Role::Consumer, consumer.position());
         while consumer.position() < producer.position() {
-            let taken = take::<L>(&mut consumer, usize::MAX, &ledger, &mut Dice(1));
+            let taken = take::<L>(&mut consumer, usize::MAX, ledger, &mut Dice(1));
             taken.expect("it is published");
         }
         assert_eq!(consumer.position(), producer.position());

@@ -1,6 +1,6 @@
 //! The work of both endpoints, in either shape, until they are killed.
 
-use quoit::{ClaimError, PopError, Ring};
+use quoit::{ClaimError, PopError, Ring, Role};
 
 use crate::common::calls::{Amount, Calls, Wait, ways};
 use crate::common::dice::Dice;
@@ -39,7 +39,7 @@ impl Load for Message {
 pub(crate) fn produce<L: Load + ?Sized>(ring: &Ring<L>, ledger: &Ledger, mut dice: Dice) -> ! {
     let mut producer = ring.producer().expect("the previous holder was killed");
     let ways = ways(L::WRITES, &[Wait::Forever]);
-    ledger.producer_begins(producer.position());
+    ledger.begins(Role::Producer, producer.position());
     loop {
         let mut end = producer.position();
         let mut messages = Vec::new();
@@ -55,14 +55,14 @@ pub(crate) fn produce<L: Load + ?Sized>(ring: &Ring<L>, ledger: &Ledger, mut dic
             Ok(_) | Err(ClaimError::Abandoned) => {}
             Err(other) => panic!("{}: {other}", write.name()),
         }
-        ledger.published(producer.position());
+        ledger.has_moved(Role::Producer, producer.position());
     }
 }
 
 /// Consumes, from where the previous holder was killed.
 pub(crate) fn consume<L: Load + ?Sized>(ring: &Ring<L>, ledger: &Ledger, mut dice: Dice) -> ! {
     let mut consumer = ring.consumer().expect("the previous holder was killed");
-    ledger.consumer_begins(consumer.position());
+    ledger.begins(Role::Consumer, consumer.position());
     loop {
         let wanted = some(&mut dice) as usize;
         match take::<L>(&mut consumer, wanted, ledger, &mut dice) {
@@ -87,11 +87,10 @@ pub(crate) fn take<L: Load + ?Sized>(
     let mut position = consumer.position();
     let taken = (read.call)(consumer, wanted, read.wait, dice.roll(12), &mut |message| {
         assert_eq!(message, L::content(position), "at {position}");
-        let next = L::next(position);
-        ledger.sees(position..next);
-        position = next;
+        position = L::next(position);
+        ledger.sees(position);
     });
-    ledger.released(consumer.position());
+    ledger.has_moved(Role::Consumer, consumer.position());
     match taken {
         Err(PopError::Empty) if read.wait == Wait::Never => Ok(0),
         taken => taken,

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use quoit::RingOptions;
@@ -13,8 +14,9 @@ use rustix::fs::{SealFlags, fcntl_add_seals};
 use rustix::process::Resource;
 
 use crate::common::descriptors::{open_descriptors, take_all_but};
+use crate::common::fork::in_a_child;
 use crate::common::names::shared_memory_directory;
-use crate::common::process::{alarm, handle, set_limit};
+use crate::common::process::{alarm, drop_root, handle, set_limit};
 use crate::common::refused::{is, refused};
 use crate::common::rings::{anonymous, named};
 use crate::common::worker::{pair, patient};
@@ -150,6 +152,20 @@ fn a_ring_is_not_sent_to_a_closed_socket() {
     }
     drop(theirs);
     is!(handoff::send(&ours, &ring) => Err(HandoffError::Closed));
+    // A user may have as many descriptors in flight as its limit of open files.
+    in_a_child(|| {
+        drop_root();
+        set_limit(Resource::Nofile, 16);
+        let (ours, _theirs) = UnixStream::pair().expect("two sockets");
+        let mut sends = std::iter::repeat_with(|| handoff::send(&ours, &ring));
+        let refusal = sends.find_map(Result::err).expect("too many");
+        assert!(
+            refusal
+                .to_string()
+                .contains("when the receivers have taken some"),
+            "{refusal}"
+        );
+    });
 }
 
 fn a_socket_that_ends_or_does_not_wait_is_an_error() {
