@@ -9,8 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use quoit::{ClaimError, DoorbellKind, PopError, Ring, RingOptions, Role};
 
-use super::messages::Messages;
-use super::stages::{Operation, Stage, play};
+use super::stages::{Messages, Operation, Stage, play};
 use super::stepper::{Image, Stepper};
 use crate::common::calls::{Wait, pop, push};
 use crate::common::names::RingName;

@@ -12,7 +12,6 @@
 mod common;
 mod images;
 mod kills;
-mod messages;
 mod stages;
 mod stepper;
 
@@ -20,10 +19,9 @@ use common::calls::{Wait, pop, push};
 use common::cores;
 use common::fork::{forked, succeeds, work_as_long_as_the_parent};
 use images::judge;
-use messages::{Messages, Record};
 use quoit::Role::{Consumer, Producer};
 use quoit::{DoorbellKind, RingOptions};
-use stages::{Operation, Stage, by};
+use stages::{Messages, Operation, Record, Stage, by};
 
 common::suite::suite! {
     tests: [

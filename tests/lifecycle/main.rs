@@ -2,7 +2,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod creating;
 mod files;
 mod marks;
 mod model;
@@ -14,7 +13,6 @@ mod room;
 mod walk;
 
 common::suite::suite! {
-    creating,
     files,
     marks,
     names,

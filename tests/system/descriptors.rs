@@ -1,5 +1,5 @@
 //! The descriptors of the library: none is kept, none has the number of a standard stream, and
-//! none outlives an `exec`.
+//! none outlives an `exec`. With too few of them a call returns an error.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -9,18 +9,21 @@ use std::thread;
 use std::time::Duration;
 
 use crate::calls::{CALLS, Place};
-use crate::common::descriptors::open_descriptors;
+use crate::common::descriptors::{open_descriptors, take_all_but};
 use crate::common::fork::{done, in_a_child};
-use crate::common::names::{RingName, file_directory, shared_memory_directory};
+use crate::common::names::{RingName, file_directory, files_in, shared_memory_directory};
+use crate::common::process::set_limit;
 use crate::common::refused::{in_use, is};
-use crate::common::rings::{anonymous, consumer, ends, named};
+use crate::common::rings::{anonymous, consumer, ends, named, producer};
 use crate::common::terminal::pair;
 use quoit::{Error, Observer, Producer, RingOptions, Role, Select, handoff};
-use rustix::process::setsid;
+use rustix::process::{Resource, setsid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 crate::common::suite::tests! {
     no_endpoint_keeps_a_descriptor,
+    too_few_descriptors_are_an_error_at_every_call,
+    a_drop_without_a_free_descriptor_removes_the_name,
     closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec,
     a_terminal_that_is_opened_becomes_no_controlling_terminal,
     a_main_thread_with_other_descriptors_or_none_disturbs_no_call,
@@ -40,6 +43,42 @@ fn no_endpoint_keeps_a_descriptor() {
     let before = open_descriptors();
     use_it();
     assert_eq!(open_descriptors(), before);
+}
+
+fn too_few_descriptors_are_an_error_at_every_call() {
+    let directory = shared_memory_directory();
+    let place = Place::new(directory.path(), RingOptions::new(64));
+    set_limit(Resource::Nofile, 32);
+    for (name, call) in CALLS {
+        for free in 0.. {
+            let taken = take_all_but(free);
+            let result = call(&place);
+            let still_free = take_all_but(0).len();
+            drop(taken);
+            if result.is_ok() {
+                assert!(free > 0 || name == "heap", "{name} takes a descriptor");
+                break;
+            }
+            let refusal = result.err();
+            let text = refusal.as_ref().map(Error::to_string).unwrap_or_default();
+            assert!(text.contains("ulimit -n"), "{name}: {text:?}");
+            is!(refusal => Some(Error::Io { source, .. })
+                if source.raw_os_error() == Some(libc::EMFILE));
+            assert_eq!(still_free, free, "{name} keeps descriptors");
+            assert_eq!(files_in(directory.path()), ["there"]);
+        }
+        let _ = fs::remove_file(place.new_name());
+    }
+}
+
+fn a_drop_without_a_free_descriptor_removes_the_name() {
+    let options = RingOptions::new(64).unlink_on_drop(true);
+    let (ring, name) = named::<u64>("no-descriptor", &options);
+    let held = producer(&ring);
+    set_limit(Resource::Nofile, 32);
+    let _taken = take_all_but(0);
+    drop(held);
+    assert!(!name.file().exists());
 }
 
 fn closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec() {

@@ -2,5 +2,4 @@
 
 pub(crate) mod memory;
 pub(crate) mod refusals;
-pub(crate) mod travels;
 pub(crate) mod wire;

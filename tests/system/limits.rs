@@ -4,7 +4,6 @@
 //!
 //! Limits apply to a process, so most tests run a child under a limit.
 
-pub(crate) mod descriptors;
 pub(crate) mod groups;
 pub(crate) mod huge_pages;
 pub(crate) mod refusals;

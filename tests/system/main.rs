@@ -15,8 +15,6 @@ common::suite::suite! {
     fork,
     handoff::memory,
     handoff::refusals,
-    handoff::travels,
-    limits::descriptors,
     limits::groups,
     limits::huge_pages,
     limits::refusals,

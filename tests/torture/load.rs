@@ -5,7 +5,7 @@ use quoit::{ClaimError, PopError, Ring, Role};
 use crate::common::calls::{Amount, Calls, Wait, ways};
 use crate::common::dice::Dice;
 use crate::common::ends::End;
-use crate::common::sample::{Words, record};
+use crate::common::sample::{Words, bytes, mix, record};
 use crate::ledger::Ledger;
 
 pub(crate) type Message = Words<4>;
@@ -32,6 +32,35 @@ impl Load for Message {
 
     fn content(position: u64) -> Self {
         record(position)
+    }
+}
+
+/// Frames of all lengths.
+const CAPACITY: u64 = 1024;
+/// The longest payload, and the bytes of its frame.
+const LONGEST: u64 = CAPACITY / 2 - 8;
+
+fn len(position: u64) -> u64 {
+    let dice = mix(position);
+    match dice % 8 {
+        0 => dice / 8 % (LONGEST + 1),
+        _ => dice / 8 % 64,
+    }
+}
+
+impl Load for [u8] {
+    const CAPACITY: u64 = CAPACITY;
+
+    fn next(position: u64) -> u64 {
+        let size = 8 + len(position).next_multiple_of(8);
+        let rest = CAPACITY - position % CAPACITY;
+        // No frame is split: padding fills the lap.
+        position + if size > rest { rest + size } else { size }
+    }
+
+    fn content(position: u64) -> (u32, Vec<u8>) {
+        let kind = position / (CAPACITY / 2); // as calls want that give all frames the same
+        (kind as u32, bytes(position, len(position) as usize))
     }
 }
 

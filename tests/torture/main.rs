@@ -13,7 +13,6 @@
 mod arena;
 #[path = "../common/mod.rs"]
 mod common;
-mod frames;
 mod ledger;
 mod load;
 

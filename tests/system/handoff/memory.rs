@@ -1,19 +1,42 @@
-//! The memory of a ring without a name, and its lifetime.
+//! A ring without a name: its messages, its memory, and its lifetime.
 
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use crate::common::exchange::{answers, asks};
+use crate::common::fork::succeeds;
 use crate::common::refused::is;
 use crate::common::rings::{anonymous, consumer, producer};
+use crate::common::sample::Words;
+use crate::common::worker::Worker;
 use crate::handoff::wire::file;
-use quoit::{Error, PopError, PushError, RingOptions};
+use quoit::{Error, PopError, PushError, RingOptions, handoff};
 use rustix::fs::{SealFlags, fcntl_add_seals};
 use rustix::io::Errno;
 
 crate::common::suite::tests! {
+    messages_are_sent_in_both_directions,
     it_is_never_superseded,
     unlink_supersedes_it,
     it_cannot_change_its_size,
+}
+
+/// Sends both rings to a child, which answers records with frames.
+fn messages_are_sent_in_both_directions() {
+    let tagged = |options: RingOptions| options.schema_tag("lines/1");
+    let worker = Worker::start(|socket| {
+        let options = tagged(RingOptions::default());
+        let there = handoff::receive_with::<Words<4>>(&socket, &options).expect("a ring");
+        let back = handoff::receive_with::<[u8]>(&socket, &options).expect("a ring");
+        answers::<Words<4>, [u8]>(consumer(&there), producer(&back));
+    });
+    let options = tagged(RingOptions::new(4096));
+    let there = options.create_anonymous::<Words<4>>().expect("a ring");
+    let back = options.create_anonymous::<[u8]>().expect("a ring");
+    worker.send(&there);
+    worker.send(&back);
+    asks::<Words<4>, [u8]>(producer(&there), consumer(&back));
+    succeeds(worker.pid);
 }
 
 /// Longer than several liveness checks of a wait.

@@ -6,22 +6,23 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use quoit::{Error, RingOptions};
+use quoit::{Error, Producer, RingOptions};
 use rustix::process::Resource;
 
 use crate::calls::{CALLS, Place};
 use crate::common::descriptors::open_descriptors;
 use crate::common::forbid::refuse_with;
-use crate::common::fork::in_a_directory;
+use crate::common::fork::{in_a_child, in_a_directory};
 use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
 use crate::common::names::{files_in, shared_memory_directory};
 use crate::common::process::{drop_root, set_limit};
-use crate::common::refused::refused;
+use crate::common::refused::{is, refused};
 use crate::common::rings::named;
 
 crate::common::suite::tests! {
     by_the_system,
     by_a_seccomp_profile,
+    a_ring_stays_if_its_creator_gets_no_role,
     a_ring_larger_than_all_of_shared_memory_is_an_error,
     incarnations_differ_without_getrandom,
 }
@@ -222,6 +223,19 @@ fn by_a_seccomp_profile() {
     }
 }
 
+/// The next call opens it.
+fn a_ring_stays_if_its_creator_gets_no_role() {
+    let directory = shared_memory_directory();
+    let name = directory.path().join("ring");
+    in_a_child(|| {
+        let lock = [libc::F_OFD_SETLK as u32; 2];
+        refuse_with(libc::SYS_fcntl, libc::EACCES, Some(lock));
+        let refused = Producer::<u64>::create(&name, 64);
+        is!(refused => Err(Error::Io { doing: "lock a role of", .. }));
+    });
+    drop(Producer::<u64>::open(&name).expect("the ring"));
+}
+
 fn incarnations_differ_without_getrandom() {
     refuse_with(libc::SYS_getrandom, libc::EPERM, None);
     let rings = ["first", "second"].map(|test| named::<u64>(test, &RingOptions::new(64)));
@@ -229,18 +243,32 @@ fn incarnations_differ_without_getrandom() {
     assert_ne!(first, second);
 }
 
-/// Also where no process may mount.
+/// Or than the machine. Also where no process may mount.
 fn a_ring_larger_than_all_of_shared_memory_is_an_error() {
-    const HEADER: u64 = 16384;
     let directory = shared_memory_directory();
     let stat = rustix::fs::statvfs(directory.path()).expect("the directory is there");
     let capacity = (stat.f_blocks * stat.f_frsize).next_power_of_two();
-    let refusal = RingOptions::new(capacity).create::<u64>(directory.path().join("ring"));
-    refused!(refusal is Err(Error::NotEnoughMemory { wanted, available, hint }));
-    assert_eq!(wanted, HEADER + capacity * 8);
-    assert!(
-        available < wanted && hint.contains("remount,size="),
-        "{hint}"
-    );
+    let (options, larger) = (RingOptions::new(capacity), RingOptions::new(1 << 57));
+    let refusals = [
+        (
+            options.create::<u64>(directory.path().join("ring")).err(),
+            capacity,
+            "remount,size=",
+        ),
+        (
+            larger.create_anonymous::<u64>().err(),
+            1 << 57,
+            "make the ring smaller",
+        ),
+        (larger.heap::<u64>().err(), 1 << 57, "make the ring smaller"),
+    ];
+    for (refusal, capacity, advice) in refusals {
+        refused!(refusal => Error::NotEnoughMemory { wanted, available, hint });
+        assert_eq!(wanted, 16384 + capacity * 8);
+        assert!(
+            (1..wanted).contains(&available) && hint.contains(advice),
+            "{hint}"
+        );
+    }
     assert_eq!(files_in(directory.path()), [""; 0]);
 }
