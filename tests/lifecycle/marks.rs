@@ -9,7 +9,6 @@ use crate::common::child::is_asleep;
 use crate::common::clock::until;
 use crate::common::descriptors::lock_all;
 use crate::common::fork::succeeds;
-use crate::common::names::RingName;
 use crate::common::rings::{named, producer};
 use crate::common::segment_file::{SUPERSEDED, SegmentFile};
 use crate::common::worker::{Worker, hear, tell};
@@ -18,45 +17,29 @@ crate::common::suite::tests! {
     a_ring_whose_removal_failed_is_kept_by_a_waiting_opener,
 }
 
-/// It was not replaced.
-fn is_it(found: Result<Ring<u64>, Error>, ring: &Ring<u64>) {
-    let found = found.expect("the ring");
-    assert_eq!(found.incarnation(), ring.incarnation());
-}
-
-type Open = fn(&RingOptions, &RingName) -> Result<Ring<u64>, Error>;
-
 fn a_ring_whose_removal_failed_is_kept_by_a_waiting_opener() {
     // A call that creates nothing; a different ring would mean that the old one had been removed.
-    let ways: [(Open, StalePolicy); 4] = [
-        (|options, name| options.open(name), StalePolicy::TakeOver),
-        (|options, name| options.create(name), StalePolicy::TakeOver),
-        (
-            |options, name| options.open_or_create(name),
-            StalePolicy::TakeOver,
-        ),
-        // An unused ring is in use while another process holds its locks.
-        (
-            |options, name| options.open_or_create(name),
-            StalePolicy::Fail,
-        ),
-    ];
-    for (open, stale) in ways {
+    for stale in [StalePolicy::TakeOver, StalePolicy::Fail] {
         let (ring, name) = named::<u64>("waited", &RingOptions::new(4));
         drop(producer(&ring));
+        let is_it = |found: Result<Ring<u64>, Error>| {
+            let found = found.expect("the ring");
+            assert_eq!(found.incarnation(), ring.incarnation());
+        };
         let worker = Worker::start(|socket| {
             let options = RingOptions::new(4).stale(stale);
             hear(&socket);
             tell(&socket, 0);
             let found = loop {
-                match open(&options, &name) {
+                match options.open_or_create(&name) {
+                    // An unused ring is in use while another process holds its locks.
                     Err(Error::AlreadyExists { in_use: false, .. }) => break Ring::open(&name),
                     // For longer than an opener's attempts.
                     Err(Error::Superseded { .. }) => {}
                     found => break found,
                 }
             };
-            is_it(found, &ring);
+            is_it(found);
         });
         let locks = File::options().read(true).write(true).open(name.file());
         let locks = locks.expect("the segment's file opens");
@@ -71,6 +54,6 @@ fn a_ring_whose_removal_failed_is_kept_by_a_waiting_opener() {
         file.write_half(SUPERSEDED, 0);
         drop(locks);
         succeeds(worker.pid);
-        is_it(Ring::open(&name), &ring);
+        is_it(Ring::open(&name));
     }
 }

@@ -19,36 +19,9 @@ const ROUNDS: usize = 50;
 const PROCESSES: usize = 4;
 const THREADS: usize = 4;
 
-/// Lets all threads of all processes act at once, and none ends before all have acted. Exactly
-/// one of them gets something.
-fn one_gets<R: Send>(act: impl Fn() -> Option<R> + Sync) {
-    let crowd = [(); PROCESSES].map(|()| {
-        Worker::start(|socket| {
-            hear(&socket);
-            let barrier = Barrier::new(THREADS);
-            let begin = || {
-                barrier.wait();
-                act()
-            };
-            let got: Vec<R> = thread::scope(|scope| {
-                let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(begin)).collect();
-                let all = threads.into_iter().map(|thread| thread.join());
-                all.filter_map(|got| got.expect("no panic")).collect()
-            });
-            tell(&socket, got.len() as u8);
-            hear(&socket);
-        })
-    });
-    let told = || crowd.iter().for_each(|worker| tell(&worker.socket, 0));
-    told();
-    let got = crowd.iter().map(|worker| hear(&worker.socket));
-    assert_eq!(got.sum::<u8>(), 1);
-    told();
-    crowd.iter().for_each(|worker| succeeds(worker.pid));
-}
-
 /// They replace a stale ring of another shape, or there is none, and they open it or create it, or
-/// open what another thread has created. With several rings there would be several roles.
+/// open what another thread has created. All threads of all processes do so at once, and then take
+/// a role. With several rings there would be several roles.
 fn threads_that_open_or_create_get_one_ring() {
     for round in 0..3 * ROUNDS {
         let options = RingOptions::new(64).stale(StalePolicy::Replace);
@@ -61,7 +34,7 @@ fn threads_that_open_or_create_get_one_ring() {
             Err(Error::AlreadyExists { .. }) => Ring::open(&name),
             created => created,
         };
-        one_gets(|| {
+        let act = || {
             let ring = match round % 3 {
                 2 => create(),
                 _ => options.open_or_create(&name),
@@ -73,7 +46,30 @@ fn threads_that_open_or_create_get_one_ring() {
                 Err(Error::InUse { .. }) => None,
                 Err(other) => panic!("neither taken nor in use: {other:?}"),
             }
+        };
+        let crowd = [(); PROCESSES].map(|()| {
+            Worker::start(|socket| {
+                hear(&socket);
+                let barrier = Barrier::new(THREADS);
+                let begin = || {
+                    barrier.wait();
+                    act()
+                };
+                let got = thread::scope(|scope| {
+                    [(); THREADS]
+                        .map(|()| scope.spawn(begin))
+                        .map(|thread| thread.join().expect("no panic"))
+                });
+                tell(&socket, got.iter().flatten().count() as u8);
+                hear(&socket); // none ends before all have acted
+            })
         });
+        let told = || crowd.iter().for_each(|worker| tell(&worker.socket, 0));
+        told();
+        let got = crowd.iter().map(|worker| hear(&worker.socket));
+        assert_eq!(got.sum::<u8>(), 1);
+        told();
+        crowd.iter().for_each(|worker| succeeds(worker.pid));
     }
 }
 

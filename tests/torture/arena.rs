@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use quoit::{DoorbellKind, Fences, Ring, RingOptions, Role};
+use quoit::{DoorbellKind, Fences, Ring, RingOptions, Role, WaitStrategy};
 
 use crate::common::PATIENCE;
 use crate::common::child::state;
@@ -17,12 +17,9 @@ use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 use crate::ledger::Ledger;
 use crate::load::{Load, consume, produce, take};
 
-/// How an endpoint waits.
-type How = fn(RingOptions, &mut Dice) -> RingOptions;
-
 /// A ring, and its two endpoints.
 struct Arena {
-    how: How,
+    sleeps: bool,
     capacity: u64,
     dice: Dice,
     /// By role: the current process.
@@ -45,7 +42,7 @@ struct Arena {
 /// how many were killed while their peer slept.
 pub(crate) fn torture<L: Load + ?Sized>(
     doorbell: DoorbellKind,
-    how: How,
+    sleeps: bool,
     kills: u64,
     seed: u64,
 ) -> u64 {
@@ -54,7 +51,7 @@ pub(crate) fn torture<L: Load + ?Sized>(
     let options = RingOptions::new(L::CAPACITY).doorbell(doorbell);
     options.create::<L>(&name).expect("a ring");
     let mut arena = Arena {
-        how,
+        sleeps,
         capacity: L::CAPACITY,
         dice: Dice(seed),
         processes: [0; 2],
@@ -96,7 +93,13 @@ impl Arena {
                 0 => Fences::Symmetric,
                 _ => Fences::Asymmetric,
             });
-            let options = (self.how)(options, &mut dice);
+            // Not always as the previous holder or the peer.
+            let options = match (self.sleeps, dice.roll(3)) {
+                (true, 0) => options,
+                (true, _) => options.spin(Duration::ZERO),
+                (false, 0) => options.wait_strategy(WaitStrategy::Yield),
+                (false, _) => options.wait_strategy(WaitStrategy::Spin),
+            };
             let ring = options.open::<L>(&self.name).expect("the ring");
             match role {
                 Role::Producer => produce::<L>(&ring, self.ledger, dice),

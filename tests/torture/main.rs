@@ -17,13 +17,11 @@ mod ledger;
 mod load;
 
 use std::env;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use quoit::{DoorbellKind, RingOptions, WaitStrategy};
+use quoit::DoorbellKind;
 
 use arena::torture;
-use common::dice::Dice;
-use common::sample::mix;
 use load::{Load, Message};
 
 common::suite::suite! {
@@ -31,38 +29,27 @@ common::suite::suite! {
     parts: [],
 }
 
-const FORMS: u64 = 6;
+/// What both endpoints sleep on, and whether they sleep.
+const FORMS: [(DoorbellKind, bool); 3] = [
+    (DoorbellKind::Futex, true),
+    (DoorbellKind::Semaphore, true),
+    (DoorbellKind::Futex, false),
+];
 
 fn number_from(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
     Some(text.parse().expect("a number"))
 }
 
-fn kills() -> u64 {
-    number_from("QUOIT_TORTURE").unwrap_or(2000).div_ceil(FORMS)
-}
-
-fn seed() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let random = || mix(now.map_or(0, |now| now.as_nanos() as u64));
-    number_from("QUOIT_TORTURE_SEED").unwrap_or_else(random)
-}
-
-/// An endpoint does not always wait like the previous holder or the peer.
 fn survive<L: Load + ?Sized>() {
-    let sleeps = |options: RingOptions, dice: &mut Dice| match dice.roll(3) {
-        0 => options,
-        _ => options.spin(Duration::ZERO),
-    };
-    for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
-        let aimed = torture::<L>(doorbell, sleeps, kills(), seed());
-        assert!(aimed > 0, "none slept");
+    let kills = number_from("QUOIT_TORTURE").unwrap_or(2000);
+    for (doorbell, sleeps) in FORMS {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let random = || now.expect("it is later").as_nanos() as u64;
+        let seed = number_from("QUOIT_TORTURE_SEED").unwrap_or_else(random);
+        let aimed = torture::<L>(doorbell, sleeps, kills.div_ceil(6), seed);
+        assert!(aimed > 0 || !sleeps, "none slept");
     }
-    let spins = |options: RingOptions, dice: &mut Dice| match dice.roll(3) {
-        0 => options.wait_strategy(WaitStrategy::Yield),
-        _ => options.wait_strategy(WaitStrategy::Spin),
-    };
-    torture::<L>(DoorbellKind::Futex, spins, kills(), seed());
 }
 
 fn endpoints_of_records_survive() {

@@ -18,24 +18,37 @@ crate::common::suite::tests! {
 }
 
 const LIMIT: u64 = 64 << 20;
-/// Of version 1 and of version 2.
-const FILES: [&str; 2] = ["memory.limit_in_bytes", "memory.max"];
-const USAGE: [&str; 2] = ["memory.usage_in_bytes", "memory.current"];
+/// Of version 1 and of version 2: the directory of all groups, the limit, and the usage.
+const VERSIONS: [[&str; 3]; 2] = [
+    [
+        "/sys/fs/cgroup/memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+    ],
+    ["/sys/fs/cgroup", "memory.max", "memory.current"],
+];
 
 /// A group with a limit, in which a group has none. Dropping this removes both.
-struct Groups(PathBuf);
+struct Groups {
+    outer: PathBuf,
+    limit: &'static str,
+    usage: &'static str,
+}
 
 impl Groups {
     /// Of the version that this machine has; `None` if this process may not create groups.
     fn new() -> Option<Self> {
-        let root = Path::new("/sys/fs/cgroup");
-        let roots = [root.join("memory"), root.to_owned()];
-        roots.into_iter().zip(FILES).find_map(|(root, file)| {
-            let groups = Self(root.join(format!("quoit-test-{}", process::id())));
-            fs::create_dir(&groups.0).ok()?;
-            let limit = File::options().write(true).open(groups.0.join(file));
-            limit.ok()?.write_all(LIMIT.to_string().as_bytes()).ok()?;
-            fs::create_dir(groups.0.join("inner")).ok()?;
+        VERSIONS.into_iter().find_map(|[root, limit, usage]| {
+            let outer = Path::new(root).join(format!("quoit-test-{}", process::id()));
+            fs::create_dir(&outer).ok()?;
+            let groups = Self {
+                outer,
+                limit,
+                usage,
+            };
+            let file = File::options().write(true).open(groups.outer.join(limit));
+            file.ok()?.write_all(LIMIT.to_string().as_bytes()).ok()?;
+            fs::create_dir(groups.outer.join("inner")).ok()?;
             Some(groups)
         })
     }
@@ -43,7 +56,7 @@ impl Groups {
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        for group in [&self.0.join("inner"), &self.0] {
+        for group in [&self.outer.join("inner"), &self.outer] {
             let _ = fs::remove_dir(group);
         }
     }
@@ -54,7 +67,7 @@ fn a_ring_beyond_a_limit_that_kills_is_an_error() {
     let cache = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a file");
     write_uncached(cache.as_file());
     match Groups::new() {
-        Some(groups) => in_a_child(|| under_a_limit(directory.path(), &groups.0, cache.path())),
+        Some(groups) => in_a_child(|| under_a_limit(directory.path(), &groups, cache.path())),
         // Without a group the machine's memory is the limit.
         None => {
             let refused = RingOptions::new(1 << 50).create_anonymous::<u64>().err();
@@ -75,11 +88,10 @@ fn write_uncached(mut file: &File) {
     assert_eq!(code, 0, "the cache is dropped");
 }
 
-fn under_a_limit(directory: &Path, outer: &Path, cache: &Path) {
-    let joined = fs::write(outer.join("inner/cgroup.procs"), process::id().to_string());
-    joined.expect("this process may join");
-    let mut set = FILES.iter().map(|file| outer.join(file));
-    let file = set.find(|file| file.exists()).expect("a limit");
+fn under_a_limit(directory: &Path, groups: &Groups, cache: &Path) {
+    let members = groups.outer.join("inner/cgroup.procs");
+    fs::write(members, process::id().to_string()).expect("this process may join");
+    let file = groups.outer.join(groups.limit);
     let file = file.to_str().expect("a path in UTF-8");
     let limit = LIMIT.to_string();
     let expected = [file, &limit, "make the ring smaller", "MemoryMax="];
@@ -96,10 +108,7 @@ fn under_a_limit(directory: &Path, outer: &Path, cache: &Path) {
     let mut file = File::open(cache).expect("a file");
     let read = io::copy(&mut file, &mut io::sink()).expect("it can be read");
     assert_eq!(read, LIMIT);
-    let mut usage = USAGE
-        .iter()
-        .map(|file| fs::read_to_string(outer.join(file)));
-    let used = usage.find_map(Result::ok).expect("a usage");
+    let used = fs::read_to_string(groups.outer.join(groups.usage)).expect("a usage");
     let used: u64 = used.trim().parse().expect("a number");
     assert!(used > LIMIT / 4 * 3, "{used} bytes are in the cache");
     let half = RingOptions::new(LIMIT / 8 / 2);
@@ -145,12 +154,8 @@ fn says(refused: Option<Error>, parts: &[&str]) {
     refused!(refused => Error::NotEnoughMemory { wanted, available, .. });
     assert!(available < wanted, "{available} {wanted}");
     let text = refused.expect("it is refused").to_string();
-    let numbers = [wanted, available].map(|number| number.to_string());
-    for part in parts
-        .iter()
-        .copied()
-        .chain(numbers.each_ref().map(|number| &**number))
-    {
+    let [wanted, available] = [wanted, available].map(|number| number.to_string());
+    for part in [&[&*wanted, &*available], parts].concat() {
         assert!(text.contains(part), "{text:?} does not say {part:?}");
     }
 }

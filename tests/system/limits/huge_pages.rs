@@ -1,8 +1,8 @@
 //! Rings on a hugetlbfs, in whole huge pages.
 
 use std::fs;
-use std::ops::Range;
 use std::path::Path;
+use std::ptr;
 
 use quoit::{Consumer, Error, RingOptions, StalePolicy};
 
@@ -47,7 +47,11 @@ fn on_huge_pages(directory: &Path) {
     let rest = |number| huge.create::<u64>(directory.join(format!("rest-{number}")));
     let rest: Vec<_> = (0..free()).map(rest).collect();
     let address = mapped_at(&path);
-    in_a_child(|| assert!(maps().any(|(range, _)| range.contains(&address))));
+    in_a_child(|| {
+        // SAFETY: the call writes one byte for the one page, if there is one.
+        let found = unsafe { libc::mincore(ptr::without_provenance_mut(address), 1, &mut 0) };
+        assert_eq!(found, 0, "it is mapped");
+    });
     for ring in rest {
         ring.expect("a page").unlink().expect("no process holds it");
     }
@@ -77,23 +81,15 @@ fn length(path: &Path) -> u64 {
     fs::metadata(path).expect("the ring's file").len()
 }
 
-/// Where this process has mapped the file first.
-fn mapped_at(path: &Path) -> u64 {
-    let path = path.to_str().expect("a path in UTF-8");
-    let found = maps().find(|(_, line)| line.ends_with(path));
-    found.expect("it is mapped").0.start
-}
-
-/// The mappings of this process.
-fn maps() -> impl Iterator<Item = (Range<u64>, String)> {
+/// The first address at which this process has mapped the file.
+fn mapped_at(path: &Path) -> usize {
     let maps = fs::read_to_string("/proc/self/maps").expect("the mappings");
-    let lines: Vec<_> = maps.lines().map(str::to_owned).collect();
-    lines.into_iter().map(|line| {
-        let (range, _) = line.split_once(' ').expect("several words");
-        let (start, end) = range.split_once('-').expect("two addresses");
-        let [start, end] = [start, end].map(|number| u64::from_str_radix(number, 16));
-        (start.expect("a number")..end.expect("a number"), line)
-    })
+    let path = path.to_str().expect("a path in UTF-8");
+    let line = maps.lines().find(|line| line.ends_with(path));
+    let (start, _) = line
+        .and_then(|line| line.split_once('-'))
+        .expect("it is mapped");
+    usize::from_str_radix(start, 16).expect("an address")
 }
 
 /// The number of free huge pages.
