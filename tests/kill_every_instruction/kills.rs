@@ -163,7 +163,7 @@ fn at_every_moment(
 /// notices the death.
 fn peer_sleeps(operation: &str, act: Act, role: Role) -> usize {
     at_every_moment(
-        operation,
+        &format!("{operation}, {role}"),
         |path| act(path, role),
         |kill, moment| {
             let (_ring, name) = named::<u64>("killed", &options());
@@ -173,14 +173,14 @@ fn peer_sleeps(operation: &str, act: Act, role: Role) -> usize {
             let sleeps = || until("it sleeps", || page.is_parked(peer));
             sleeps();
             kill(&path, &sleeps);
-            if moment % 2 == 0 && !operation.starts_with("take") {
+            if moment % 2 == 0 && operation != "take" {
                 // By a liveness check, or by the dead endpoint's wake.
                 until("it notices that it is alone", || !page.is_parked(peer));
             }
             // The role is free immediately.
             let mut successor = End::of(&ring(&path), role);
             let first = successor.position();
-            assert!(role == Role::Producer || first <= u64::from(operation == "pop"));
+            assert!(role == Role::Producer || first <= u64::from(operation == "move"));
             let file = SegmentFile::open(&path);
             let has_moved = || match peer {
                 Role::Producer => file.read(TAIL) > CAPACITY,
@@ -199,9 +199,9 @@ fn peer_sleeps(operation: &str, act: Act, role: Role) -> usize {
 }
 
 /// A sleeper is killed. Its peer continues, and the next holder sleeps and is woken.
-fn sleeper_dies(operation: &str, role: Role) -> usize {
+fn sleeper_dies(role: Role) -> usize {
     at_every_moment(
-        operation,
+        &format!("park, {role}"),
         |path| park(path, role),
         |kill, moment| {
             let (ring, name) = named::<u64>("sleeper", &options());
@@ -268,20 +268,16 @@ fn operation_on_a_name(operation: &str, exists: bool, act: fn(&Path)) -> usize {
 
 /// All operations; returns the number of kills.
 pub(crate) fn all() -> usize {
-    let [producer, consumer] = ROLES;
     let replace = |path: &Path| {
         let options = options().stale(StalePolicy::Replace);
         forget(traced(|| options.create::<u64>(path)).expect("a ring"));
     };
-    let deaths = [
-        peer_sleeps("take the producer", take, producer),
-        peer_sleeps("push", moves, producer),
-        peer_sleeps("drop the producer", leave, producer),
-        peer_sleeps("take the consumer", take, consumer),
-        peer_sleeps("pop", moves, consumer),
-        peer_sleeps("drop the consumer", leave, consumer),
-        sleeper_dies("park of the producer", producer),
-        sleeper_dies("park of the consumer", consumer),
+    let acts: [(_, Act); 3] = [("take", take), ("move", moves), ("drop", leave)];
+    let of_roles = ROLES.into_iter().flat_map(|role| {
+        let deaths = acts.map(|(operation, act)| peer_sleeps(operation, act, role));
+        deaths.into_iter().chain([sleeper_dies(role)])
+    });
+    let of_names = [
         operation_on_a_name("create", false, |path| {
             forget(traced(|| options().create::<u64>(path)).expect("a ring"));
         }),
@@ -291,5 +287,5 @@ pub(crate) fn all() -> usize {
             traced(|| unlink(path)).expect("no process holds the ring");
         }),
     ];
-    deaths.iter().sum()
+    of_roles.chain(of_names).sum()
 }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fs::{self, Permissions};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -15,48 +16,32 @@ pub(crate) struct Place {
     anonymous: Ring<u64>,
 }
 
-type Call = (&'static str, fn(&Place) -> Result<Box<dyn Any>, Error>);
+pub(crate) type Call = fn(&Place) -> Result<Box<dyn Any>, Error>;
 
-/// The last one removes the ring.
-pub(crate) const CALLS: [Call; 15] = [
-    ("create", |place| {
-        kept(place.options.create::<u64>(place.new_name()))
-    }),
-    ("open_or_create (new)", |place| {
-        kept(place.options.open_or_create::<u64>(place.new_name()))
-    }),
-    ("open", |place| {
-        kept(place.options.open::<u64>(place.there()))
-    }),
-    ("open_or_create", |place| {
-        kept(place.options.open_or_create::<u64>(place.there()))
-    }),
-    ("Observer::open", |place| {
-        kept(Observer::open(place.there()))
-    }),
-    ("create_anonymous", |place| {
-        kept(place.options.create_anonymous::<u64>())
-    }),
-    ("open_descriptor", |place| {
-        let descriptor = place.anonymous.descriptor().expect("it is anonymous");
-        kept(place.options.open_descriptor::<u64>(descriptor))
-    }),
-    ("heap", |place| kept(place.options.heap::<u64>())),
-    ("sync_all", |place| kept(place.ring.sync_all())),
-    ("unlink_if_stale", |place| {
-        kept(quoit::unlink_if_stale(place.there()))
-    }),
-    ("producer", |place| kept(place.ring.producer())),
-    ("consumer", |place| kept(place.ring.consumer())),
-    ("producer (anonymous)", |place| {
-        kept(place.anonymous.producer())
-    }),
-    ("replace", |place| {
-        let options = place.options.clone().stale(StalePolicy::Replace);
-        kept(options.create::<u64>(place.there()))
-    }),
-    ("unlink", |place| kept(quoit::unlink(place.there()))),
-];
+macro_rules! calls {
+    ($($name:literal: |$place:ident| $call:expr;)*) => {
+        /// The last one removes the ring.
+        pub(crate) const CALLS: &[(&str, Call)] = &[$(($name, |$place| kept($call))),*];
+    };
+}
+
+calls! {
+    "create": |place| place.options.create::<u64>(place.new_name());
+    "open_or_create (new)": |place| place.options.open_or_create::<u64>(place.new_name());
+    "open": |place| place.options.open::<u64>(place.there());
+    "open_or_create": |place| place.options.open_or_create::<u64>(place.there());
+    "Observer::open": |place| Observer::open(place.there());
+    "create_anonymous": |place| place.options.create_anonymous::<u64>();
+    "open_descriptor": |place| place.options.open_descriptor::<u64>(place.descriptor());
+    "heap": |place| place.options.heap::<u64>();
+    "sync_all": |place| place.ring.sync_all();
+    "unlink_if_stale": |place| quoit::unlink_if_stale(place.there());
+    "producer": |place| place.ring.producer();
+    "consumer": |place| place.ring.consumer();
+    "producer (anonymous)": |place| place.anonymous.producer();
+    "replace": |place| place.replacing().create::<u64>(place.there());
+    "unlink": |place| quoit::unlink(place.there());
+}
 
 fn kept<R: 'static>(result: Result<R, Error>) -> Result<Box<dyn Any>, Error> {
     result.map(|kept| Box::new(kept) as Box<dyn Any>)
@@ -75,6 +60,14 @@ impl Place {
             ring,
             anonymous,
         }
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.anonymous.descriptor().expect("it is anonymous")
+    }
+
+    fn replacing(&self) -> RingOptions {
+        self.options.clone().stale(StalePolicy::Replace)
     }
 
     pub(crate) fn there(&self) -> PathBuf {

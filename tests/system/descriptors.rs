@@ -49,7 +49,7 @@ fn too_few_descriptors_are_an_error_at_every_call() {
     let directory = shared_memory_directory();
     let place = Place::new(directory.path(), RingOptions::new(64));
     set_limit(Resource::Nofile, 32);
-    for (name, call) in CALLS {
+    for &(name, call) in CALLS {
         for free in 0.. {
             let taken = take_all_but(free);
             let result = call(&place);
@@ -95,8 +95,8 @@ fn without_standard_streams(directories: [&Path; 2]) {
     let before = open_descriptors();
     let places = directories.map(|directory| Place::new(directory, RingOptions::new(64)));
     let calls = places.iter().flat_map(|place| {
-        let results = CALLS.map(|(_, call)| call(place));
-        results.into_iter().flatten()
+        let calls = CALLS.iter();
+        calls.flat_map(move |(_, call)| call(place))
     });
     let _kept: Vec<_> = calls.collect();
     let _pollable = consumer(&anonymous::<u64>(64)).into_pollable();
@@ -159,7 +159,7 @@ fn in_another_thread(directory: &Path, has_ended: bool) {
             false => unsafe { unshare_unsafe(UnshareFlags::FILES) }.expect("any thread may"),
         }
         let place = Place::new(&directory, RingOptions::new(64));
-        for (name, call) in CALLS {
+        for &(name, call) in CALLS {
             let made = call(&place);
             assert!(made.is_ok(), "{name}: {:?}", made.err());
             let _ = fs::remove_file(place.new_name());
