@@ -24,7 +24,7 @@ use crate::common::process::set_limit;
 use crate::common::refused::{is, refused};
 use crate::common::rings::{anonymous, consumer, ends, heap, named, producer};
 use crate::common::sample::Words;
-use crate::common::worker::{Worker, hear, receive, tell};
+use crate::common::worker::{Worker, hear, tell};
 use quoit::rpc::Client;
 use quoit::{
     ClaimError, Deadline, DoorbellKind, Error, Holder, PeerError, PopError, Producer, Ring,
@@ -60,17 +60,12 @@ fn segment(name: &RingName) -> Vec<u8> {
 }
 
 fn a_role_is_free_when_the_parent_is_killed_and_the_child_runs() {
+    let (named, _name) = named("killed-parent", &RingOptions::new(1));
+    let anonymous = anonymous(1);
     for role in ROLES {
-        for (is_named, is_limited) in [(true, false), (true, true), (false, false)] {
-            let (named, name) = named("killed-parent", &RingOptions::new(1));
-            let ring = if is_named { named } else { anonymous(1) };
+        for (ring, is_limited) in [(&named, false), (&named, true), (&anonymous, false)] {
             let worker = Worker::start(|socket| {
-                let opened = if is_named {
-                    Ring::open(&name)
-                } else {
-                    Ok(receive(&socket))
-                };
-                let _end = End::of(&opened.expect("a ring"), role);
+                let _end = End::of(ring, role);
                 if is_limited {
                     set_limit(Resource::Nofile, 3);
                 }
@@ -81,19 +76,16 @@ fn a_role_is_free_when_the_parent_is_killed_and_the_child_runs() {
                 }
                 pause();
             });
-            if !is_named {
-                worker.send(&ring);
-            }
             hear(&worker.socket);
-            let mut end = End::of(&ring, other(role));
-            if role == Role::Consumer {
+            let mut end = End::of(ring, other(role));
+            if role == Role::Consumer && end.len() == 0 {
                 end.moves(PATIENCE).expect("there is room");
             }
             assert!(!end.is_abandoned());
             fork::kill(worker.pid);
             assert!(end.is_abandoned());
             assert_eq!(end.moves(Deadline::NEVER), Err(PopError::Abandoned));
-            drop(End::of(&ring, role)); // its holder has died
+            drop(End::of(ring, role)); // its holder has died
             tell(&worker.socket, 7);
             assert_eq!(hear(&worker.socket), 7, "the child runs");
         }
@@ -357,16 +349,14 @@ fn a_dropped_role_is_free_although_a_clone_has_its_descriptor() {
     drop(successor.expect("the role is free"));
 }
 
-/// The ring for the handler below, and its result.
-static RING: Mutex<Option<Ring<u64>>> = Mutex::new(None);
-static ANSWER: Mutex<Option<Result<Producer<u64>, Error>>> = Mutex::new(None);
-
 /// A handler asks for a role, between quoit's handler and the fork.
 fn no_role_is_taken_during_a_fork() {
+    static RING: Mutex<Option<Ring<u64>>> = Mutex::new(None);
+    static ANSWER: Mutex<Option<Error>> = Mutex::new(None);
     extern "C" fn ask() {
         let ring = RING.lock().expect("the ring");
-        let ring = ring.as_ref().expect("the ring was passed");
-        *ANSWER.lock().expect("room for the answer") = Some(ring.producer());
+        let answer = ring.as_ref().expect("it was passed").producer();
+        *ANSWER.lock().expect("room for the answer") = answer.err();
     }
     // SAFETY: the handler is a function of this program.
     let installed = unsafe { libc::pthread_atfork(Some(ask), None, None) };
@@ -375,7 +365,6 @@ fn no_role_is_taken_during_a_fork() {
     *RING.lock().expect("room for the ring") = Some(ring.clone());
     in_a_child(|| ());
     let answer = ANSWER.lock().expect("the answer").take();
-    let answer = answer.expect("the handler was called").err();
     refused!(answer => Error::Io { source, .. });
     assert_eq!(source.kind(), ErrorKind::TimedOut);
     drop(producer(&ring));
