@@ -118,7 +118,7 @@ fn every_error_has_a_text_a_kind_and_its_source() {
         refused::<[u8]>(1 << 63),
     ]
     .concat();
-    page += &shown(&CORRUPT);
+    page += &entry(CORRUPT);
     page += &entries! { ClaimError:
         Full; TimedOut; Abandoned; Superseded; TooLong { max: 56 }; Corrupt; ReactorDied;
     };

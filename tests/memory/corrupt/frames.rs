@@ -1,7 +1,10 @@
 //! Impossible frame headers. `hostile` finds them in any call; it cannot see a release that
 //! should not have been.
 
+use quoit::{Error, Observer};
+
 use super::{any_call_finds, corrupt, is_poisoned, reads, ring};
+use crate::common::refused::refused;
 use crate::common::rings::ends;
 use crate::hostile::body::memory::{DATA, HEAD};
 use crate::hostile::body::oracle::Watched;
@@ -18,7 +21,7 @@ const PADDING: u64 = 0xffff_ffff;
 type Headers = ([u64; 2], &'static [(usize, u64)], &'static str, u64);
 
 /// In a ring of 128 bytes. At 112 the lap has sixteen bytes left.
-const IMPOSSIBLE: [Headers; 13] = [
+const IMPOSSIBLE: [Headers; 17] = [
     // Longer than what is published.
     ([0, 16], &[(0, 9)], "frame length", 9),
     ([0, 16], &[(0, 17)], "frame length", 17),
@@ -34,12 +37,17 @@ const IMPOSSIBLE: [Headers; 13] = [
     (
         [112, 176],
         &[(112, PADDING), (0, PADDING)],
-        "frame length",
+        "padding",
         PADDING,
     ),
     ([112, 144], &[(112, PADDING), (0, 9)], "frame length", 9),
-    // Too few bytes for a header: the error shows the remaining bytes.
+    // The kind is no part of the length.
+    ([0, 16], &[(0, 7 << 32 | 100)], "frame length", 100),
+    ([112, 128], &[(112, 7 << 32 | PADDING)], "padding", PADDING),
+    // Too few bytes for a header.
     ([0, 4], &[], "tail", 4),
+    ([8, 12], &[], "tail", 12),
+    ([112, 132], &[(112, PADDING)], "tail", 132),
 ];
 
 fn impossible_headers_are_corrupt() {
@@ -54,6 +62,11 @@ fn impossible_headers_are_corrupt() {
             assert_eq!(end.corruption(), None);
             Watched::new(end, Some(set.base))
         });
+        // An observer finds the same.
+        let observer = Observer::open(&set.name).expect("a ring");
+        let refusal = observer.unread(1, drop).err();
+        refused!(refusal => Error::Corrupt(seen));
+        assert_eq!(seen, corrupt(field, found));
     }
 }
 
