@@ -12,7 +12,6 @@ common::suite::suite! {
     attacked::calls,
     attacked::steps,
     #[cfg(feature = "futures")] attacked::tasks,
-    attacked::waits,
     corrupt::advice,
     corrupt::semaphores,
     corrupt::values,

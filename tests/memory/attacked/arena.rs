@@ -31,6 +31,8 @@ pub(crate) struct Arena<T: Prey + ?Sized> {
     pub(crate) world: World<T>,
     set: Rc<Set<T>>,
     pub(crate) tally: Tally,
+    /// Whether the attack may change a result.
+    writes: Writes,
     attacker: libc::pid_t,
     /// A position that no endpoint has reached.
     fresh: u64,
@@ -41,19 +43,26 @@ impl<T: Prey + ?Sized> Arena<T> {
     /// if that is 0. It is attacked from now on.
     pub(crate) fn new(capacity: usize, spacing: usize, targets: &[Target], tally: &Tally) -> Self {
         let set = Set::new(capacity, DoorbellKind::Futex);
-        Self::of(set, spacing, targets, tally)
+        Self::of(set, Writes::Always, spacing, targets, tally)
     }
 
-    pub(crate) fn of(set: Set<T>, spacing: usize, targets: &[Target], tally: &Tally) -> Self {
+    pub(crate) fn of(
+        set: Set<T>,
+        writes: Writes,
+        spacing: usize,
+        targets: &[Target],
+        tally: &Tally,
+    ) -> Self {
         let set = Rc::new(set);
         let attacker = fork().unwrap_or_else(|| {
             work_as_long_as_the_parent();
             attack(&set.memory, spacing, targets)
         });
         let mut arena = Self {
-            world: World::new(&set, Writes::Always, tally),
+            world: World::new(&set, writes, tally),
             set,
             tally: tally.clone(),
+            writes,
             attacker,
             fresh: 0,
         };
@@ -66,7 +75,7 @@ impl<T: Prey + ?Sized> Arena<T> {
     pub(crate) fn restore(&mut self) {
         let (set, mut hold) = (&self.set, u64::from(self.fresh == 0));
         loop {
-            self.world = World::new(set, Writes::Always, &self.tally);
+            self.world = World::new(set, self.writes, &self.tally);
             set.restore_name();
             self.fresh += 1 << 20;
             set.reset(self.fresh, 0);
@@ -79,23 +88,9 @@ impl<T: Prey + ?Sized> Arena<T> {
             hold = 1;
         }
         set.memory.put(HOLD, 0);
-    }
-
-    pub(crate) fn producer(&mut self) -> &mut T::Producer {
-        self.ends().0
-    }
-
-    pub(crate) fn consumer(&mut self) -> &mut T::Consumer {
-        self.ends().1
-    }
-
-    pub(crate) fn ends(&mut self) -> (&mut T::Producer, &mut T::Consumer) {
-        let World {
-            producer, consumer, ..
-        } = &mut self.world;
-        let (producer, consumer) = (producer.as_mut(), consumer.as_mut());
-        let both = producer.zip(consumer).expect("the roles were taken");
-        (&mut both.0.end, &mut both.1.end)
+        if self.writes == Writes::Never {
+            self.world.compare();
+        }
     }
 
     /// New endpoints of a sound ring, for an adapter that owns them.
@@ -111,17 +106,16 @@ impl<T: Prey + ?Sized> Arena<T> {
 
     /// Publishes this message, by new endpoints if these cannot.
     pub(crate) fn feed(&mut self, message: &T::Message) {
-        while self.consumer().corruption().is_some()
-            || push::<T>(self.producer(), message, Wait::Never).is_err()
-        {
-            self.restore();
-        }
-    }
-
-    /// Takes new roles if an endpoint is poisoned.
-    pub(crate) fn repair(&mut self) {
-        let (producer, consumer) = self.ends();
-        if producer.corruption().is_some() || consumer.corruption().is_some() {
+        loop {
+            let World {
+                producer, consumer, ..
+            } = &mut self.world;
+            let both = producer.as_mut().zip(consumer.as_ref());
+            let (producer, consumer) = both.expect("the roles were taken");
+            let is_sound = consumer.end.corruption().is_none();
+            if is_sound && push::<T>(&mut producer.end, message, Wait::Never).is_ok() {
+                return;
+            }
             self.restore();
         }
     }

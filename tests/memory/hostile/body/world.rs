@@ -73,8 +73,9 @@ impl<T: Prey + ?Sized> World<T> {
             self.take_producer(choices);
             self.take_consumer(choices);
         }
-        let producer = self.producer.as_ref().filter(|_| is_modelled);
-        self.model = producer.map(|Watched { end, .. }| Model::new(end.capacity(), end.position()));
+        if is_modelled {
+            self.compare();
+        }
         while !choices.are_over() && self.is_there() {
             self.step(choices);
         }
@@ -82,6 +83,12 @@ impl<T: Prey + ?Sized> World<T> {
         drop(self);
         let whole = set.is_none_or(|set| set.slack_is_whole());
         assert!(whole, "an endpoint wrote after the data");
+    }
+
+    /// From now on the ring is empty, and each call returns what it does for a queue.
+    pub(crate) fn compare(&mut self) {
+        let Watched { end, .. } = self.producer.as_ref().expect("both roles were taken");
+        self.model = Some(Model::new(end.capacity(), end.position()));
     }
 
     /// Whether the memory still exists.
