@@ -19,8 +19,7 @@ crate::common::suite::tests! {
     frames_that_are_attacked_everywhere_do_not_crash,
     records_that_are_attacked_everywhere_do_not_crash,
     attacked_sleep_words_change_no_result,
-    small_records_are_read_once,
-    large_records_are_read_once,
+    records_are_read_once,
 }
 
 /// The attack must have these effects, and poisons no endpoint unless "corrupt" is one of them.
@@ -107,10 +106,7 @@ fn unchecked<T: Prey>() {
     });
 }
 
-fn small_records_are_read_once() {
+fn records_are_read_once() {
     unchecked::<u64>();
-}
-
-fn large_records_are_read_once() {
     unchecked::<Words<8>>();
 }
