@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{DoorbellKind, Error};
+use quoit::DoorbellKind;
 
 use crate::common::calls::{Wait, push};
 use crate::common::dice::Dice;
@@ -18,7 +18,7 @@ use crate::hostile::body::Tally;
 use crate::hostile::body::calls::Prey;
 use crate::hostile::body::choices::Choices;
 use crate::hostile::body::memory::{HOLD, Memory, StrayWrite, Target};
-use crate::hostile::body::oracle::{Watched, Writes};
+use crate::hostile::body::oracle::Writes;
 use crate::hostile::body::rings::Set;
 use crate::hostile::body::world::World;
 use crate::hostile::while_it_continues;
@@ -31,8 +31,6 @@ pub(crate) struct Arena<T: Prey + ?Sized> {
     pub(crate) world: World<T>,
     set: Rc<Set<T>>,
     pub(crate) tally: Tally,
-    /// Whether the attack may change a result.
-    writes: Writes,
     attacker: libc::pid_t,
     /// A position that no endpoint has reached.
     fresh: u64,
@@ -62,7 +60,6 @@ impl<T: Prey + ?Sized> Arena<T> {
             world: World::new(&set, writes, tally),
             set,
             tally: tally.clone(),
-            writes,
             attacker,
             fresh: 0,
         };
@@ -74,21 +71,22 @@ impl<T: Prey + ?Sized> Arena<T> {
     /// attempt is under attack; if it fails, the attacker pauses for the second one.
     pub(crate) fn restore(&mut self) {
         let (set, mut hold) = (&self.set, u64::from(self.fresh == 0));
+        let (writes, choices) = (self.world.scene.writes, &mut Choices::default());
         loop {
-            self.world = World::new(set, self.writes, &self.tally);
+            self.world = World::new(set, writes, &self.tally);
             set.restore_name();
             self.fresh += 1 << 20;
             set.reset(self.fresh, 0);
             set.memory.put(HOLD, hold);
-            self.world.producer = taken(set, set.ring.producer());
-            self.world.consumer = taken(set, set.ring.consumer());
+            self.world.take_producer(choices);
+            self.world.take_consumer(choices);
             if self.world.has_both() {
                 break;
             }
             hold = 1;
         }
         set.memory.put(HOLD, 0);
-        if self.writes == Writes::Never {
+        if writes == Writes::Never {
             self.world.compare();
         }
     }
@@ -126,15 +124,6 @@ impl<T: Prey + ?Sized> Drop for Arena<T> {
         if !thread::panicking() {
             kill(self.attacker); // nothing else has ended it
         }
-    }
-}
-
-/// The endpoint, or `None` if the positions were attacked at the same time.
-fn taken<T: Prey + ?Sized, E: End>(set: &Set<T>, end: Result<E, Error>) -> Option<Watched<E>> {
-    match end {
-        Ok(end) => Some(Watched::new(end, Some(set.base))),
-        Err(Error::Corrupt(_) | Error::Superseded { .. }) => None,
-        Err(error) => panic!("{error}"),
     }
 }
 

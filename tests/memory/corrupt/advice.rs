@@ -3,10 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use quoit::{Error, Holder, Observer, RingOptions, Role};
+use quoit::{Holder, Observer, RingOptions, Role};
 
 use crate::common::names::RingName;
-use crate::common::rings::{ends, named};
+use crate::common::refused::in_use;
+use crate::common::rings::{ends, named, producer};
 use crate::common::segment_file::{SegmentFile, TAIL};
 use crate::common::sleep_state::SleepPage;
 use crate::common::threads::while_waiting;
@@ -26,18 +27,12 @@ fn a_process_is_named_only_if_it_holds_the_lock() {
     let (ring, name) = named::<u64>("holder", &RingOptions::new(4));
     let file = SegmentFile::open(&name.file());
     let observer = Observer::open(&name).expect("it exists");
-    let producer = ring.producer().expect("the role is free");
+    let producer = producer(&ring);
     let here = Holder::Known(std::process::id());
     for pid in [0, 1, u32::MAX, std::process::id()] {
         file.write_half(PRODUCER + PID, pid);
-        let Err(Error::InUse { role, holder }) = ring.producer() else {
-            panic!("the role is taken");
-        };
-        assert_eq!((role, holder), (Role::Producer, here), "{pid}");
-        let Err(Error::InUse { holder, .. }) = quoit::unlink(&name) else {
-            panic!("the ring is in use");
-        };
-        assert_eq!(holder, here, "{pid}");
+        in_use(ring.producer(), Role::Producer);
+        in_use(quoit::unlink(&name), Role::Producer);
         let seen = observer.holder(Role::Producer).expect("it can be asked");
         assert_eq!(seen, Some(here), "{pid}");
     }
