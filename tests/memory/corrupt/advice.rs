@@ -1,11 +1,10 @@
 //! Words on which no decision depends: counters, epochs, process ids.
 
-use std::thread;
 use std::time::Duration;
 
 use quoit::{Holder, Observer, RingOptions, Role};
 
-use crate::common::names::RingName;
+use crate::common::clock::until;
 use crate::common::refused::in_use;
 use crate::common::rings::{ends, named, producer};
 use crate::common::segment_file::{SegmentFile, TAIL};
@@ -45,9 +44,8 @@ fn a_process_is_named_only_if_it_holds_the_lock() {
 /// the pid is of no process, and the counter is at its maximum.
 fn a_missed_wake_is_counted_for_any_pid_of_the_waker() {
     for pid in [0, 1, u32::MAX] {
-        let name = RingName::new("rescue");
         let options = RingOptions::new(4).spin(Duration::ZERO);
-        let ring = options.create::<u64>(&name).expect("a ring");
+        let (ring, name) = named::<u64>("rescue", &options);
         let file = SegmentFile::open(&name.file());
         let page = SleepPage::open(&name.file());
         let (_producer, mut consumer) = ends(&ring);
@@ -58,9 +56,7 @@ fn a_missed_wake_is_counted_for_any_pid_of_the_waker() {
         while file.read(CONSUMER + RESCUES) == u64::MAX {
             let wait = move || (consumer.pop(), consumer);
             let (popped, back) = while_waiting(wait, || {
-                while !page.consumer_is_parked() {
-                    thread::yield_now();
-                }
+                until("it sleeps", || page.consumer_is_parked());
                 tail += 1;
                 file.write(TAIL, tail); // and no wake
             });

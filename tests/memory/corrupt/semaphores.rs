@@ -5,7 +5,7 @@ use std::time::Duration;
 use quoit::{Consumer, DoorbellKind, Observer, PopError, Producer, Ring, RingOptions, Role};
 
 use crate::common::names::RingName;
-use crate::common::rings::ends;
+use crate::common::rings::{ends, named};
 use crate::common::segment_file::SegmentFile;
 use crate::common::threads::while_waiting;
 
@@ -21,11 +21,8 @@ type Ends = (Producer<u64>, Consumer<u64>);
 
 /// A ring of one record whose endpoints sleep on semaphores without spinning.
 fn world() -> (Ring<u64>, SegmentFile, RingName) {
-    let name = RingName::new("semaphores");
-    let options = RingOptions::new(1)
-        .doorbell(DoorbellKind::Semaphore)
-        .spin(Duration::ZERO);
-    let ring = options.create::<u64>(&name).expect("a ring");
+    let options = RingOptions::new(1).doorbell(DoorbellKind::Semaphore);
+    let (ring, name) = named("semaphores", &options.spin(Duration::ZERO));
     let file = SegmentFile::open(&name.file());
     (ring, file, name)
 }
