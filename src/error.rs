@@ -501,6 +501,12 @@ impl From<Corrupt> for Error {
     }
 }
 
+impl From<Corrupt> for io::Error {
+    fn from(corrupt: Corrupt) -> Self {
+        Error::from(corrupt).into()
+    }
+}
+
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         use io::ErrorKind as Kind;

@@ -395,9 +395,11 @@ fn read_info(segment: &Segment) -> Result<RingInfo, Error> {
         _ => return Err(corrupt("shape", found.into())),
     };
     let (capacity, slot_size) = (fixed.capacity.load(PLAIN), fixed.slot_size.load(PLAIN));
-    let least = match least_length(found, capacity, slot_size) {
-        Some(least) if slot_size > 0 => least,
-        _ => return Err(corrupt("capacity", capacity)),
+    let Some(least) = least_length(found, capacity, slot_size).filter(|_| slot_size > 0) else {
+        return Err(match (1..segment.length()).contains(&slot_size) {
+            true => corrupt("capacity", capacity),
+            false => corrupt("slot size", slot_size),
+        });
     };
     // The last word may be half the data's.
     if segment.length() < least.next_multiple_of(8) {

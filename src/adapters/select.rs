@@ -216,8 +216,8 @@ impl Select {
     ///
     /// # Real-time
     ///
-    /// No allocation. May sleep, unless one of the endpoints is ready; makes a syscall for each
-    /// liveness check. Linear in the number of endpoints.
+    /// May sleep, unless one of the endpoints is ready; makes a syscall for each liveness check.
+    /// Allocates only to count a missed wake-up. Linear in the number of endpoints.
     pub fn wait<S: Selectable>(
         &mut self,
         ends: &mut [S],

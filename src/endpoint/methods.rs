@@ -99,7 +99,7 @@ macro_rules! shared_methods {
         ///
         /// # Real-time
         ///
-        /// May sleep; makes syscalls, no allocation.
+        /// May sleep; makes syscalls. Allocates only to count a missed wake-up.
         pub fn wait_for_peer(&mut self) -> Result<(), crate::PeerError> {
             self.endpoint_mut().wait_for_peer(crate::Deadline::NEVER)
         }
@@ -113,7 +113,7 @@ macro_rules! shared_methods {
         ///
         /// # Real-time
         ///
-        /// May sleep; makes syscalls, no allocation.
+        /// May sleep; makes syscalls. Allocates only to count a missed wake-up.
         pub fn wait_for_peer_timeout(
             &mut self,
             timeout: impl Into<crate::Deadline>,

@@ -161,8 +161,8 @@ pub enum ClaimError {
     /// There is not enough room and no consumer, and none can attach: the ring was unlinked or
     /// replaced. Open it again. Only calls that wait return this.
     Superseded,
-    /// This ring never has this much room: a frame is too long, or more slots were
-    /// asked for than the ring has.
+    /// This ring never has this much room: a frame is too long, alone or with those of its batch
+    /// before it, or more slots were asked for than the ring has.
     TooLong {
         /// Bytes of the longest frame, or slots of the ring.
         max: usize,
@@ -191,7 +191,7 @@ impl fmt::Display for ClaimError {
             Self::TooLong { max } => write!(
                 f,
                 "the message never fits: the longest claim of this ring is {max}; split the \
-                 message, or create a larger ring"
+                 message or its batch, or create a larger ring"
             ),
             Self::Corrupt => f.write_str(CORRUPT),
             Self::ReactorDied => f.write_str(REACTOR_DIED),

@@ -125,7 +125,7 @@ impl FrameReader {
         if len != PADDING {
             let size = frame_size(u64::from(len));
             if size > left.min(rest) {
-                return Err(corrupt("frame length", header));
+                return Err(corrupt("frame length", len.into()));
             }
             return Ok(Found {
                 kind,
@@ -137,14 +137,17 @@ impl FrameReader {
         }
         // Padding fills the ring and is published together with its frame.
         if left <= rest {
-            return Err(corrupt("padding", header));
+            return Err(corrupt("padding", len.into()));
         }
         let left = left - rest;
         let header = self.header_word(0, left)?;
         let (len, kind) = frame_parts(header);
+        if len == PADDING {
+            return Err(corrupt("padding", len.into()));
+        }
         let size = frame_size(u64::from(len));
-        if len == PADDING || size > left {
-            return Err(corrupt("frame length", header));
+        if size > left {
+            return Err(corrupt("frame length", len.into()));
         }
         Ok(Found {
             kind,
@@ -159,7 +162,9 @@ impl FrameReader {
     #[inline(always)]
     fn header_word(&self, offset: usize, left: u64) -> Result<u64, Corrupt> {
         if left < FRAME_HEADER || offset & 7 != 0 {
-            return Err(corrupt("tail", left));
+            let cursor = &self.end.cursor;
+            let tail = cursor.position().wrapping_add(cursor.seen());
+            return Err(corrupt("tail", tail));
         }
         // SAFETY: an index lies within the data, which are mapped; it is aligned to a
         // word, and so is the data's length.

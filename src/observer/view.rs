@@ -85,7 +85,7 @@ impl View<'_> {
             }
             let copy = match self.slot_size {
                 Some(size) => self.slot(at, size).map(|record| (1, Some(record))),
-                None => self.frame(at, left),
+                None => self.frame(at, tail),
             };
             // Ignore the bytes of a message that was released in between.
             if !self.is_there(at) {
@@ -122,20 +122,26 @@ impl View<'_> {
     }
 
     /// The frame at a position, or the padding, and how many bytes it takes.
-    fn frame(self, position: u64, left: u64) -> Result<(u64, Option<Message>), NoCopy> {
+    fn frame(self, position: u64, tail: u64) -> Result<(u64, Option<Message>), NoCopy> {
         let offset = self.index(position);
-        let rest = self.capacity - offset;
-        if offset % 8 != 0 || left < FRAME_HEADER {
+        let (left, rest) = (tail.wrapping_sub(position), self.capacity - offset);
+        if offset % 8 != 0 {
             return Err(corrupt("head", position));
         }
-        let header = self.word(offset);
-        let (len, kind) = frame_parts(header);
+        if left < FRAME_HEADER {
+            return Err(corrupt("tail", tail));
+        }
+        let (len, kind) = frame_parts(self.word(offset));
         if len == PADDING {
-            return Ok((rest, None));
+            // Never the last thing before a tail.
+            return match left > rest {
+                true => Ok((rest, None)),
+                false => Err(corrupt("padding", len.into())),
+            };
         }
         let size = frame_size(u64::from(len));
         if size > left.min(rest) {
-            return Err(corrupt("frame length", header));
+            return Err(corrupt("frame length", len.into()));
         }
         let bytes = self.bytes(offset + FRAME_HEADER, u64::from(len))?;
         Ok((

@@ -49,16 +49,3 @@ fn a_closed_endpoint_that_keeps_its_role_is_waited_for() {
     assert!(observer.endpoint(Role::Producer).is_closed, "and no crash");
     assert!(unlinked().0);
 }
-
-/// `common::calls` checks what else a batch and a frame say.
-#[test]
-fn the_bytes_of_visited_frames_are_counted() {
-    let ends = RingOptions::new(256).heap::<[u8]>();
-    let (mut producer, mut consumer) = ends.expect("a fitting capacity");
-    producer.try_push(b"four").expect("there is room");
-    let mut frames = consumer.try_peek_many().expect("a frame");
-    assert_eq!(frames.visited(), 0);
-    let frame = frames.next_frame().expect("a sound ring");
-    assert!(frame.is_some());
-    assert_eq!(frames.visited(), 16);
-}

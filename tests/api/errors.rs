@@ -7,10 +7,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use nix::errno::Errno::{
-    self, EACCES, EAGAIN, EDQUOT, EFBIG, EINVAL, EMFILE, ENAMETOOLONG, ENFILE, ENODEV, ENOENT,
-    ENOLCK, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, EOPNOTSUPP, EOVERFLOW, EPERM, EROFS,
-};
+use nix::errno::Errno;
 use quoit::handoff::HandoffError;
 use quoit::rpc::CallError;
 use quoit::{
@@ -118,7 +115,7 @@ fn every_error_has_a_text_a_kind_and_its_source() {
         refused::<[u8]>(1 << 63),
     ]
     .concat();
-    page += &shown(&CORRUPT);
+    page += &entry(CORRUPT);
     page += &entries! { ClaimError:
         Full; TimedOut; Abandoned; Superseded; TooLong { max: 56 }; Corrupt; ReactorDied;
     };
@@ -151,46 +148,52 @@ fn every_error_has_a_text_a_kind_and_its_source() {
     is_page("errors.txt", &page, include_str!("errors.txt"));
 }
 
-/// What the system refuses, and with which errors.
-const REFUSALS: [(&str, &[Errno]); 15] = [
-    (
-        "open",
-        &[EACCES, EROFS, EPERM, ENFILE, ENOTDIR, ENAMETOOLONG],
-    ),
-    (
-        "create",
-        &[EMFILE, EROFS, ENOENT, EACCES, EDQUOT, EOVERFLOW],
-    ),
-    ("make the memfd of", &[ENOSYS, EPERM, EACCES, EMFILE]),
-    ("set the mode of", &[EPERM]),
-    ("reserve memory for", &[EPERM, EOPNOTSUPP, EDQUOT, EFBIG]),
-    ("seal", &[EINVAL]),
-    ("map", &[ENOMEM, ENODEV, EAGAIN]),
-    ("lock the memory of", &[ENOMEM, EPERM, EAGAIN]),
-    ("lock a role of", &[EINVAL]),
-    ("query the locks of", &[EPERM]),
-    ("lock", &[EACCES, ENOLCK]),
-    ("link", &[ENOSPC, EPERM]),
-    ("unlink", &[EPERM]),
-    ("replace", &[EACCES]),
-    ("reopen", &[ENOENT, EACCES]),
+/// What the system may refuse. For the first one there is only advice that fits any operation.
+const DOING: [&str; 20] = [
+    "examine",
+    "open",
+    "create",
+    "make the memfd of",
+    "set the mode of",
+    "reserve memory for",
+    "seal",
+    "map",
+    "prefault",
+    "lock the memory of",
+    "lock",
+    "lock a role of",
+    "lock the name of",
+    "query the locks of",
+    "link",
+    "unlink",
+    "replace",
+    "reopen",
+    "flush",
+    "flush the directory of",
 ];
 
+/// With each error.
 #[test]
 fn an_error_of_the_system_says_what_to_do() {
+    let advice = |doing: &'static str, reason| {
+        let (name, source) = (name(), io::Error::from(reason));
+        let refusal = format!("could not {doing} \"ticks\": {source}");
+        let refused = Error::Io {
+            doing,
+            name,
+            source,
+        };
+        let text = refused.to_string();
+        text.strip_prefix(&refusal).expect(&text).to_owned()
+    };
     let mut page = String::new();
-    for (doing, reasons) in REFUSALS {
-        for &reason in reasons {
-            let (name, source) = (name(), io::Error::from(reason));
-            let refusal = format!("could not {doing} \"ticks\": {source}; ");
-            let text = Error::Io {
-                doing,
-                name,
-                source,
+    for doing in DOING {
+        for reason in (1..134).map(Errno::from_raw) {
+            let text = advice(doing, reason);
+            let is_new = doing == DOING[0] || text != advice(DOING[0], reason);
+            if let Some(advice) = text.strip_prefix("; ").filter(|_| is_new) {
+                writeln!(page, "{doing}, {reason:?}: {advice}").expect("a string");
             }
-            .to_string();
-            let advice = text.strip_prefix(&refusal).expect(&text);
-            writeln!(page, "{doing}, {reason:?}: {advice}").expect("a string");
         }
     }
     is_page("advice.txt", &page, include_str!("advice.txt"));

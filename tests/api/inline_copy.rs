@@ -115,23 +115,6 @@ fn a_second_peek_of_an_inline_copy_equals_the_first() {
     assert_eq!(pair.consumer.try_peek().map(|peek| peek.read()), Ok(7));
 }
 
-#[test]
-fn there_are_none_before_the_consumer_has_caught_up_nor_after_it_has_fallen_behind() {
-    let mut pair = Pair::<u64>::new(8);
-    for value in 0..20 {
-        pair.push(&value);
-        assert!(!pair.file.has_inline_copy());
-        pair.pops(&value);
-    }
-    pair = pair.caught_up(&0);
-    for _ in 0..32 {
-        let pushed = pair.producer.try_push_slice(&[1, 2, 3]);
-        pushed.expect("there is room");
-        (1..4).for_each(|value| pair.pops(&value));
-    }
-    pair.reads(false, &[0], |pair| pair.push(&0));
-}
-
 /// The endpoint of the bindings.
 #[test]
 fn a_raw_consumer_requests_inline_copies_while_it_has_caught_up() {

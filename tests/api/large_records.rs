@@ -6,6 +6,7 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::common::calls::{Wait, call};
 use crate::common::names::RingName;
 use crate::common::rings::ends;
 use quoit::zerocopy::FromBytes;
@@ -19,8 +20,6 @@ const STACK: usize = 256 << 10;
 const MOMENT: Duration = Duration::from_millis(1);
 
 type Large = [u8; SIZE];
-type Write = fn(&mut Producer<Large>, &[Large]);
-type Read = fn(&mut Consumer<Large>, &mut [Large]);
 
 fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
     let thread = thread::Builder::new().stack_size(STACK);
@@ -84,65 +83,53 @@ fn take_many(peek: PeekMany<'_, Large>, taken: &mut [Large]) {
     peek.release_first(1);
 }
 
-/// Each publishes two records.
-const WRITES: [Write; 8] = [
-    |end, _| {
-        drop(end.try_claim().expect("room"));
-        fill(end.try_claim().expect("room"));
-        fill(end.claim().expect("room"));
-    },
-    |end, given| {
-        fill(end.claim_timeout(MOMENT).expect("room"));
-        assert_eq!(end.try_push_slice(&given[..1]), Ok(1));
-    },
-    |end, given| fill_many(end.try_claim_many(2).expect("room"), given, 2),
-    |end, given| {
-        fill_many(end.claim_many(2).expect("room"), given, 1);
-        end.push_all(&given[..1]).expect("room");
-    },
-    |end, given| fill_many(end.claim_many_timeout(2, MOMENT).expect("room"), given, 2),
-    |end, given| assert_eq!(end.push_slice(given), Ok(2)),
-    |end, given| assert_eq!(end.push_slice_timeout(given, MOMENT), Ok(2)),
-    |end, given| end.push_all(given).expect("room"),
-];
+/// Every call in this form: each publishes two records, and each takes two.
+fn all_calls(end: &mut Producer<Large>, from: &mut Consumer<Large>, wait: Wait) {
+    let (given, mut taken) = (bytes(2, BYTE), bytes(2, 0));
+    let (given, taken) = (records(&given), records_mut(&mut taken));
+    drop(end.try_claim().expect("room"));
+    for _ in 0..2 {
+        fill(call!(wait, end.try_claim | claim | claim_timeout()).expect("room"));
+    }
+    assert_eq!(from.skip_to_latest(), Ok(1));
+    take(call!(wait, from.try_peek | peek | peek_timeout()).expect("a record"));
 
-/// Each takes two records.
-const READS: [Read; 8] = [
-    |end, _| {
-        take(end.try_peek().expect("a record"));
-        take(end.peek().expect("a record"));
-        assert!(end.peek_timeout(MOMENT).is_err());
-        assert!(end.try_peek_many().is_err());
-    },
-    |end, _| {
-        assert_eq!(end.skip_to_latest(), Ok(1));
-        take(end.peek_timeout(MOMENT).expect("a record"));
-    },
-    |end, taken| {
-        take_many(end.try_peek_many().expect("records"), taken);
-        assert_eq!(end.skip(1), Ok(1));
-    },
-    |end, taken| {
-        take_many(end.peek_many_timeout(2, MOMENT).expect("records"), taken);
-        take(end.peek().expect("a record"));
-    },
-    |end, taken| assert_eq!(end.try_pop_slice(taken), Ok(2)),
-    |end, taken| assert_eq!(end.pop_slice(taken), Ok(2)),
-    |end, taken| assert_eq!(end.pop_slice_timeout(taken, MOMENT), Ok(2)),
-    |end, taken| end.pop_exact(taken).expect("records"),
-];
+    let claim = call!(
+        wait,
+        end.try_claim_many | claim_many | claim_many_timeout(2)
+    );
+    fill_many(claim.expect("room"), given, 2);
+    let peek = match wait {
+        Wait::Never => from.try_peek_many(),
+        _ => call!(wait, from.peek_many | peek_many_timeout(2)),
+    };
+    take_many(peek.expect("records"), taken);
+    assert_eq!(from.skip(1), Ok(1));
+
+    let pushed = call!(
+        wait,
+        end.try_push_slice | push_slice | push_slice_timeout(given)
+    );
+    assert_eq!(pushed, Ok(2));
+    let popped = call!(
+        wait,
+        from.try_pop_slice | pop_slice | pop_slice_timeout(taken)
+    );
+    assert_eq!(popped, Ok(2));
+
+    call!(wait, end.push_all | push_all_timeout(given)).expect("room");
+    taken[1][SIZE - 1] = 0;
+    call!(wait, from.pop_exact | pop_exact_timeout(taken)).expect("records");
+    assert_eq!(taken[1][SIZE - 1], BYTE);
+    assert!(from.try_peek_many().is_err());
+}
 
 #[test]
 fn calls_in_place_and_through_slices() {
     on_a_small_stack(|| {
         let (mut producer, mut consumer) = on_the_heap();
-        let given = bytes(2, BYTE);
-        for (index, write) in WRITES.iter().enumerate() {
-            write(&mut producer, records(&given));
-            let mut taken = bytes(2, 0);
-            READS[index](&mut consumer, records_mut(&mut taken));
-            // The calls in place leave the buffer alone.
-            assert!(index < 2 || taken[2 * SIZE - 1] == BYTE, "{index}");
+        for wait in [Wait::Never, Wait::Forever, Wait::Until(MOMENT.into())] {
+            all_calls(&mut producer, &mut consumer, wait);
         }
     });
 }

@@ -10,4 +10,3 @@ pub(crate) mod calls;
 pub(crate) mod steps;
 #[cfg(feature = "futures")]
 pub(crate) mod tasks;
-pub(crate) mod waits;

@@ -6,9 +6,8 @@
 //! cannot know which call must find them.
 
 pub(crate) mod advice;
-pub(crate) mod frames;
-pub(crate) mod positions;
 pub(crate) mod semaphores;
+pub(crate) mod values;
 
 use quoit::{ClaimError, Corrupt, Deadline, DoorbellKind, PopError};
 

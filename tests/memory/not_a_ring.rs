@@ -19,7 +19,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 crate::common::suite::tests! {
     an_impossible_field_of_the_header_is_refused,
     a_file_that_is_too_short_is_not_a_ring,
-    frames_of_less_than_64_bytes_are_corrupt,
+    sizes_that_no_ring_has_are_corrupt,
     a_type_or_a_tag_of_another_name_is_another_schema,
     another_kind_of_file_is_not_a_ring_and_blocks_no_call,
 }
@@ -131,12 +131,24 @@ fn a_file_that_is_too_short_is_not_a_ring() {
     }
 }
 
-fn frames_of_less_than_64_bytes_are_corrupt() {
-    let name = RingName::new("small-frames");
+/// An observer opens a ring of any shape: the error names the field that is wrong.
+fn sizes_that_no_ring_has_are_corrupt() {
+    let name = RingName::new("sizes");
     RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
-    SegmentFile::open(&name.file()).write(CAPACITY, 32);
-    let refusal = Ring::<[u8]>::open(&name).expect_err("32 bytes hold no frames");
-    assert_eq!(refusal.to_string(), corrupt("capacity", 32).to_string());
+    let file = SegmentFile::open(&name.file());
+    for (place, sound, size, field) in [
+        (CAPACITY, 64, 32, "capacity"),
+        (CAPACITY, 64, 1 << 63, "capacity"),
+        (SLOT_SIZE, 1, 0, "slot size"),
+        (SLOT_SIZE, 1, u64::MAX, "slot size"),
+    ] {
+        file.write(place, size);
+        for refusal in [Ring::<[u8]>::open(&name).err(), Observer::open(&name).err()] {
+            let refusal = refusal.map(|error| error.to_string());
+            assert_eq!(refusal, Some(corrupt(field, size).to_string()));
+        }
+        file.write(place, sound);
+    }
 }
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]

@@ -7,9 +7,6 @@
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
-
-use quoit::ClaimError;
 
 use crate::common::rings::heap;
 use crate::common::sample::Words;
@@ -24,7 +21,6 @@ crate::common::suite::tests! {
     records_are_a_queue,
     frames_are_a_queue,
     a_callback_that_panics_loses_no_message,
-    a_batch_does_not_wait_for_room_that_it_occupies_itself,
 }
 
 fn are_a_queue<T: Prey + ?Sized>(sequences: u64) -> Tally {
@@ -90,18 +86,4 @@ fn a_callback_that_panics_loses_no_message() {
     let extend = AssertUnwindSafe(|| producer.try_extend(&mut values));
     assert!(catch_unwind(extend).is_err());
     assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [1, 2]);
-}
-
-/// No consumer makes room for more than the ring holds.
-fn a_batch_does_not_wait_for_room_that_it_occupies_itself() {
-    let (mut producer, _consumer) = heap::<[u8]>(64);
-    let mut batch = producer.batch();
-    for _ in 0..2 {
-        batch.try_push(7, &[0; 24]).expect("there is room");
-    }
-    let too_long = Err(ClaimError::TooLong { max: 24 });
-    let claimed = batch.claim_timeout(7, 0, Duration::ZERO).map(drop);
-    assert_eq!(claimed, too_long);
-    assert_eq!(batch.claim(7, 0).map(drop), too_long);
-    assert_eq!(batch.commit(), 2);
 }

@@ -445,7 +445,7 @@ static inline quoit_status quoit_i_parse(quoit_consumer *c, uint64_t position, u
         if (QUOIT_LIKELY(len != QUOIT_PADDING)) {
             uint64_t size = quoit_i_frame_size(len);
             if (size > left || size > rest)
-                return quoit_i_corrupt(c, QUOIT_FIELD_FRAME_LENGTH, header);
+                return quoit_i_corrupt(c, QUOIT_FIELD_FRAME_LENGTH, len);
             frame->data = c->data + offset + 8;
             frame->len = len;
             frame->kind = (uint32_t)(header >> 32);
@@ -453,7 +453,7 @@ static inline quoit_status quoit_i_parse(quoit_consumer *c, uint64_t position, u
             frame->end = at + size;
             return QUOIT_OK;
         }
-        if (is_padded || left <= rest) return quoit_i_corrupt(c, QUOIT_FIELD_PADDING, header);
+        if (is_padded || left <= rest) return quoit_i_corrupt(c, QUOIT_FIELD_PADDING, len);
         at += rest;
         left -= rest;
     }

@@ -70,7 +70,7 @@ fn parse(end: &mut RawConsumer, ahead: u64, unread: u64) -> PyResult<Found> {
         if len != PADDING {
             let size = (u64::from(len) + 15) & !7;
             if size > left || size > rest {
-                return corrupt(end, "frame length", header);
+                return corrupt(end, "frame length", u64::from(len));
             }
             return Ok(Found {
                 data: at(end, at_ahead + 8, 1),
@@ -80,7 +80,7 @@ fn parse(end: &mut RawConsumer, ahead: u64, unread: u64) -> PyResult<Found> {
             });
         }
         if is_padded || left <= rest {
-            return corrupt(end, "padding", header);
+            return corrupt(end, "padding", u64::from(len));
         }
         is_padded = true;
         at_ahead += rest;

@@ -108,7 +108,7 @@ def test_iteration_ends_when_the_producer_has_closed_and_all_is_read(ends):
 @pytest.mark.parametrize("length", [0x7FFFFFFF, 1000])
 def test_corrupt_memory_is_an_error_and_not_a_crash(name, ends, length):
     producer, consumer = ends
-    producer.push(b"abc")
+    producer.push(b"abc", kind=7)
     with open(f"/dev/shm/{segment(name)}", "r+b") as file:
         file.seek(16384)
         file.write(length.to_bytes(4, "little"))

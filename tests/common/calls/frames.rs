@@ -206,8 +206,12 @@ impl Calls for [u8] {
                 if manner % 8 == 7 {
                     drop(end.try_peek_many()); // releases nothing
                 }
+                let (before, mut bytes) = (end.position(), 0);
                 let frames = call!(wait, end.try_peek_many | peek_many | peek_many_timeout())?;
-                visit(frames, wanted, manner, take)
+                let visited = visit(frames, wanted, manner, &mut bytes, take)?;
+                let released = end.position().wrapping_sub(before);
+                assert!(released == bytes || manner % 2 == 1);
+                Ok(visited)
             },
         ),
         Row::new("drain", TRY, [UpTo; 2], |end, wanted, _, manner, take| {
@@ -281,6 +285,7 @@ fn visit(
     mut frames: Frames<'_>,
     wanted: usize,
     manner: usize,
+    bytes: &mut u64,
     take: &mut dyn FnMut(Frame),
 ) -> Result<usize, PopError> {
     let mut visited = 0;
@@ -301,6 +306,7 @@ fn visit(
         }
         visited += 1;
     }
+    *bytes = frames.visited();
     if manner % 2 == 0 {
         frames.release();
     } else {

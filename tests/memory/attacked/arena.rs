@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{DoorbellKind, Error};
+use quoit::DoorbellKind;
 
 use crate::common::calls::{Wait, push};
 use crate::common::dice::Dice;
@@ -18,7 +18,7 @@ use crate::hostile::body::Tally;
 use crate::hostile::body::calls::Prey;
 use crate::hostile::body::choices::Choices;
 use crate::hostile::body::memory::{HOLD, Memory, StrayWrite, Target};
-use crate::hostile::body::oracle::{Watched, Writes};
+use crate::hostile::body::oracle::Writes;
 use crate::hostile::body::rings::Set;
 use crate::hostile::body::world::World;
 use crate::hostile::while_it_continues;
@@ -41,17 +41,23 @@ impl<T: Prey + ?Sized> Arena<T> {
     /// if that is 0. It is attacked from now on.
     pub(crate) fn new(capacity: usize, spacing: usize, targets: &[Target], tally: &Tally) -> Self {
         let set = Set::new(capacity, DoorbellKind::Futex);
-        Self::of(set, spacing, targets, tally)
+        Self::of(set, Writes::Always, spacing, targets, tally)
     }
 
-    pub(crate) fn of(set: Set<T>, spacing: usize, targets: &[Target], tally: &Tally) -> Self {
+    pub(crate) fn of(
+        set: Set<T>,
+        writes: Writes,
+        spacing: usize,
+        targets: &[Target],
+        tally: &Tally,
+    ) -> Self {
         let set = Rc::new(set);
         let attacker = fork().unwrap_or_else(|| {
             work_as_long_as_the_parent();
             attack(&set.memory, spacing, targets)
         });
         let mut arena = Self {
-            world: World::new(&set, Writes::Always, tally),
+            world: World::new(&set, writes, tally),
             set,
             tally: tally.clone(),
             attacker,
@@ -65,37 +71,24 @@ impl<T: Prey + ?Sized> Arena<T> {
     /// attempt is under attack; if it fails, the attacker pauses for the second one.
     pub(crate) fn restore(&mut self) {
         let (set, mut hold) = (&self.set, u64::from(self.fresh == 0));
+        let (writes, choices) = (self.world.scene.writes, &mut Choices::default());
         loop {
-            self.world = World::new(set, Writes::Always, &self.tally);
+            self.world = World::new(set, writes, &self.tally);
             set.restore_name();
             self.fresh += 1 << 20;
             set.reset(self.fresh, 0);
             set.memory.put(HOLD, hold);
-            self.world.producer = taken(set, set.ring.producer());
-            self.world.consumer = taken(set, set.ring.consumer());
+            self.world.take_producer(choices);
+            self.world.take_consumer(choices);
             if self.world.has_both() {
                 break;
             }
             hold = 1;
         }
         set.memory.put(HOLD, 0);
-    }
-
-    pub(crate) fn producer(&mut self) -> &mut T::Producer {
-        self.ends().0
-    }
-
-    pub(crate) fn consumer(&mut self) -> &mut T::Consumer {
-        self.ends().1
-    }
-
-    pub(crate) fn ends(&mut self) -> (&mut T::Producer, &mut T::Consumer) {
-        let World {
-            producer, consumer, ..
-        } = &mut self.world;
-        let (producer, consumer) = (producer.as_mut(), consumer.as_mut());
-        let both = producer.zip(consumer).expect("the roles were taken");
-        (&mut both.0.end, &mut both.1.end)
+        if writes == Writes::Never {
+            self.world.compare();
+        }
     }
 
     /// New endpoints of a sound ring, for an adapter that owns them.
@@ -111,17 +104,16 @@ impl<T: Prey + ?Sized> Arena<T> {
 
     /// Publishes this message, by new endpoints if these cannot.
     pub(crate) fn feed(&mut self, message: &T::Message) {
-        while self.consumer().corruption().is_some()
-            || push::<T>(self.producer(), message, Wait::Never).is_err()
-        {
-            self.restore();
-        }
-    }
-
-    /// Takes new roles if an endpoint is poisoned.
-    pub(crate) fn repair(&mut self) {
-        let (producer, consumer) = self.ends();
-        if producer.corruption().is_some() || consumer.corruption().is_some() {
+        loop {
+            let World {
+                producer, consumer, ..
+            } = &mut self.world;
+            let both = producer.as_mut().zip(consumer.as_ref());
+            let (producer, consumer) = both.expect("the roles were taken");
+            let is_sound = consumer.end.corruption().is_none();
+            if is_sound && push::<T>(&mut producer.end, message, Wait::Never).is_ok() {
+                return;
+            }
             self.restore();
         }
     }
@@ -132,15 +124,6 @@ impl<T: Prey + ?Sized> Drop for Arena<T> {
         if !thread::panicking() {
             kill(self.attacker); // nothing else has ended it
         }
-    }
-}
-
-/// The endpoint, or `None` if the positions were attacked at the same time.
-fn taken<T: Prey + ?Sized, E: End>(set: &Set<T>, end: Result<E, Error>) -> Option<Watched<E>> {
-    match end {
-        Ok(end) => Some(Watched::new(end, Some(set.base))),
-        Err(Error::Corrupt(_) | Error::Superseded { .. }) => None,
-        Err(error) => panic!("{error}"),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::hostile::body::Tally;
 use crate::hostile::body::calls::Prey;
 use crate::hostile::body::memory::Target::{self, Headers, Inline, Payload, SleepWords};
 use crate::hostile::body::memory::{EVERYTHING, PAGE};
+use crate::hostile::body::oracle::Writes;
 use crate::hostile::body::rings::Set;
 
 crate::common::suite::tests! {
@@ -17,8 +18,8 @@ crate::common::suite::tests! {
     evenly_spaced_frames_do_not_crash_under_attack,
     frames_that_are_attacked_everywhere_do_not_crash,
     records_that_are_attacked_everywhere_do_not_crash,
-    small_records_are_read_once,
-    large_records_are_read_once,
+    attacked_sleep_words_change_no_result,
+    records_are_read_once,
 }
 
 /// The attack must have these effects, and poisons no endpoint unless "corrupt" is one of them.
@@ -61,7 +62,7 @@ fn evenly_spaced_frames_do_not_crash_under_attack() {
 fn everywhere<T: Prey + ?Sized>(capacity: usize) {
     for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
         let set = Set::new(capacity, doorbell);
-        let arena = Arena::<T>::of(set, 0, &EVERYTHING, &Tally::default());
+        let arena = Arena::<T>::of(set, Writes::Always, 0, &EVERYTHING, &Tally::default());
         let effects = ["wrong", "corrupt", "published", "delivered"];
         attacked(arena, &effects, |arena, dice| {
             let choices = &mut any_choices(dice, 256);
@@ -81,6 +82,19 @@ fn records_that_are_attacked_everywhere_do_not_crash() {
     everywhere::<Words<8>>(16);
 }
 
+/// They only delay: the ring is a queue, and a wait ends by its deadline.
+fn attacked_sleep_words_change_no_result() {
+    fn attacked<T: Prey + ?Sized>() {
+        let (set, tally) = (Set::new(PAGE / 8, DoorbellKind::Futex), Tally::default());
+        let mut arena = Arena::<T>::of(set, Writes::Never, 0, &[SleepWords], &tally);
+        run(&tally, &["published", "delivered"], |dice| {
+            arena.world.step(&mut any_choices(dice, 256));
+        });
+    }
+    attacked::<u64>();
+    attacked::<[u8]>();
+}
+
 /// Only bytes that no endpoint checks.
 fn unchecked<T: Prey>() {
     let targets = [Payload, Inline, SleepWords];
@@ -92,10 +106,7 @@ fn unchecked<T: Prey>() {
     });
 }
 
-fn small_records_are_read_once() {
+fn records_are_read_once() {
     unchecked::<u64>();
-}
-
-fn large_records_are_read_once() {
     unchecked::<Words<8>>();
 }

@@ -1,12 +1,12 @@
 //! Words on which no decision depends: counters, epochs, process ids.
 
-use std::thread;
 use std::time::Duration;
 
-use quoit::{Error, Holder, Observer, RingOptions, Role};
+use quoit::{Holder, Observer, RingOptions, Role};
 
-use crate::common::names::RingName;
-use crate::common::rings::{ends, named};
+use crate::common::clock::until;
+use crate::common::refused::in_use;
+use crate::common::rings::{ends, named, producer};
 use crate::common::segment_file::{SegmentFile, TAIL};
 use crate::common::sleep_state::SleepPage;
 use crate::common::threads::while_waiting;
@@ -26,18 +26,12 @@ fn a_process_is_named_only_if_it_holds_the_lock() {
     let (ring, name) = named::<u64>("holder", &RingOptions::new(4));
     let file = SegmentFile::open(&name.file());
     let observer = Observer::open(&name).expect("it exists");
-    let producer = ring.producer().expect("the role is free");
+    let producer = producer(&ring);
     let here = Holder::Known(std::process::id());
     for pid in [0, 1, u32::MAX, std::process::id()] {
         file.write_half(PRODUCER + PID, pid);
-        let Err(Error::InUse { role, holder }) = ring.producer() else {
-            panic!("the role is taken");
-        };
-        assert_eq!((role, holder), (Role::Producer, here), "{pid}");
-        let Err(Error::InUse { holder, .. }) = quoit::unlink(&name) else {
-            panic!("the ring is in use");
-        };
-        assert_eq!(holder, here, "{pid}");
+        in_use(ring.producer(), Role::Producer);
+        in_use(quoit::unlink(&name), Role::Producer);
         let seen = observer.holder(Role::Producer).expect("it can be asked");
         assert_eq!(seen, Some(here), "{pid}");
     }
@@ -50,9 +44,8 @@ fn a_process_is_named_only_if_it_holds_the_lock() {
 /// the pid is of no process, and the counter is at its maximum.
 fn a_missed_wake_is_counted_for_any_pid_of_the_waker() {
     for pid in [0, 1, u32::MAX] {
-        let name = RingName::new("rescue");
         let options = RingOptions::new(4).spin(Duration::ZERO);
-        let ring = options.create::<u64>(&name).expect("a ring");
+        let (ring, name) = named::<u64>("rescue", &options);
         let file = SegmentFile::open(&name.file());
         let page = SleepPage::open(&name.file());
         let (_producer, mut consumer) = ends(&ring);
@@ -63,9 +56,7 @@ fn a_missed_wake_is_counted_for_any_pid_of_the_waker() {
         while file.read(CONSUMER + RESCUES) == u64::MAX {
             let wait = move || (consumer.pop(), consumer);
             let (popped, back) = while_waiting(wait, || {
-                while !page.consumer_is_parked() {
-                    thread::yield_now();
-                }
+                until("it sleeps", || page.consumer_is_parked());
                 tail += 1;
                 file.write(TAIL, tail); // and no wake
             });

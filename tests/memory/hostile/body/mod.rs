@@ -21,7 +21,7 @@ use std::rc::Rc;
 use self::calls::Prey;
 use self::choices::Choices;
 use self::oracle::{Answer, Failure, Writes};
-use self::rings::Rings;
+use self::rings::{Rings, choose};
 use self::world::World;
 use crate::common::sample::Words;
 
@@ -97,7 +97,7 @@ pub(crate) fn play<T: Prey + ?Sized>(
     if choices.below(4) > 0 {
         return World::<T>::on_the_heap(choices, first, writes, tally).live(choices);
     }
-    let set = rings.choose(choices);
+    let set = choose(rings, choices);
     set.restore_name();
     let fill = choices.byte();
     set.reset(first, if choices.coin() { fill } else { 0 });

@@ -56,11 +56,15 @@ impl<T: Prey + ?Sized> Model<T> {
         if T::HEADER > 0 && len > max {
             return Err(ClaimError::TooLong { max });
         }
-        // No frame is split: padding fills the lap.
-        let rest = self.capacity - self.tail.wrapping_add(ahead) % self.capacity;
-        let units = if size > rest { rest + size } else { size };
+        let units = self.units(ahead, size);
         let fits = self.unread() + ahead + units <= self.capacity;
         fits.then_some(units).ok_or(ClaimError::Full)
+    }
+
+    /// No frame is split: padding fills the lap.
+    fn units(&self, ahead: u64, size: u64) -> u64 {
+        let rest = self.capacity - self.tail.wrapping_add(ahead) % self.capacity;
+        if size > rest { rest + size } else { size }
     }
 
     /// What a call returns, and the units of the messages that it publishes. `None` if it waits
@@ -76,6 +80,7 @@ impl<T: Prey + ?Sized> Model<T> {
             return None;
         }
         let (mut ahead, mut fitting, mut refusal) = (0, Vec::new(), None);
+        let (is_batch, max) = (name.contains("FrameBatch"), self.capacity as usize);
         for message in messages {
             let len = T::bytes(message).len();
             let more = match way.amount == Amount::One && name.contains("claim") {
@@ -83,6 +88,12 @@ impl<T: Prey + ?Sized> Model<T> {
                 false => 0,
             };
             match self.room_for(ahead, len + more) {
+                // No consumer makes room for more than the ring holds.
+                Err(ClaimError::Full)
+                    if is_batch && ahead + self.units(ahead, Self::size(len)) > self.capacity =>
+                {
+                    refusal = Some(ClaimError::TooLong { max });
+                }
                 Ok(_) if !self.are_open[0] => refusal = Some(ClaimError::Abandoned),
                 Err(ClaimError::Full) if self.are_open != [true; 2] => {
                     refusal = Some(ClaimError::Abandoned);
@@ -97,13 +108,11 @@ impl<T: Prey + ?Sized> Model<T> {
             }
             break;
         }
-        let max = self.capacity as usize;
         if way.amount == Amount::AtOnce && messages.len() > max {
             (fitting, refusal) = (Vec::new(), Some(ClaimError::TooLong { max }));
         } else if way.amount == Amount::AtOnce && refusal.is_some() {
             fitting.clear();
         }
-        let is_batch = name.contains("FrameBatch");
         let result = match (refusal, way.amount) {
             // A batch waits for room for each of its frames.
             (Some(ClaimError::Full), _)

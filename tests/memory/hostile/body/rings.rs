@@ -1,5 +1,6 @@
 //! The rings, each created once, with an inaccessible page after it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,9 +17,7 @@ use crate::common::names::RingName;
 const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
 
 /// The rings of one shape, each created when it is first chosen.
-pub(crate) struct Rings<T: Prey + ?Sized> {
-    sets: [Option<Rc<Set<T>>>; 4 * DOORBELLS.len()],
-}
+pub(crate) type Rings<T> = BTreeMap<usize, Rc<Set<T>>>;
 
 /// The content after the data, up to the end of the last page.
 const SLACK: u8 = 0xa5;
@@ -40,22 +39,11 @@ pub(crate) struct Set<T: Prey + ?Sized> {
     _guards: Vec<MmapRaw>,
 }
 
-impl<T: Prey + ?Sized> Default for Rings<T> {
-    fn default() -> Self {
-        Self {
-            sets: Default::default(),
-        }
-    }
-}
-
-impl<T: Prey + ?Sized> Rings<T> {
-    pub(crate) fn choose(&mut self, choices: &mut Choices) -> Rc<Set<T>> {
-        let index = choices.below(self.sets.len());
-        let capacity = T::CAPACITIES[index / DOORBELLS.len()];
-        let doorbell = DOORBELLS[index % DOORBELLS.len()];
-        let set = self.sets[index].get_or_insert_with(|| Rc::new(Set::new(capacity, doorbell)));
-        Rc::clone(set)
-    }
+pub(crate) fn choose<T: Prey + ?Sized>(rings: &mut Rings<T>, choices: &mut Choices) -> Rc<Set<T>> {
+    let index = choices.below(T::CAPACITIES.len() * DOORBELLS.len());
+    let capacity = T::CAPACITIES[index / DOORBELLS.len()];
+    let new = || Rc::new(Set::new(capacity, DOORBELLS[index % DOORBELLS.len()]));
+    Rc::clone(rings.entry(index).or_insert_with(new))
 }
 
 fn options(capacity: usize, doorbell: DoorbellKind) -> RingOptions {

@@ -73,8 +73,9 @@ impl<T: Prey + ?Sized> World<T> {
             self.take_producer(choices);
             self.take_consumer(choices);
         }
-        let producer = self.producer.as_ref().filter(|_| is_modelled);
-        self.model = producer.map(|Watched { end, .. }| Model::new(end.capacity(), end.position()));
+        if is_modelled {
+            self.compare();
+        }
         while !choices.are_over() && self.is_there() {
             self.step(choices);
         }
@@ -82,6 +83,12 @@ impl<T: Prey + ?Sized> World<T> {
         drop(self);
         let whole = set.is_none_or(|set| set.slack_is_whole());
         assert!(whole, "an endpoint wrote after the data");
+    }
+
+    /// From now on the ring is empty, and each call returns what it does for a queue.
+    pub(crate) fn compare(&mut self) {
+        let Watched { end, .. } = self.producer.as_ref().expect("both roles were taken");
+        self.model = Some(Model::new(end.capacity(), end.position()));
     }
 
     /// Whether the memory still exists.
@@ -230,22 +237,41 @@ impl<T: Prey + ?Sized> World<T> {
 
     pub(crate) fn take_producer(&mut self, choices: &mut Choices) {
         let held = self.producer.is_some();
-        if held && self.is_leaving(PRODUCER_STATE) && choices.below(32) != 31 {
-            return;
-        }
-        let ring = self.ring(choices);
-        let new = ring.and_then(|(ring, base)| taken(ring.producer(), held, base));
+        let new = self.take(held, PRODUCER_STATE, Ring::producer, choices);
         self.producer = new.or(self.producer.take());
     }
 
     pub(crate) fn take_consumer(&mut self, choices: &mut Choices) {
         let held = self.consumer.is_some();
-        if held && self.is_leaving(CONSUMER_STATE) && choices.below(32) != 31 {
-            return;
-        }
-        let ring = self.ring(choices);
-        let new = ring.and_then(|(ring, base)| taken(ring.consumer(), held, base));
+        let new = self.take(held, CONSUMER_STATE, Ring::consumer, choices);
         self.consumer = new.or(self.consumer.take());
+    }
+
+    /// The endpoint, if the role was free and the positions valid.
+    fn take<E: End>(
+        &self,
+        held: bool,
+        state: usize,
+        role: fn(&Ring<T>) -> Result<E, Error>,
+        choices: &mut Choices,
+    ) -> Option<Watched<E>> {
+        if held && self.is_leaving(state) && choices.below(32) != 31 {
+            return None;
+        }
+        let (ring, base) = self.ring(choices)?;
+        match role(ring) {
+            Ok(end) => {
+                assert!(!held, "two endpoints hold one role");
+                Some(Watched::new(end, base))
+            }
+            Err(Error::InUse { .. }) if held => None,
+            Err(Error::Superseded { .. }) => None,
+            Err(Error::Corrupt(corrupt)) => {
+                assert!(["tail", "head"].contains(&corrupt.field), "{corrupt}");
+                None
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Opens the ring again, or supersedes it.
@@ -289,23 +315,6 @@ impl<T: Prey + ?Sized> World<T> {
             error => panic!("{error}"),
         };
         self.scene.tally.count(name, true);
-    }
-}
-
-/// The endpoint, if the role was free and the positions valid.
-fn taken<E: End>(result: Result<E, Error>, held: bool, base: Option<usize>) -> Option<Watched<E>> {
-    match result {
-        Ok(end) => {
-            assert!(!held, "two endpoints hold one role");
-            Some(Watched::new(end, base))
-        }
-        Err(Error::InUse { .. }) if held => None,
-        Err(Error::Superseded { .. }) => None,
-        Err(Error::Corrupt(corrupt)) => {
-            assert!(["tail", "head"].contains(&corrupt.field), "{corrupt}");
-            None
-        }
-        Err(error) => panic!("{error}"),
     }
 }
 
