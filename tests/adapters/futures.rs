@@ -3,7 +3,6 @@
 mod calls;
 pub(crate) mod dropped;
 pub(crate) mod endings;
-pub(crate) mod peers;
 pub(crate) mod refusals;
 pub(crate) mod sinks;
 pub(crate) mod turns;
@@ -98,16 +97,24 @@ pub(crate) fn is_pending<F: Future>(future: F) -> bool {
     poll_once(future).is_pending()
 }
 
-/// A task that reports each wake.
-struct Bell(mpsc::SyncSender<()>);
+/// A task that does this at each wake.
+struct Task<F>(F);
 
-impl Wake for Bell {
+impl<F: Fn() + Send + Sync> Wake for Task<F> {
     fn wake(self: Arc<Self>) {
-        self.0.send(()).expect("the test receives");
+        (self.0)();
     }
 }
 
+pub(crate) fn task(wake: impl Fn() + Send + Sync + 'static) -> Waker {
+    Arc::new(Task(wake)).into()
+}
+
+/// A task that reports each wake.
 pub(crate) fn bell() -> (Waker, mpsc::Receiver<()>) {
     let (sender, wakes) = mpsc::sync_channel(100);
-    (Arc::new(Bell(sender)).into(), wakes)
+    (
+        task(move || sender.send(()).expect("the test receives")),
+        wakes,
+    )
 }

@@ -25,6 +25,7 @@ crate::common::suite::tests! {
     requests_and_replies_that_do_not_fit_are_refused,
     a_reply_that_has_arrived_is_taken_after_the_deadline,
     a_request_says_how_long_its_client_waits,
+    a_server_whose_endpoint_is_closed_answers_what_is_left,
     a_service_continues_after_kill_9,
 }
 
@@ -251,12 +252,12 @@ fn requests_and_replies_that_do_not_fit_are_refused() {
     answered.expect("a request");
     let text = "a reply of 497 bytes does not fit into the ring".to_owned();
     assert_eq!(error_of(&mut client, &call), CallError::Refused(text));
-    // An error's text is cut.
+    // An error's text is cut, after a whole letter.
     let call = start(&mut client, b"more");
-    let answered = server.answer(PATIENCE, |_, _| Err("no".repeat(1000)));
+    let answered = server.answer(PATIENCE, |_, _| Err("\u{20ac}".repeat(1000)));
     answered.expect("a request");
-    let refused = error_of(&mut client, &call);
-    assert!(matches!(refused, CallError::Refused(text) if text.len() < 500));
+    let text = "\u{20ac}".repeat((504 - 8) / 3);
+    assert_eq!(error_of(&mut client, &call), CallError::Refused(text));
     drop(server);
     let mut begun = std::iter::repeat_with(|| client.start(&[7; 100], PATIENCE));
     let full = begun.find_map(Result::err);
@@ -333,6 +334,18 @@ fn a_request_says_how_long_its_client_waits() {
         assert!(expected.contains(&left), "{left} of {timeout:?}");
         assert_eq!(request[16..], *b"hello");
     }
+}
+
+/// As before a restart of the program. Its client is attached.
+fn a_server_whose_endpoint_is_closed_answers_what_is_left() {
+    let (mut client, server) = pair();
+    let call = start(&mut client, b"last");
+    let (mut requests, replies) = server.into_inner();
+    requests.close();
+    let mut turns = 0..10;
+    let served = Server::new(requests, replies).serve(echo, || turns.next().is_none());
+    assert_eq!(served, Err(PopError::Abandoned));
+    assert_eq!(reply_to(&mut client, &call), b"last");
 }
 
 /// A server dies during any call, which stays in flight: the next server answers it.
