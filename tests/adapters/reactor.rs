@@ -178,6 +178,17 @@ fn a_dropped_endpoint_maps_its_ring_no_more() {
         drop(sender);
         while other.try_pop().is_ok() {}
     }
+    // Also one for which a guard puts in another, which has work.
+    let (created, name) = named::<u64>("put-out", &RingOptions::new(1));
+    drop(created);
+    let end = Consumer::<u64>::open(&name).expect("it is free");
+    let mut watched = end.into_pollable().expect("a pollable end");
+    until_it_sleeps(&reactor(), libc::SYS_futex_waitv, 2);
+    let page = page_of(&name.file());
+    let (mut busy_in, busy) = heap::<u64>(1);
+    busy_in.try_push(1).expect("there is room");
+    *watched.get() = busy;
+    assert!(!is_mapped(page), "put out");
 }
 
 /// The address at which a file is mapped.

@@ -130,8 +130,9 @@ impl Server {
 
     /// Waits for a client, until the next call of `is_over`.
     fn wait_for_client(&mut self) -> Result<(), PopError> {
+        // It would find its client again and again.
         if self.requests.endpoint().closed {
-            return Err(PopError::Abandoned); // it sees no client's request
+            return Err(PopError::Abandoned);
         }
         match self.requests.wait_for_peer_timeout(LOOK) {
             Ok(()) | Err(PeerError::TimedOut) => Ok(()),
@@ -142,8 +143,8 @@ impl Server {
 
     /// Waits for a request up to `timeout`, and answers it. The handler gets a private
     /// copy of the request, and appends its reply to an empty vector; its error goes to the
-    /// client as text. If it panics the request stays. A request whose time has expired is
-    /// dropped.
+    /// client as text, as much of it as fits. If it panics the request stays. A request whose time
+    /// has expired is dropped.
     ///
     /// A reply without room at the deadline is kept: the next call sends it, and does not call the
     /// handler. It is dropped when its client's time has expired or its client has closed or crashed.
@@ -265,7 +266,6 @@ impl Server {
 
 /// The beginning of a text, of at most this many bytes.
 fn first_bytes(text: &str, most: usize) -> &[u8] {
-    let ends = (0..=most.min(text.len())).rev();
-    let end = ends.into_iter().find(|&end| text.is_char_boundary(end));
+    let end = (0..=most.min(text.len())).rfind(|&end| text.is_char_boundary(end));
     &text.as_bytes()[..end.unwrap_or_default()]
 }
