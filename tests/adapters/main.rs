@@ -20,7 +20,6 @@ common::suite::suite! {
     #[cfg(feature = "futures")] futures::endings,
     #[cfg(feature = "futures")] futures::refusals,
     #[cfg(feature = "futures")] futures::sinks,
-    #[cfg(feature = "futures")] futures::turns,
     observer,
     pipes,
     pollable,

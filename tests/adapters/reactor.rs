@@ -20,6 +20,7 @@ use crate::common::clock::until;
 use crate::common::descriptors::becomes_readable;
 use crate::common::forbid::{forbid, forbid_in_all_threads, refuse_with};
 use crate::common::fork::in_a_child;
+use crate::common::mappings::mapped;
 use crate::common::positions::{peer, start};
 use crate::common::refused::is;
 use crate::common::rings::{consumer, ends, heap, named};
@@ -172,9 +173,9 @@ fn a_dropped_endpoint_maps_its_ring_no_more() {
             other_in.try_push(1).expect("there is room");
             holds.recv().expect("the thread wakes the task");
         }
-        let page = page_of(&name.file());
+        assert!(mapped(&name.file(), "Size:") > 0);
         drop(end);
-        assert!(!is_mapped(page), "round {round}");
+        assert_eq!(mapped(&name.file(), "Size:"), 0, "round {round}");
         drop(sender);
         while other.try_pop().is_ok() {}
     }
@@ -184,27 +185,10 @@ fn a_dropped_endpoint_maps_its_ring_no_more() {
     let end = Consumer::<u64>::open(&name).expect("it is free");
     let mut watched = end.into_pollable().expect("a pollable end");
     until_it_sleeps(&reactor(), libc::SYS_futex_waitv, 2);
-    let page = page_of(&name.file());
     let (mut busy_in, busy) = heap::<u64>(1);
     busy_in.try_push(1).expect("there is room");
     *watched.get() = busy;
-    assert!(!is_mapped(page), "put out");
-}
-
-/// The address at which a file is mapped.
-fn page_of(path: &Path) -> usize {
-    let maps = fs::read_to_string("/proc/self/maps").expect("the mappings");
-    let path = path.to_str().expect("a path in UTF-8");
-    let line = maps.lines().find(|line| line.ends_with(path));
-    let (page, _) = line
-        .and_then(|line| line.split_once('-'))
-        .expect("it is mapped");
-    usize::from_str_radix(page, 16).expect("an address")
-}
-
-fn is_mapped(page: usize) -> bool {
-    // SAFETY: the call writes one byte for the one page, if there is one.
-    unsafe { libc::mincore(ptr::without_provenance_mut(page), 1, &mut 0) == 0 }
+    assert_eq!(mapped(&name.file(), "Size:"), 0, "put out");
 }
 
 /// The directory of the thread in `/proc`.
