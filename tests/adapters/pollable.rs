@@ -30,7 +30,6 @@ crate::common::suite::tests! {
     an_edge_triggered_loop_may_leave_records_unread,
     a_peer_that_is_back_before_the_report_is_not_reported,
     a_closed_endpoint_is_not_readable,
-    the_plain_endpoint_is_returned,
     without_a_descriptor_the_endpoint_is_returned,
     endpoints_can_be_swapped_and_sent,
     an_endpoint_that_was_put_in_has_a_peer_of_its_own,
@@ -58,7 +57,9 @@ fn pollable() -> (Producer<u64>, Pollable<Consumer<u64>>) {
 }
 
 fn the_descriptor_is_readable_while_there_is_a_record() {
-    let (mut producer, mut consumer) = pollable();
+    let (ring, name) = named::<u64>("readable", &RingOptions::new(4));
+    let (mut producer, consumer) = ends(&ring);
+    let mut consumer = watched(consumer);
     for number in 0..1000 {
         assert!(!is_readable(&consumer), "{number}");
         producer.try_push_slice(&[number, 7]).expect("room");
@@ -73,11 +74,17 @@ fn the_descriptor_is_readable_while_there_is_a_record() {
     drop(consumer.get()); // takes nothing
     assert!(!is_readable(&consumer));
     assert!(consumer.failure().is_none());
+    // The plain endpoint is AWAKE, so that its peer needs no wake.
+    let page = SleepPage::open(&name.file());
+    assert!(page.consumer_is_parked());
+    let consumer = consumer.into_inner();
+    assert!(!page.consumer_is_parked());
     // Earlier messages count too.
     producer.try_push(7).expect("there is room");
-    let consumer = watched(consumer.into_inner());
+    let consumer = watched(consumer);
     assert!(is_readable(&consumer));
     assert_eq!(consumer.get_ref().len(), 1);
+    assert_no_rescues(&name);
 }
 
 /// Takes everything.
@@ -187,16 +194,6 @@ fn a_closed_endpoint_is_not_readable() {
     assert!(is_readable(&consumer), "there is something left");
     assert_eq!(consumer.get().try_pop(), Ok(1));
     assert!(!readable(&consumer, QUIET));
-}
-
-/// It is AWAKE, so that its peer needs no wake.
-fn the_plain_endpoint_is_returned() {
-    let (ring, name) = named::<u64>("plain", &RingOptions::new(4));
-    let page = SleepPage::open(&name.file());
-    let consumer = watched(rings::consumer(&ring));
-    assert!(page.consumer_is_parked());
-    let _plain = consumer.into_inner();
-    assert!(!page.consumer_is_parked());
 }
 
 fn without_a_descriptor_the_endpoint_is_returned() {

@@ -16,9 +16,8 @@ use std::time::{Duration, Instant};
 use crate::common::PATIENCE;
 use crate::common::calls::{Amount, Calls, Wait, push, ways};
 use crate::common::ends::End;
-use crate::common::names::RingName;
 use crate::common::process::{alarm, handle};
-use crate::common::rings::{consumer, named, producer};
+use crate::common::rings::{consumer, producer};
 use crate::common::threads::while_repeating;
 use quoit::WaitStrategy::{Adaptive, Park, Spin, Yield};
 use quoit::rpc::{Client, Server};
@@ -167,7 +166,6 @@ fn full<T: Starved + ?Sized>(options: &RingOptions) -> (T::Producer, T::Consumer
 /// A ring without a peer. Dropping the value attaches one.
 struct Attaches<E> {
     ring: Ring<u8>,
-    _name: RingName,
     attach: fn(&Ring<u8>) -> E,
 }
 
@@ -184,16 +182,8 @@ fn peer_row<E: End, P: 'static>(
     attach: fn(&Ring<u8>) -> P,
 ) -> Row {
     let ends = move |options: &RingOptions| {
-        let (ring, _name) = named("alone", options);
-        let end = take(&ring);
-        (
-            end,
-            Attaches {
-                ring,
-                _name,
-                attach,
-            },
-        )
+        let ring = options.create_anonymous().expect("there is memory");
+        (take(&ring), Attaches { ring, attach })
     };
     let end = "Ok";
     let call = |end: &mut E, timeout| end.wait_for_peer_timeout(timeout);

@@ -12,9 +12,7 @@ use futures_util::stream::FusedStream;
 use quoit::{ClaimError, PeerError, PopError, RingOptions, Role};
 
 use super::calls::AsyncCalls;
-use super::{
-    Plain, Stream, async_pair, bell, heap_ends, heap_out, is_pending, poll_once, poll_with,
-};
+use super::{Plain, Stream, async_pair, bell, heap_out, is_pending, poll_once, poll_with};
 use crate::common::PATIENCE;
 use crate::common::calls::{Wait, fill, push};
 use crate::common::fork::in_a_child;
@@ -30,7 +28,6 @@ crate::common::suite::tests! {
     a_push_ends_when_the_consumer_closes,
     a_child_of_fork_may_drop_inherited_endpoints,
     a_plain_endpoint_continues_where_the_async_one_stopped,
-    wait_for_peer_returns_at_once_if_a_peer_is_attached,
     a_wait_for_a_close_is_superseded,
     closed_returns_although_messages_are_unread,
     closed_returns_when_the_peer_is_killed,
@@ -161,22 +158,6 @@ fn a_plain_endpoint_continues_where_the_async_one_stopped() {
         "{shown}"
     );
     assert_eq!(futures_util::Stream::size_hint(&consumer), (1, None));
-}
-
-fn wait_for_peer_returns_at_once_if_a_peer_is_attached() {
-    let (mut producer, mut consumer) = heap_ends::<[u8]>(64);
-    assert_eq!(poll_once(producer.wait_for_peer()), HERE);
-    assert_eq!(poll_once(consumer.wait_for_peer()), HERE);
-    assert!(is_pending(producer.closed()));
-    assert_eq!(producer.try_push(b"seven"), Ok(()));
-    drop(producer);
-    // Unread messages end a consumer's wait for a message, and not its wait for a close.
-    assert_eq!(poll_once(consumer.wait_for_peer()), HERE);
-    assert_eq!(poll_once(consumer.closed()), HERE);
-    consumer.try_pop(&mut [0; 8]).expect("a frame");
-    // On the heap no peer attaches.
-    assert_eq!(poll_once(consumer.wait_for_peer()), SUPERSEDED);
-    assert_eq!(poll_once(consumer.closed()), HERE);
 }
 
 /// A peer that can never attach never closes.
