@@ -187,7 +187,9 @@ where
         awaited: Awaited,
         wait: fn(&mut Endpoint<E::Cursor>, Deadline) -> Result<(), PeerError>,
     ) -> Poll<Result<(), PeerError>> {
-        let epoch = if let Some(epoch) = *since {
+        // A child of `fork` polls first again: its copy has no peer to wait for.
+        let since_then = since.filter(|_| !self.registration.is_inherited());
+        let epoch = if let Some(epoch) = since_then {
             epoch
         } else {
             ready!(self.poll_budget(cx));

@@ -1,7 +1,9 @@
 //! Endpoints for event loops: a descriptor that is readable while there is work.
 
 use core::fmt;
+use core::mem;
 use core::ops::{Deref, DerefMut};
+use core::ptr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -96,10 +98,12 @@ pub struct Pollable<E> {
     /// Sets the event.
     waker: Waker,
     /// The identity of the endpoint whose peer was seen to have closed or crashed, and the epoch of
-    /// that peer: a guard can put another endpoint in.
+    /// that peer.
     departed: Option<(u64, u64)>,
     /// The same of a peer that a wait has found to have closed or crashed, until the next `disarm`.
     found: Option<(u64, u64)>,
+    /// The address of its sleep word when it was armed last: a guard can put another endpoint in.
+    word: usize,
     /// Whether it sleeps on a futex, as every endpoint that `into_pollable` takes.
     is_futex: bool,
     /// The last wait ended with the reactor, or could not begin.
@@ -214,6 +218,7 @@ where
         event,
         departed: None,
         found: None,
+        word: 0,
         is_futex: true,
         has_failed: false,
     };
@@ -226,7 +231,9 @@ impl<E> Pollable<E> {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and takes a lock, here and when the guard is dropped; no allocation.
+    /// Makes syscalls and takes a lock, here and when the guard is dropped; no allocation. If you put
+    /// another endpoint in, the drop waits until the thread `quoit-reactor` has left the old one's
+    /// sleep.
     pub fn get(&mut self) -> Ready<'_, E> {
         self.disarm();
         Ready { pollable: self }
@@ -331,6 +338,10 @@ impl<E> Pollable<E> {
         }
         let wanted = self.wanted();
         let end = (self.as_sleeping)(&mut self.end);
+        let word = ptr::from_ref(end.role().own_word()).addr();
+        if mem::replace(&mut self.word, word) != word {
+            self.registration.forget_last();
+        }
         self.is_futex = end.role().sleeps_on_futex();
         if !self.is_futex || end.poll(wanted) == Some(false) {
             return self.event.set();

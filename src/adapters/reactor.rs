@@ -13,7 +13,8 @@
 //!
 //! An endpoint that is dropped waits until the thread has left the sleep that listed its word: after
 //! the drop the process neither maps the ring nor takes a wake of the role's next holder. No task is
-//! woken between the list and its end, so that no drop waits for the runtime's code.
+//! woken between the list and its end, so that no drop waits for the runtime's code. The same holds
+//! for an endpoint that a guard of a pollable one takes out.
 //!
 //! At each endpoint's `peer_check` the thread makes the liveness check, for all endpoints with the
 //! same interval at the same tick, and wakes the task of an endpoint whose peer has closed or
@@ -231,6 +232,13 @@ impl Registration {
         outcome
     }
 
+    /// Waits until the thread has left the sleep that listed another endpoint of this slot, which
+    /// is now the caller's.
+    pub(super) fn forget_last(&self) {
+        let list = REACTOR.change(|table| table.list_with(self.index));
+        REACTOR.until_left(list);
+    }
+
     fn stop_waiting(&self) -> Option<Outcome> {
         if self.is_inherited() {
             return None;
@@ -252,8 +260,7 @@ impl Drop for Registration {
         }
         // The thread forgets the ring, and ends after the last.
         let (state, list) = REACTOR.change(|table| {
-            let is_listed = table.listed >> self.index & 1 == 1;
-            let list = is_listed.then_some(table.list);
+            let list = table.list_with(self.index);
             (table.slots[self.index].take(), list)
         });
         REACTOR.until_left(list);
@@ -322,6 +329,11 @@ impl Reactor {
 impl Table {
     fn slot(&mut self, index: usize) -> &mut State {
         self.slots[index].as_mut().expect("a registered end")
+    }
+
+    /// The number of the last list, if it has this slot and the thread sleeps with it.
+    fn list_with(&self, slot: usize) -> Option<u64> {
+        (self.listed >> slot & 1 == 1).then_some(self.list)
     }
 
     /// Whether the endpoint of a slot waits here for this word.

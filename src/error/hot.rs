@@ -13,7 +13,8 @@ const CORRUPT: &str = "the ring is corrupt, and this endpoint stores nothing any
 
 /// The error of an async endpoint whose reactor has ended.
 const REACTOR_DIED: &str = "the thread quoit-reactor, which waits for all async endpoints, has ended; \
-    see whether a seccomp filter forbids futex_waitv; the next wait starts it again";
+    see whether a seccomp filter forbids futex_waitv; the next wait starts it again, but not in a \
+    child of fork";
 
 /// Why there is no room, whatever is to be written.
 #[derive(Clone, Copy)]

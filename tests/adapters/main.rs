@@ -2,7 +2,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod deadlines;
 #[cfg(feature = "futures")]
 mod futures;
 mod observer;
@@ -16,22 +15,16 @@ mod select;
 mod shared_memory;
 
 common::suite::suite! {
-    deadlines,
     #[cfg(feature = "futures")] futures,
     #[cfg(feature = "futures")] futures::dropped,
     #[cfg(feature = "futures")] futures::endings,
-    #[cfg(feature = "futures")] futures::peers,
     #[cfg(feature = "futures")] futures::refusals,
     #[cfg(feature = "futures")] futures::sinks,
-    #[cfg(feature = "futures")] futures::turns,
     observer,
-    pipes::endings,
-    pipes::sizes,
+    pipes,
     pollable,
     #[cfg(feature = "futures")] reactor,
     rpc,
     select,
-    select::departures,
-    select::turns,
     #[cfg(feature = "shared_memory")] shared_memory,
 }

@@ -25,6 +25,7 @@ crate::common::suite::tests! {
     requests_and_replies_that_do_not_fit_are_refused,
     a_reply_that_has_arrived_is_taken_after_the_deadline,
     a_request_says_how_long_its_client_waits,
+    a_server_whose_endpoint_is_closed_answers_what_is_left,
     a_service_continues_after_kill_9,
 }
 
@@ -66,16 +67,25 @@ fn echo(request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
     Ok(())
 }
 
+/// Answers this many requests.
+fn answer_with(
+    server: &mut Server,
+    requests: usize,
+    mut handler: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), String>,
+) {
+    for _ in 0..requests {
+        let answered = server.answer(PATIENCE, &mut handler);
+        answered.expect("a request");
+    }
+}
+
 /// Echoes this many requests; returns those that the handler got.
 fn answer(server: &mut Server, requests: usize) -> Vec<Vec<u8>> {
     let mut handled = Vec::new();
-    for _ in 0..requests {
-        let answered = server.answer(PATIENCE, |request, reply| {
-            handled.push(request.to_vec());
-            echo(request, reply)
-        });
-        answered.expect("a request");
-    }
+    answer_with(server, requests, |request, reply| {
+        handled.push(request.to_vec());
+        echo(request, reply)
+    });
     handled
 }
 
@@ -175,14 +185,11 @@ fn an_expired_request_is_not_handled() {
     let waits = client.start(b"waits", SHORT).expect("room");
     let call = start(&mut client, b"in time");
     let mut handled = Vec::new();
-    for _ in 0..4 {
-        let answered = server.answer(PATIENCE, |request, reply| {
-            handled.push(request.to_vec());
-            thread::sleep(2 * SHORT);
-            echo(request, reply)
-        });
-        answered.expect("a request");
-    }
+    answer_with(&mut server, 4, |request, reply| {
+        handled.push(request.to_vec());
+        thread::sleep(2 * SHORT);
+        echo(request, reply)
+    });
     assert_eq!(handled, [&b"busy"[..], b"in time"]);
     assert_eq!(reply_to(&mut client, &call), b"in time");
     for late in [over, waits] {
@@ -203,12 +210,11 @@ fn replies_that_no_call_waits_for_are_dropped() {
     answer(&mut server, 2);
     let late = client.start(b"late", Duration::from_secs(1));
     let late = late.expect("room");
-    let answered = server.answer(PATIENCE, |request, reply| {
+    answer_with(&mut server, 1, |request, reply| {
         assert_eq!(error_of(&mut client, &late), CallError::TimedOut);
         assert_eq!(client.in_flight(), 0);
         echo(request, reply)
     });
-    answered.expect("a request");
     let call = start(&mut client, b"next");
     answer(&mut server, 1);
     assert_eq!(reply_to(&mut client, &call), b"next");
@@ -244,19 +250,17 @@ fn requests_and_replies_that_do_not_fit_are_refused() {
     assert_eq!(answer(&mut server, 1), [vec![7; max]]);
     assert_eq!(reply_to(&mut client, &call), vec![7; max]);
     let call = start(&mut client, b"more");
-    let answered = server.answer(PATIENCE, |_, reply| {
+    answer_with(&mut server, 1, |_, reply| {
         reply.resize(505 - 8, 0);
-        Ok::<(), String>(())
+        Ok(())
     });
-    answered.expect("a request");
     let text = "a reply of 497 bytes does not fit into the ring".to_owned();
     assert_eq!(error_of(&mut client, &call), CallError::Refused(text));
-    // An error's text is cut.
+    // An error's text is cut, after a whole letter.
     let call = start(&mut client, b"more");
-    let answered = server.answer(PATIENCE, |_, _| Err("no".repeat(1000)));
-    answered.expect("a request");
-    let refused = error_of(&mut client, &call);
-    assert!(matches!(refused, CallError::Refused(text) if text.len() < 500));
+    answer_with(&mut server, 1, |_, _| Err("\u{20ac}".repeat(1000)));
+    let text = "\u{20ac}".repeat((504 - 8) / 3);
+    assert_eq!(error_of(&mut client, &call), CallError::Refused(text));
     drop(server);
     let mut begun = std::iter::repeat_with(|| client.start(&[7; 100], PATIENCE));
     let full = begun.find_map(Result::err);
@@ -333,6 +337,18 @@ fn a_request_says_how_long_its_client_waits() {
         assert!(expected.contains(&left), "{left} of {timeout:?}");
         assert_eq!(request[16..], *b"hello");
     }
+}
+
+/// As before a restart of the program. Its client is attached.
+fn a_server_whose_endpoint_is_closed_answers_what_is_left() {
+    let (mut client, server) = pair();
+    let call = start(&mut client, b"last");
+    let (mut requests, replies) = server.into_inner();
+    requests.close();
+    let mut turns = 0..10;
+    let served = Server::new(requests, replies).serve(echo, || turns.next().is_none());
+    assert_eq!(served, Err(PopError::Abandoned));
+    assert_eq!(reply_to(&mut client, &call), b"last");
 }
 
 /// A server dies during any call, which stays in flight: the next server answers it.

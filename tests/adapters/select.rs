@@ -1,27 +1,35 @@
 //! One wait for many rings: the first ring with work ends it, at any index, and no busy
-//! ring starves another one.
-
-pub(crate) mod departures;
-pub(crate) mod turns;
+//! ring starves another one. `tests/waits/sleep` has the events of one endpoint: its peer closes,
+//! crashes or restarts.
 
 use std::thread::{self, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
 use crate::common::allocations::{Counting, allocated};
 use crate::common::forbid::forbid;
-use crate::common::positions::peer;
+use crate::common::names::RingName;
+use crate::common::positions::{peer, start};
 use crate::common::refused::is;
+use crate::common::rings::{consumer, named, producer};
+use crate::common::segment_file::{HEAD, SegmentFile};
+use crate::common::sleep_state::SleepPage;
+use quoit::Selected::{Abandoned, Ready};
 use quoit::{
-    Consumer, DoorbellKind, FrameConsumer, FrameProducer, Producer, RingOptions, Select,
-    SelectError, Selectable, Selected, Shape,
+    Consumer, DoorbellKind, FrameConsumer, FrameProducer, Interest, Producer, Ring, RingOptions,
+    Role, Select, SelectError, Selectable, Selected, Shape,
 };
 
 crate::common::suite::tests! {
     each_of_the_most_rings_can_end_a_wait_which_allocates_nothing,
     shapes_and_roles_can_be_mixed,
     invalid_sets_of_endpoints_are_refused,
-    a_kernel_without_it_is_an_error;
+    a_kernel_without_it_is_an_error,
+    rings_that_are_ready_take_turns,
+    any_slice_of_endpoints_can_be_waited_for,
+    an_own_closed_endpoint_is_reported_abandoned_once,
+    an_endpoint_at_another_index_is_a_new_endpoint,
+    a_busy_ring_does_not_hide_a_death;
     parts: peer
 }
 
@@ -63,7 +71,7 @@ fn each_of_the_most_rings_can_end_a_wait_which_allocates_nothing() {
             producers[index].try_push(7).expect("there is room");
             wait.join().expect("the wait returns")
         });
-        assert_eq!(event, Selected::Ready(index));
+        assert_eq!(event, Ready(index));
         assert_eq!(consumers[index].try_pop(), Ok(7));
     }
     assert!(size_of::<Select>() <= 2112, "{}", size_of::<Select>());
@@ -83,13 +91,13 @@ fn shapes_and_roles_can_be_mixed() {
             )
         };
     log_in.try_push(b"hello").expect("there is room");
-    assert_eq!(wait(&mut ticks, &mut log, &mut frames), Selected::Ready(1));
+    assert_eq!(wait(&mut ticks, &mut log, &mut frames), Ready(1));
     log.try_peek().expect("a frame").release();
     frames_out.skip(usize::MAX).expect("frames");
-    assert_eq!(wait(&mut ticks, &mut log, &mut frames), Selected::Ready(2));
+    assert_eq!(wait(&mut ticks, &mut log, &mut frames), Ready(2));
     frames.try_push(&[0; 20]).expect("there is room");
     ticks_in.try_push(7).expect("there is room");
-    assert_eq!(wait(&mut ticks, &mut log, &mut frames), Selected::Ready(0));
+    assert_eq!(wait(&mut ticks, &mut log, &mut frames), Ready(0));
 }
 
 fn invalid_sets_of_endpoints_are_refused() {
@@ -113,4 +121,108 @@ fn a_kernel_without_it_is_an_error() {
         .expect_err("the kernel has no such call")
         .to_string();
     assert!(advice.ends_with("Linux 5.16 can"), "{advice}");
+}
+
+fn rings_that_are_ready_take_turns() {
+    let (mut producers, mut consumers) = heap_pairs(5);
+    for producer in &mut producers {
+        producer.try_push_slice(&[0; 64]).expect("there is room");
+    }
+    let mut select = Select::new();
+    let mut turns = [0; 5];
+    for _ in 0..100 {
+        let Ready(index) = event(&mut select, &mut consumers) else {
+            panic!("each has a producer");
+        };
+        consumers[index].try_pop().expect("it is ready");
+        turns[index] += 1;
+    }
+    assert_eq!(turns, [20; 5]);
+}
+
+fn any_slice_of_endpoints_can_be_waited_for() {
+    let (mut producers, mut consumers) = heap_pairs(2);
+    producers[1].try_push(7).expect("there is room");
+    let mut select = Select::new();
+    let [north, south] = &mut consumers[..] else {
+        panic!("there are two");
+    };
+    assert_eq!(event(&mut select, &mut [south, north]), Ready(0));
+    let (log, mut lines) = heap::<[u8]>();
+    drop(log);
+    assert_eq!(event(&mut select, &mut [&mut lines]), Abandoned(0));
+    assert_eq!(event(&mut select, &mut producers), Ready(1));
+}
+
+/// A ring whose endpoints attach and close.
+fn created(test: &str) -> (Ring<u64>, RingName) {
+    named(test, &options())
+}
+
+/// The next report, which is already due; `None` if there is none.
+fn next<S: Selectable>(select: &mut Select, ends: &mut [S]) -> Option<Selected> {
+    match select.wait(ends, Duration::from_millis(1)) {
+        Err(SelectError::TimedOut) => None,
+        selected => Some(selected.expect("valid endpoints")),
+    }
+}
+
+fn an_own_closed_endpoint_is_reported_abandoned_once() {
+    let (ring, name) = created("closed");
+    let mut ends = [producer(&ring)];
+    let _peer = consumer(&ring);
+    ends[0].close();
+    let mut select = Select::new();
+    assert_eq!(next(&mut select, &mut ends), Some(Abandoned(0)));
+    let page = SleepPage::open(&name.file());
+    // Also if the head is corrupt, which an endpoint that has closed does not report.
+    for head in [0, 77] {
+        SegmentFile::open(&name.file()).write(HEAD, head);
+        let before = page.read().producer.parks;
+        let timed_out = select.wait(&mut ends, Duration::from_millis(150));
+        is!(timed_out => Err(SelectError::TimedOut));
+        assert!(page.read().producer.parks > before, "it sleeps");
+    }
+}
+
+fn an_endpoint_at_another_index_is_a_new_endpoint() {
+    let [(left_ring, _left), (right_ring, _right)] = ["left", "right"].map(created);
+    let (mut left, mut right) = (consumer(&left_ring), consumer(&right_ring));
+    let alive = producer(&left_ring);
+    drop(producer(&right_ring));
+    let mut select = Select::new();
+    let mut wait = |one: Interest<'_>, other: Interest<'_>| next(&mut select, &mut [one, other]);
+    assert_eq!(wait(left.interest(), right.interest()), Some(Abandoned(1)));
+    assert_eq!(wait(left.interest(), right.interest()), None);
+    // At this index it is a different endpoint.
+    assert_eq!(wait(right.interest(), left.interest()), Some(Abandoned(0)));
+    assert_eq!(wait(right.interest(), left.interest()), None);
+    drop(alive);
+    // Although one was reported here.
+    assert_eq!(wait(right.interest(), left.interest()), Some(Abandoned(1)));
+    // Another `Select` has reported nothing.
+    let reported = next(&mut Select::new(), &mut [left]);
+    assert_eq!(reported, Some(Abandoned(0)));
+}
+
+/// A wait that always finds work must still check the peers.
+fn a_busy_ring_does_not_hide_a_death() {
+    let (ring, name) = created("hidden");
+    let (mut busy, other) = heap::<u64>();
+    busy.try_push(0).expect("there is room");
+    let mut child = start(Role::Producer, &name, "1");
+    child.kill();
+    let mut ends = [other, consumer(&ring)];
+    let mut select = Select::new();
+    let start = Instant::now();
+    let abandoned = loop {
+        assert!(start.elapsed() < PATIENCE, "the death is not reported");
+        match event(&mut select, &mut ends) {
+            Ready(0) => {}
+            Ready(_) => assert_eq!(ends[1].try_pop(), Ok(0), "the message comes first"),
+            other => break other,
+        }
+    };
+    assert_eq!(abandoned, Abandoned(1));
+    assert!(ends[1].is_abandoned() && ends[1].is_empty());
 }

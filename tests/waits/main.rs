@@ -13,6 +13,5 @@ common::suite::suite! {
     death,
     idle,
     sleep,
-    streams::processes,
-    streams::threads,
+    streams,
 }

@@ -543,9 +543,11 @@ impl<T: Record> Stream for AsyncConsumer<T> {
         consumer.inner.poll_item(cx, Consumer::<T>::try_pop)
     }
 
-    /// At least what is unread now.
+    /// At least what is unread now; nothing if the ring is corrupt.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.get_ref().len() as usize, None)
+        let is_sound = self.get_ref().corruption().is_none();
+        let unread = if is_sound { self.get_ref().len() } else { 0 };
+        (unread as usize, None)
     }
 }
 

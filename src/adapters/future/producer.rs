@@ -477,14 +477,15 @@ impl AsyncFrameProducer {
 
     /// Flushes the frame that waits in the sink.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
-        let Some(frame) = self.waiting.take() else {
+        // It stays there until it is pushed: a waker may panic.
+        let Some(frame) = &self.waiting else {
             return Poll::Ready(Ok(()));
         };
         let wanted = self.inner.end.bytes_needed(frame.len());
-        let push = |producer: &mut FrameProducer| producer.try_push(&frame);
+        let push = |producer: &mut FrameProducer| producer.try_push(frame);
         let pushed = self.inner.poll_room(cx, wanted, push);
-        if !matches!(pushed, Poll::Ready(Ok(()))) {
-            self.waiting = Some(frame);
+        if matches!(pushed, Poll::Ready(Ok(()))) {
+            self.waiting = None;
         }
         pushed
     }

@@ -49,9 +49,11 @@ impl fmt::Display for AsyncError {
                 "this kernel cannot wait for many rings ({source}); Linux 5.16 can; wait for \
                  the ring in a thread of its own"
             ),
-            Self::NoThread(source) => {
-                write!(f, "could not start the thread quoit-reactor: {source}")
-            }
+            Self::NoThread(source) => write!(
+                f,
+                "could not start the thread quoit-reactor: {source}; end other threads, or raise \
+                 the limit with ulimit -u"
+            ),
             Self::NoDescriptor(source) => write!(
                 f,
                 "could not make an eventfd: {source}; close other files, or raise the limit \

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{REFUSED, WORD, split_word};
 use crate::deadline::Deadline;
 use crate::doorbell::now;
+use crate::endpoint::End;
 use crate::error::{ClaimError, PeerError, PopError};
 use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
@@ -106,7 +107,8 @@ impl Server {
     /// # Errors
     ///
     /// [`PopError::Superseded`] if the ring of the requests was unlinked or replaced and the client
-    /// has closed or crashed, [`PopError::Corrupt`] if a ring is corrupt.
+    /// has closed or crashed, [`PopError::Abandoned`] if you [closed](FrameConsumer::close) its
+    /// consumer and none are left, [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time
     ///
@@ -128,6 +130,10 @@ impl Server {
 
     /// Waits for a client, until the next call of `is_over`.
     fn wait_for_client(&mut self) -> Result<(), PopError> {
+        // It would find its client again and again.
+        if self.requests.endpoint().closed {
+            return Err(PopError::Abandoned);
+        }
         match self.requests.wait_for_peer_timeout(LOOK) {
             Ok(()) | Err(PeerError::TimedOut) => Ok(()),
             Err(PeerError::Superseded) => Err(PopError::Superseded),
@@ -137,8 +143,8 @@ impl Server {
 
     /// Waits for a request up to `timeout`, and answers it. The handler gets a private
     /// copy of the request, and appends its reply to an empty vector; its error goes to the
-    /// client as text. If it panics the request stays. A request whose time has expired is
-    /// dropped.
+    /// client as text, as much of it as fits. If it panics the request stays. A request whose time
+    /// has expired is dropped.
     ///
     /// A reply without room at the deadline is kept: the next call sends it, and does not call the
     /// handler. It is dropped when its client's time has expired or its client has closed or crashed.
@@ -215,15 +221,17 @@ impl Server {
             return Ok(());
         }
         self.reply.clear();
-        let mut kind = match handler(bytes, &mut self.reply) {
-            Ok(()) => 0,
-            Err(error) => refuse(&mut self.reply, &error),
-        };
+        let handled = handler(bytes, &mut self.reply);
         let (len, max) = (self.reply.len(), self.replies.max_frame_len() - WORD);
-        if len > max {
-            let text = format!("a reply of {len} bytes does not fit into the ring");
-            kind = refuse(&mut self.reply, &text);
-            self.reply.truncate(max);
+        let refusal = match handled {
+            Ok(()) if len <= max => None,
+            Ok(()) => Some(format!("a reply of {len} bytes does not fit into the ring")),
+            Err(error) => Some(error.to_string()),
+        };
+        let kind = if refusal.is_some() { REFUSED } else { 0 };
+        if let Some(text) = refusal {
+            self.reply.clear();
+            self.reply.extend_from_slice(first_bytes(&text, max));
         }
         self.unsent = Some(Unsent { id, kind, deadline });
         Ok(())
@@ -256,8 +264,8 @@ impl Server {
     }
 }
 
-fn refuse(reply: &mut Vec<u8>, error: &impl Display) -> u32 {
-    reply.clear();
-    reply.extend_from_slice(error.to_string().as_bytes());
-    REFUSED
+/// The beginning of a text, of at most this many bytes.
+fn first_bytes(text: &str, most: usize) -> &[u8] {
+    let end = (0..=most.min(text.len())).rfind(|&end| text.is_char_boundary(end));
+    &text.as_bytes()[..end.unwrap_or_default()]
 }

@@ -1,39 +1,50 @@
-//! The peer closes, the process forks, and an endpoint becomes a plain one again.
+//! The peer attaches and closes, the process forks, and an endpoint becomes a plain one again.
 
 use std::fmt::Debug;
+use std::fs;
+use std::pin::pin;
 use std::task::Poll;
 use std::thread;
 
 use futures_executor::block_on;
 use futures_util::StreamExt;
 use futures_util::stream::FusedStream;
-use quoit::{ClaimError, PopError, RingOptions};
+use quoit::{ClaimError, PeerError, PopError, RingOptions, Role};
 
 use super::calls::AsyncCalls;
-use super::{Plain, Stream, async_pair, heap_out, is_pending, poll_once};
+use super::{Plain, Stream, async_pair, bell, heap_out, is_pending, poll_once, poll_with};
+use crate::common::PATIENCE;
 use crate::common::calls::{Wait, fill, push};
 use crate::common::fork::in_a_child;
+use crate::common::positions::start;
 use crate::common::rings::{consumer, ends, named, producer};
 use crate::common::sample::Words;
-use crate::common::sleep_state::SleepPage;
+use crate::common::segment_file::{SegmentFile, TAIL};
+use crate::common::sleep_state::{SleepPage, assert_no_rescues};
+use crate::common::threads::while_waiting;
 
 crate::common::suite::tests! {
     a_stream_ends_when_the_producer_closes_and_continues_with_the_next,
     a_push_ends_when_the_consumer_closes,
     a_child_of_fork_may_drop_inherited_endpoints,
     a_plain_endpoint_continues_where_the_async_one_stopped,
+    a_wait_for_a_close_is_superseded,
+    closed_returns_although_messages_are_unread,
+    closed_returns_when_the_peer_is_killed,
 }
 
 const CAPACITY: u64 = 64;
+const HERE: Poll<Result<(), PeerError>> = Poll::Ready(Ok(()));
+const SUPERSEDED: Poll<Result<(), PeerError>> = Poll::Ready(Err(PeerError::Superseded));
 
-/// It is terminated until the next producer attaches.
+/// It is terminated until the next producer attaches, or forever if the ring is corrupt.
 fn stream_ends<T, I>(item: fn(T::Message) -> I)
 where
     T: AsyncCalls + ?Sized,
     Stream<T>: FusedStream<Item = Result<I, PopError>> + Unpin,
     I: Debug + PartialEq,
 {
-    let (ring, _name) = named::<T>("left", &RingOptions::new(CAPACITY));
+    let (ring, name) = named::<T>("left", &RingOptions::new(CAPACITY));
     let mut stream = consumer(&ring).asynchronous();
     assert!(is_pending(stream.next()), "none has attached yet");
     for number in 0..3 {
@@ -49,6 +60,19 @@ where
             assert!(stream.is_terminated());
         }
     }
+    // A corrupt ring is one error, and the end.
+    let file = SegmentFile::open(&name.file());
+    let tail = file.read(TAIL);
+    file.write(TAIL, tail + 2 * CAPACITY);
+    assert_eq!(
+        poll_once(stream.next()),
+        Poll::Ready(Some(Err(PopError::Corrupt)))
+    );
+    assert_eq!(futures_util::Stream::size_hint(&stream).0, 0);
+    assert_eq!(poll_once(stream.next()), Poll::Ready(None));
+    file.write(TAIL, tail);
+    let _successor = producer(&ring);
+    assert!(stream.is_terminated());
 }
 
 fn a_stream_ends_when_the_producer_closes_and_continues_with_the_next() {
@@ -86,6 +110,10 @@ fn a_child_of_fork_may_drop_inherited_endpoints() {
     for end in [&mut shared, &mut local] {
         assert!(is_pending(end.as_mut().expect("it lives").pop()));
     }
+    let (without, _name) = named::<u64>("no-peer", &RingOptions::new(CAPACITY));
+    let mut alone = consumer(&without).asynchronous();
+    let mut attached = pin!(alone.wait_for_peer());
+    assert!(is_pending(attached.as_mut()));
     let (mut busy_in, mut busy) = heap_out::<u64>(CAPACITY);
     let reader = thread::spawn(move || block_on(async { while busy.next().await.is_some() {} }));
     for _ in 0..200 {
@@ -99,6 +127,7 @@ fn a_child_of_fork_may_drop_inherited_endpoints() {
                 let mut end = end.take().expect("it lives");
                 assert_eq!(poll_once(end.pop()), Poll::Ready(Err(error)));
             }
+            assert_eq!(poll_once(attached.as_mut()), SUPERSEDED);
         });
     }
     drop(busy_in);
@@ -129,4 +158,47 @@ fn a_plain_endpoint_continues_where_the_async_one_stopped() {
         "{shown}"
     );
     assert_eq!(futures_util::Stream::size_hint(&consumer), (1, None));
+}
+
+/// A peer that can never attach never closes.
+fn a_wait_for_a_close_is_superseded() {
+    let (ring, name) = named::<u64>("no-peer", &RingOptions::new(CAPACITY));
+    let mut consumer = consumer(&ring).asynchronous();
+    assert!(is_pending(consumer.closed()));
+    fs::remove_file(name.file()).expect("the name exists");
+    let closed = move || (block_on(consumer.closed()), block_on(consumer.next()));
+    // The stream ends.
+    let superseded = (Err(PeerError::Superseded), None);
+    assert_eq!(while_waiting(closed, || ()), superseded);
+}
+
+fn closed_returns_although_messages_are_unread() {
+    let (ring, name) = named::<u64>("closed", &RingOptions::new(CAPACITY));
+    let (mut first, consumer) = ends(&ring);
+    let mut consumer = consumer.asynchronous();
+    let mut closed = pin!(consumer.closed());
+    for number in 0..CAPACITY {
+        let (waker, wakes) = bell();
+        assert!(poll_with(&waker, closed.as_mut()).is_pending());
+        first.try_push(number).expect("there is room");
+        // A message wakes the task, which continues to sleep.
+        assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
+    }
+    assert!(is_pending(closed.as_mut()));
+    // A restarted peer does not hide the close.
+    drop(first);
+    let _successor = producer(&ring);
+    assert_eq!(poll_once(closed), HERE);
+    assert_no_rescues(&name);
+}
+
+fn closed_returns_when_the_peer_is_killed() {
+    let (ring, name) = named::<u64>("closed-killed", &RingOptions::new(CAPACITY));
+    let mut child = start(Role::Consumer, &name, "0");
+    let mut producer = producer(&ring).asynchronous();
+    assert!(is_pending(producer.closed()));
+    child.kill();
+    // The result stays the same.
+    let closed = move || [(); 2].map(|()| block_on(producer.closed()));
+    assert_eq!(while_waiting(closed, || ()), [Ok(()); 2]);
 }

@@ -10,6 +10,7 @@ use quoit::{AsyncError, DoorbellKind, IntoAsyncError, PopError, RingOptions};
 use super::{Plain, heap_out, is_pending};
 use crate::common::calls::{Calls, Wait, pop, push};
 use crate::common::forbid::forbid;
+use crate::common::fork::in_a_child;
 use crate::common::refused::is;
 use crate::common::rings::heap;
 use crate::common::threads::{tasks, while_waiting};
@@ -17,7 +18,7 @@ use crate::common::threads::{tasks, while_waiting};
 crate::common::suite::tests! {
     a_semaphore_ring_is_refused_and_its_endpoints_are_returned,
     one_thread_sleeps_for_127_endpoints_and_no_more,
-    a_kernel_that_cannot_wait_for_many_is_refused,
+    without_a_system_call_the_endpoint_is_returned,
 }
 
 /// Checks what the error says; returns the endpoint.
@@ -81,10 +82,20 @@ fn one_thread_sleeps_for_127_endpoints_and_no_more() {
     drop(heap::<u64>(8).1.asynchronous());
 }
 
-fn a_kernel_that_cannot_wait_for_many_is_refused() {
-    forbid(libc::SYS_futex_waitv);
-    let (producer, _consumer) = heap::<u64>(8);
-    let refused = producer.into_async().expect_err("no system call");
-    assert!(refused.to_string().contains("Linux 5.16"), "{refused}");
-    is!(AsyncError::from(refused) => AsyncError::Unsupported(_));
+/// Each refusal says what to do, and returns the endpoint.
+fn without_a_system_call_the_endpoint_is_returned() {
+    for (calls, text) in [
+        (&[libc::SYS_futex_waitv][..], "Linux 5.16"),
+        (&[libc::SYS_clone3, libc::SYS_clone], "ulimit -u"),
+    ] {
+        in_a_child(|| {
+            calls.iter().copied().for_each(forbid);
+            let (producer, mut consumer) = heap::<u64>(8);
+            let refused = producer.into_async().expect_err("no system call");
+            is!(refused.reason() => AsyncError::Unsupported(_) | AsyncError::NoThread(_));
+            assert!(refused.to_string().contains(text), "{refused}");
+            let mut producer = refused.into_inner();
+            assert_eq!((producer.try_push(7), consumer.try_pop()), (Ok(()), Ok(7)));
+        });
+    }
 }
