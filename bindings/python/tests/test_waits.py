@@ -167,32 +167,50 @@ def test_a_handler_may_close_the_endpoint_that_waits(name, peer):
     waiter.end()
 
 
-def test_a_pop_that_waits_does_not_release_what_a_handler_has_begun_to_look_at(name, peer):
-    quoit.create(name, 1024)
+@pytest.mark.parametrize(("wait", "dtype"), [
+    ("consumer.pop()", []), ("consumer.pop_many()", []), ("consumer.recv_into(out)", []),
+    ("producer.push(b'other')", []), ("producer.push_many([b'other'])", []),
+    ("consumer.pop_many(out)", ["u8"]), ("producer.push_many([1, 2])", ["u8"]),
+])
+def test_a_call_that_waits_leaves_what_a_handler_has_begun_to_look_at(name, peer, wait, dtype):
+    quoit.create(name, 64, *dtype)
     waiter = peer(
         """
         import signal
-        consumer = quoit.FrameConsumer.open(sys.argv[1])
-        producer = quoit.FrameProducer.open(sys.argv[1])
+        name, wait, *dtype = sys.argv[1:]
+        ring = quoit.open(name, *dtype)
+        producer, consumer, out = ring.producer(), ring.consumer(), bytearray(8)
+        message = np.frombuffer(b"8 bytes.", "u8")[0]
+        while "producer" in wait and producer.try_push(message):
+            pass
+
         def look(*_):
             global view
-            producer.push(b"looked at")
-            view = memoryview(consumer.lease(1))
+            if "consumer" in wait:
+                producer.push(message)
+                view = memoryview(consumer.lease(1))
+            else:
+                consumer.skip(1)
+                view = memoryview(producer.lease(1 if dtype else 8))
+                view[:] = message.tobytes()
+
         signal.signal(signal.SIGTERM, look)
         say("waits")
         try:
-            consumer.pop()
+            eval(wait)
         except BufferError:
-            say(bytes(view))
+            say(bytes(view) + out)
         del view
-        assert consumer.pop() == b"looked at"
+        assert consumer.pop() == (message if dtype else message.tobytes())
         """,
         name,
+        wait,
+        *dtype,
     )
     assert waiter.hear() == "waits"
-    until_asleep(name, "consumer")
+    until_asleep(name, wait.split(".")[0])
     waiter.kill(signal.SIGTERM)
-    assert waiter.hear() == "b'looked at'"
+    assert waiter.hear() == str(b"8 bytes." + bytes(8))
     waiter.end()
 
 
