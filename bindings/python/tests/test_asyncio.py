@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gc
+import os
 import select
 import threading
 import time
@@ -537,6 +538,29 @@ def test_an_endpoint_that_is_dropped_gives_its_role_up_though_a_loop_knew_it():
         producer.close()
 
     run(main())
+
+
+def test_a_child_of_a_process_that_has_waited_is_told_how_to_start_it(ends):
+    producer, consumer = ends
+
+    async def wait(producer, consumer):
+        task = asyncio.create_task(consumer.recv())
+        await asyncio.sleep(0)
+        producer.push(b"x")
+        return await task
+
+    assert run(wait(producer, consumer)) == b"x"
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            ring = quoit.create_anonymous(64)
+            with pytest.raises(quoit.SystemRefused, match="by another method than fork"):
+                run(wait(ring.producer(), ring.consumer()))
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_batches_of_frames(ends):
