@@ -10,7 +10,7 @@ use crate::buffer::{Bytes, copy_out};
 use crate::end::{End, Side, Wait, check_frames};
 use crate::fault;
 use crate::lease::Lease;
-use crate::ring::Ring;
+use crate::ring::{Ring, detached};
 
 const PADDING: u32 = u32::MAX;
 
@@ -116,7 +116,7 @@ impl Reader {
     #[new]
     fn new(py: Python<'_>, ring: PyRef<'_, Ring>) -> PyResult<Self> {
         let raw = &ring.raw;
-        let end = py.detach(|| raw.consumer()).map_err(fault::ring)?;
+        let end = detached(py, || raw.consumer())?;
         let (end, size) = (End::new(end), ring.slot_size as usize);
         Ok(Self { end, size })
     }

@@ -11,7 +11,7 @@ use crate::buffer::{Bytes, clear};
 use crate::end::{End, Side, Wait, check_frames};
 use crate::fault;
 use crate::lease::Lease;
-use crate::ring::Ring;
+use crate::ring::{Ring, detached};
 
 const PADDING: u64 = u32::MAX as u64;
 
@@ -146,7 +146,7 @@ impl Writer {
     #[new]
     fn new(py: Python<'_>, ring: PyRef<'_, Ring>) -> PyResult<Self> {
         let raw = &ring.raw;
-        let end = py.detach(|| raw.producer()).map_err(fault::ring)?;
+        let end = detached(py, || raw.producer())?;
         let (end, size) = (End::new(end), ring.slot_size as usize);
         Ok(Self { end, size })
     }

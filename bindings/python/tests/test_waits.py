@@ -1,6 +1,7 @@
 """Waits: timeouts, the GIL, Ctrl-C, and threads."""
 
 import signal
+import sys
 import threading
 import time
 
@@ -103,6 +104,33 @@ def test_a_wait_lets_other_threads_run(name):
     assert consumer.try_pop() is None
     consumer.close()
     producer.close()
+
+
+@pytest.mark.parametrize("call", [
+    "quoit.create(name, 64)", "quoit.open(name)", "quoit.open_or_create(name, 64)", "quoit.create_anonymous(64)",
+    "quoit.open_descriptor(anonymous.fileno())", "quoit.Observer(name)", "ring.producer()", "ring.unlink()",
+    "quoit.unlink(name)",
+])
+def test_a_call_that_opens_or_removes_a_ring_lets_other_threads_run(name, call):
+    ring, anonymous, code = quoit.create(name, 64), quoit.create_anonymous(64), compile(call, "call", "eval")
+    known = {"quoit": quoit, "name": name, "ring": ring, "anonymous": anonymous}
+    interval, begun, ran = sys.getswitchinterval(), threading.Lock(), []
+    thread = threading.Thread(target=lambda: (begun.acquire(), ran.append(True)))
+    begun.acquire()
+    thread.start()
+    sys.setswitchinterval(10 * HANG)  # the thread has the GIL only if this one gives it up
+    try:
+        begun.release()
+        until = time.monotonic() + HANG / 10
+        while not ran and time.monotonic() < until:
+            try:
+                eval(code, known)
+            except quoit.QuoitError:
+                pass
+        assert ran
+    finally:
+        sys.setswitchinterval(interval)
+        thread.join()
 
 
 @pytest.mark.parametrize("wait", ["consumer.pop()", "consumer.peek()", "next(iter(consumer))", "producer.claim(40)",
