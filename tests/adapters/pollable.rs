@@ -17,6 +17,7 @@ use crate::common::refused::is;
 use crate::common::rings::{self, anonymous, ends, heap, named};
 use crate::common::sample::mix;
 use crate::common::sleep_state::{SleepPage, assert_no_rescues};
+use quoit::raw::{self, RawRing, Reachable};
 use quoit::{
     AsyncError, ClaimError, Consumer, DoorbellKind, Pollable, PopError, Producer, PushError,
     RingOptions, Role,
@@ -35,7 +36,8 @@ crate::common::suite::tests! {
     an_endpoint_that_was_put_in_has_a_peer_of_its_own,
     an_endpoint_that_was_put_in_may_sleep_on_a_semaphore,
     a_child_of_fork_neither_waits_nor_takes_messages,
-    a_child_of_fork_sees_the_end_of_what_it_makes_pollable;
+    a_child_of_fork_sees_the_end_of_what_it_makes_pollable,
+    a_raw_endpoint_is_armed_before_each_wait;
     parts: peer
 }
 
@@ -263,6 +265,46 @@ fn an_endpoint_that_was_put_in_may_sleep_on_a_semaphore() {
     producer.try_push(7).expect("there is room");
     becomes_readable(&consumer);
     assert_eq!(consumer.get().try_pop(), Ok(7));
+}
+
+/// That of the bindings. What the program has not answered by another call stays readable.
+fn a_raw_endpoint_is_armed_before_each_wait() {
+    let (_, name) = named::<u64>("raw", &RingOptions::new(4));
+    let options = RingOptions::default().schema_tag("u64");
+    let content = raw::records(8, 8).expect("a size");
+    let ring = RawRing::open(&options, content, name.as_ref()).expect("the ring");
+    let mut reader = Reachable::new(ring.consumer().expect("the role is free"));
+    // Without a descriptor it is as it was.
+    let before = set_limit(Resource::Nofile, 64);
+    let files = take_all_but(0);
+    is!(reader.arm(1) => Err(AsyncError::NoDescriptor(_)));
+    drop(files);
+    set_limit(Resource::Nofile, before);
+    let bell = reader.arm(1).expect("a descriptor");
+    let mut child = start(Role::Producer, &name, "0");
+    becomes_readable(&bell); // it has attached
+    reader.get();
+    assert_eq!(reader.arm(1).expect("armed"), bell);
+    child.kill();
+    becomes_readable(&bell);
+    for _ in 0..2 {
+        assert!(reader.get_unseen().is_abandoned());
+        reader.arm(1).expect("armed");
+        assert!(is_readable(&bell), "no call has seen the crash");
+    }
+    assert!(reader.get().is_abandoned());
+    reader.arm(1).expect("armed");
+    assert!(!is_readable(&bell));
+    // Each wait for as much room as is wanted.
+    let mut writer = Reachable::new(ring.producer().expect("the role is free"));
+    let room = writer.arm(4).expect("a descriptor");
+    assert!(is_readable(&room));
+    writer.get().try_push(&[7; 8]).expect("room");
+    becomes_readable(&bell);
+    for (wanted, has_room) in [(4, false), (3, true), (4, false)] {
+        writer.arm(wanted).expect("armed");
+        assert_eq!(is_readable(&room), has_room, "{wanted}");
+    }
 }
 
 /// Its parent has no pollable endpoint.

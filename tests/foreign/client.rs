@@ -44,6 +44,14 @@ impl Variant {
         self.shape == "frames"
     }
 
+    /// The steps of an endpoint in Rust.
+    pub(super) fn steps(self, role: Role, name: &RingName) -> Step {
+        match self.has_frames() {
+            true => steps::<[u8]>(role, name),
+            false => steps::<i64>(role, name),
+        }
+    }
+
     /// Creates a ring, by the client or by Rust.
     pub(super) fn create(self, client: Option<&Client>, name: &RingName, first: u64) {
         let capacity = if self.has_frames() { 1024 } else { 64 };
@@ -153,10 +161,7 @@ impl End {
         let before = state();
         let pid = forked(|| {
             work_as_long_as_the_parent();
-            match variant.has_frames() {
-                true => endpoint::<[u8]>(role, name, last),
-                false => endpoint::<i64>(role, name, last),
-            }
+            endpoint(variant.steps(role, name), last);
         });
         until("it attaches", || state() | 1 != before | 1);
         Self::Rust(pid)
@@ -186,7 +191,7 @@ impl End {
 }
 
 /// A shape whose messages follow from their positions.
-pub(super) trait Placed: Calls {
+trait Placed: Calls {
     fn at(position: u64) -> Self::Message;
 }
 
@@ -202,38 +207,49 @@ impl Placed for [u8] {
     }
 }
 
-/// Continues to the last position, also when peers are killed.
-fn endpoint<T: Placed + ?Sized>(role: Role, name: &RingName, last: u64) {
-    let is_before = |position: u64| (last.wrapping_sub(position) as i64) > 0;
-    let mut number = 0;
-    let mut next = || {
-        number += 1;
-        if number % 256 == 0 {
-            thread::sleep(Duration::from_micros(number / 256 % 128)); // lets the peer sleep
-        }
-    };
-    let pause = || thread::sleep(Duration::from_millis(1));
+/// Moves one message, or none if the peer has left; returns the position.
+pub(super) type Step = Box<dyn FnMut(Wait) -> u64>;
+
+/// The steps of an endpoint in Rust.
+fn steps<T: Placed + ?Sized>(role: Role, name: &RingName) -> Step {
     let options = RingOptions::default().spin(Duration::ZERO);
     let ring = options.open::<T>(name).expect("a ring");
     if role == Role::Producer {
         let mut producer = producer(&ring);
-        while is_before(producer.position()) {
-            next();
+        return Box::new(move |wait| {
             let message = T::at(producer.position());
-            match push::<T>(&mut producer, &message, Wait::Forever) {
-                Err(ClaimError::Abandoned) => pause(),
-                pushed => pushed.expect("a consumer comes"),
+            match push::<T>(&mut producer, &message, wait) {
+                Err(ClaimError::Abandoned) => {}
+                pushed => pushed.expect("there is room"),
             }
-        }
-        return;
+            producer.position()
+        });
     }
     let mut consumer = consumer(&ring);
-    while is_before(consumer.position()) {
-        next();
+    Box::new(move |wait| {
         let expected = T::at(consumer.position());
-        match pop::<T>(&mut consumer, Wait::Forever) {
-            Err(PopError::Abandoned) => pause(),
+        match pop::<T>(&mut consumer, wait) {
+            Err(PopError::Abandoned) => {}
             popped => assert_eq!(popped, Ok(expected)),
+        }
+        consumer.position()
+    })
+}
+
+/// Continues to the last position, also when peers are killed.
+fn endpoint(mut step: Step, last: u64) {
+    let (mut number, mut before) = (0_u64, None);
+    loop {
+        let position = step(Wait::Forever);
+        if last.wrapping_sub(position) as i64 <= 0 {
+            return;
+        }
+        number += 1;
+        // Until another peer comes, or to let the peer sleep.
+        if before.replace(position) == Some(position) {
+            thread::sleep(Duration::from_millis(1));
+        } else if number % 256 == 0 {
+            thread::sleep(Duration::from_micros(number / 256 % 128));
         }
     }
 }

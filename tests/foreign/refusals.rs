@@ -30,74 +30,45 @@ fn refuse(name: &RingName, broken: &str, [c, python]: [&str; 2]) {
     }
 }
 
-/// A field: its name, its place, four or eight bytes, wrong values, and what each example says.
-type Field<'a> = (&'a str, u64, usize, &'a [u64], [&'a str; 2]);
+/// A field: its place, four or eight bytes, wrong values, and what each example says.
+type Field<'a> = (u64, usize, &'a [u64], [&'a str; 2]);
 
 fn the_examples_check_every_field_and_say_what_is_wrong() {
     let (ring, name) = named::<[u8]>("fields", &RingOptions::new(1024));
     producer(&ring).push(b"a frame").expect("room");
     let file = SegmentFile::open(&name.file());
-    let length = file.read(LENGTH);
     let semaphore_of_another_library = 0x0020_0301;
     let bells = [1, 2, semaphore_of_another_library, 1 << 31];
-    let other = [
-        "it is not a quoit ring",
-        "is not a ring of layout version 1",
-    ];
+    let capacities = [0, 32, 1000, 8192, 1 << 62, 1 << 63];
+    let lengths = [0, DATA + 1023, file.read(LENGTH) + 1, u64::MAX];
+    let other = ["is not a quoit ring", "is not a ring of layout version 1"];
     let content = "it does not hold frames of the default schema";
+    let schema = [content, "does not hold frames of the default schema"];
     let corrupt = ["it is corrupt", "is corrupt: its"];
+    let bell = ["its doorbell is unknown", "sleep on "];
     let positions = ["its positions are corrupt", "its positions cannot be"];
+    let superseded = ["superseded: start again", "was replaced or removed"];
     // In Python the slots have a size that no records have.
     let fields: [Field<'_>; 12] = [
-        ("magic", MAGIC, 8, &[0], other),
-        ("layout", LAYOUT, 4, &[0, 2], other),
-        ("shape", SHAPE, 4, &[0, 1, 3], [content, corrupt[1]]),
-        (
-            "capacity",
-            CAPACITY,
-            8,
-            &[0, 32, 1000, 8192, 1 << 62, 1 << 63],
-            corrupt,
-        ),
-        ("slot_size", SLOT_SIZE, 8, &[0, 2, 1 << 60], corrupt),
-        ("slot_align", SLOT_ALIGN, 4, &[0, 1, 16], corrupt),
-        (
-            "doorbell",
-            DOORBELL,
-            4,
-            &bells,
-            ["its doorbell is unknown", "sleep on "],
-        ),
-        (
-            "schema",
-            SCHEMA,
-            8,
-            &[0],
-            [content, "does not hold frames of the default schema"],
-        ),
-        (
-            "length",
-            LENGTH,
-            8,
-            &[0, DATA + 1023, length + 1, u64::MAX],
-            corrupt,
-        ),
+        (MAGIC, 8, &[0], other),
+        (LAYOUT, 4, &[0, 2], other),
+        (SHAPE, 4, &[0, 1, 3], [content, corrupt[1]]),
+        (CAPACITY, 8, &capacities, corrupt),
+        (SLOT_SIZE, 8, &[0, 2, 1 << 60], corrupt),
+        (SLOT_ALIGN, 4, &[0, 1, 16], corrupt),
+        (DOORBELL, 4, &bells, bell),
+        (SCHEMA, 8, &[0], schema),
+        (LENGTH, 8, &lengths, corrupt),
         // The upper halves of the two positions.
-        ("tail", TAIL, 8, &[1040, u64::MAX], positions),
-        ("head", HEAD, 8, &[4, 24], positions),
-        (
-            "superseded",
-            SUPERSEDED,
-            4,
-            &[1],
-            ["superseded: start again", "was replaced or removed"],
-        ),
+        (TAIL, 8, &[1040, u64::MAX], positions),
+        (HEAD, 8, &[4, 24], positions),
+        (SUPERSEDED, 4, &[1], superseded),
     ];
-    for (field, offset, size, values, says) in fields {
+    for (offset, size, values, says) in fields {
         let before = file.read(offset);
         for value in values {
             file.write_bytes(offset, &value.to_le_bytes()[..size]);
-            refuse(&name, &format!("{field} {value:#x}"), says);
+            refuse(&name, &format!("{value:#x} at {offset}"), says);
             file.write(offset, before);
         }
     }

@@ -3,25 +3,22 @@
 
 use std::process::Command;
 
-use quoit::Ring;
 use quoit::Role::{self, Consumer, Producer};
 
-use super::client::{Client, End, Placed, VARIANTS, Variant, verb};
+use super::client::{Client, End, VARIANTS, Variant, verb};
 use super::consumers::{patient_c, start};
 use super::until;
-use crate::common::calls::{Wait, pop, push};
+use crate::common::calls::Wait;
 use crate::common::child::is_asleep;
-use crate::common::ends::End as _;
 use crate::common::names::RingName;
 use crate::common::positions::{ROLES, other};
 use crate::common::program::Program;
-use crate::common::rings::{consumer, producer};
 use crate::common::segment_file::{SegmentFile, TAIL, position};
 use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
-    c_wakes_rust_from_each_sleep,
-    rust_wakes_c_from_each_sleep,
+    c_wakes_rust_from_each_sleep_and_rust_c,
+    the_example_wakes_rust_from_each_sleep_and_rust_it,
 }
 
 /// The number of sleeps of each endpoint.
@@ -65,22 +62,42 @@ fn steps(
     finish(end);
 }
 
-fn c_wakes_rust_from_each_sleep() {
+/// The steps of an endpoint in Rust.
+fn rust(role: Role, name: &RingName, variant: Variant) -> Step {
+    let mut step = variant.steps(role, name);
+    Box::new(move || drop(step(Wait::Never)))
+}
+
+fn c_wakes_rust_from_each_sleep_and_rust_c() {
+    let patient = Client::patient();
     for variant in VARIANTS {
-        let rust = |role, name: &RingName| End::start(None, role, name, variant, NEVER);
         for sleeper in ROLES {
-            let start = |name: &RingName| {
-                let rust = rust(sleeper, name);
-                let verb = verb(other(sleeper));
-                let arguments = [verb, name, variant.shape, &NEVER.to_string(), "steps"];
+            let peer = other(sleeper);
+            let c_wakes = |name: &RingName| {
+                let end = End::start(None, sleeper, name, variant, NEVER);
+                let arguments = [verb(peer), name, variant.shape, &NEVER.to_string(), "steps"];
                 let mut c = Client::compiled().attached(&arguments);
                 let step: Step = Box::new(move || c.feed(b"\n"));
-                (rust, step)
+                (end, step)
             };
-            steps(variant, sleeper, start, End::kill);
+            steps(variant, sleeper, c_wakes, End::kill);
+            let rust_wakes = |name: &RingName| {
+                let end = End::start(Some(&patient), sleeper, name, variant, NEVER);
+                (end, rust(peer, name, variant))
+            };
+            // With room for one frame it may sleep again, woken or not.
+            if sleeper == Consumer || !variant.has_frames() {
+                steps(variant, sleeper, rust_wakes, End::kill);
+            }
         }
-        // The example makes a step whenever it is not stopped.
-        let start = |name: &RingName| {
+    }
+}
+
+fn the_example_wakes_rust_from_each_sleep_and_rust_it() {
+    let patient = patient_c();
+    for variant in VARIANTS.into_iter().filter(|of| of.has_frames()) {
+        // It makes a step whenever it is not stopped.
+        let it_wakes = |name: &RingName| {
             let c = start("consume.c", name);
             let file = SegmentFile::open(&name.file());
             let step: Step = Box::new(move || {
@@ -89,51 +106,13 @@ fn c_wakes_rust_from_each_sleep() {
                 until("its producer continues", || file.read(TAIL) != before);
                 c.signal(libc::SIGSTOP);
             });
-            (rust(Producer, name), step)
+            (End::start(None, Producer, name, variant, NEVER), step)
         };
-        if variant.has_frames() {
-            steps(variant, Producer, start, End::kill);
-        }
-    }
-}
-
-fn rust_wakes_c_from_each_sleep() {
-    let (client, example) = (Client::patient(), patient_c());
-    for variant in VARIANTS {
-        let peer = |role, name: &RingName| match variant.has_frames() {
-            true => each::<[u8]>(role, name),
-            false => each::<i64>(role, name),
+        steps(variant, Producer, it_wakes, End::kill);
+        let rust_wakes = |name: &RingName| {
+            let c = Program::start(Command::new(&patient).arg(&**name));
+            (End::C(c), rust(Producer, name, variant))
         };
-        for sleeper in ROLES {
-            let start = |name: &RingName| {
-                let c = End::start(Some(&client), sleeper, name, variant, NEVER);
-                (c, peer(other(sleeper), name))
-            };
-            // With room for one frame it may sleep again, woken or not.
-            if sleeper == Consumer || !variant.has_frames() {
-                steps(variant, sleeper, start, End::kill);
-            }
-        }
-        let start = |name: &RingName| {
-            let c = Program::start(Command::new(&example).arg(&**name));
-            (End::C(c), peer(Producer, name))
-        };
-        if variant.has_frames() {
-            steps(variant, Consumer, start, End::ends);
-        }
+        steps(variant, Consumer, rust_wakes, End::ends);
     }
-}
-
-/// Each step moves one message.
-fn each<T: Placed + ?Sized>(role: Role, name: &RingName) -> Step {
-    let ring = Ring::<T>::open(name).expect("a ring");
-    if role == Producer {
-        let mut producer = producer(&ring);
-        return Box::new(move || {
-            let message = T::at(producer.position());
-            push::<T>(&mut producer, &message, Wait::Never).expect("room");
-        });
-    }
-    let mut consumer = consumer(&ring);
-    Box::new(move || drop(pop::<T>(&mut consumer, Wait::Never).expect("a message")))
 }

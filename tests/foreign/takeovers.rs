@@ -13,31 +13,26 @@ use crate::common::segment_file::{HEAD, SegmentFile, TAIL, position};
 
 crate::common::suite::tests! {
     c_and_rust_take_over_from_each_other_after_any_death,
-    c_is_clean_under_the_sanitizers,
 }
 
 /// The kills of all variants together, in a short run.
-const DEATHS: u64 = 40;
+const DEATHS: u64 = 64;
 /// The environment variable with another number.
 const MORE: &str = "QUOIT_FOREIGN_KILLS";
 
 fn c_and_rust_take_over_from_each_other_after_any_death() {
     let deaths = env::var(MORE).map_or(DEATHS, |number| number.parse().expect("a number"));
-    run_all(Client::compiled(), deaths / 8, Dice(process::id().into()));
-}
-
-fn c_is_clean_under_the_sanitizers() {
     let sanitized = Client::sanitized();
     if sanitized.is_none() {
         print!("[this compiler has no sanitizers: run without them] ");
     }
-    run_all(sanitized.as_ref().unwrap_or(Client::compiled()), 3, Dice(7));
-}
-
-fn run_all(client: &Client, deaths: u64, mut dice: Dice) {
-    for variant in VARIANTS {
-        for creator in [None, Some(client)] {
-            run(client, variant, creator, deaths, &mut dice);
+    let plain = Client::compiled();
+    let mut dice = Dice(process::id().into());
+    for client in [plain, sanitized.as_ref().unwrap_or(plain)] {
+        for variant in VARIANTS {
+            for creator in [None, Some(client)] {
+                run(client, variant, creator, deaths / 16, &mut dice);
+            }
         }
     }
 }

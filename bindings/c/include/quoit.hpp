@@ -134,6 +134,10 @@ public:
         if (!ok()) detail::fail(status_);
         return *value_;
     }
+    const T &value() const & {
+        if (!ok()) detail::fail(status_);
+        return *value_;
+    }
     T value() && {
         if (!ok()) detail::fail(status_);
         return std::move(*value_);
@@ -503,6 +507,7 @@ public:
     status release() noexcept { return release_first(size()); }
     /// Releases the first records, and leaves the others in the ring.
     status release_first(std::size_t count) noexcept {
+        if (count > size()) return quoit_i_no_peek();
         if (this->end_ == nullptr) return QUOIT_OK;
         quoit_consumer *end = this->take_end();
         return end == nullptr ? quoit_i_no_peek() : quoit_release(end, count);

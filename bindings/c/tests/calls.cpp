@@ -73,13 +73,18 @@ void guards_of_records() {
             auto peek = c.try_peek_many().value();
             auto other = std::move(peek);
             CHECK(other.size() == 4 && peek.release() && p.len() == 4);
-            CHECK(other.release_first(1) && p.len() == 3);
+            CHECK(other.release_first(5) == QUOIT_INVALID && other.release_first(1) && p.len() == 3);
         }
-        CHECK(c.try_peek().value().release() && p.len() == 2);
+        { // of others it has shown nothing
+            auto peek = c.try_peek().value();
+            CHECK(peek.release_first(2) == QUOIT_INVALID && p.len() == 3);
+        }
+        CHECK(p.len() == 2);
         { (void)c.try_peek().value(); }
         CHECK(p.len() == 1);
         const std::array<std::uint64_t, 9> many{1, 2, 3, 4, 5, 6, 7, 8, 9};
-        CHECK(p.try_push(std::span(many)).value() == 7);
+        const auto pushed = p.try_push(std::span(many));
+        CHECK(pushed.value() == 7 && *pushed == 7);
         CHECK(c.skip_to_latest().value() == 7);
         std::array<std::uint64_t, 9> found{};
         CHECK(c.try_pop(std::span(found)).value() == 1 && found[0] == 7);

@@ -8,7 +8,7 @@ use quoit::handoff::HandoffError;
 use quoit::{ClaimError, Error, PeerError, PopError};
 
 /// What the advice calls things, and what they are called here.
-const WORDS: [(&str, &str); 11] = [
+const WORDS: [(&str, &str); 13] = [
     (
         "RingOptions::stale(StalePolicy::Replace)",
         "stale=\"replace\"",
@@ -22,7 +22,12 @@ const WORDS: [(&str, &str); 11] = [
     ("corruption()", "the attribute corruption"),
     ("drop the endpoint", "close the endpoint"),
     ("drop that endpoint", "close that endpoint"),
+    ("drop one", "close one"),
     ("use the type", "use the dtype"),
+    (
+        "fork before the parent makes an async or pollable endpoint, or have the child start another program",
+        "start it before its parent first waits in asyncio, or by another method than fork",
+    ),
 ];
 
 /// An exception of this class.

@@ -9,6 +9,7 @@ use quoit::observer::{EndpointState, ShapeKind};
 use quoit::{Observer as Inner, Role};
 
 use crate::fault;
+use crate::ring::detached;
 
 /// The fields of a dataclass.
 type Fields<'py> = Bound<'py, PyDict>;
@@ -43,8 +44,8 @@ impl Observer {
 #[pymethods]
 impl Observer {
     #[new]
-    fn new(name: PathBuf) -> PyResult<Self> {
-        Inner::open(&name).map(Self).map_err(fault::ring)
+    fn new(py: Python<'_>, name: PathBuf) -> PyResult<Self> {
+        detached(py, || Inner::open(&name)).map(Self)
     }
 
     /// The ring's name, as it was given.

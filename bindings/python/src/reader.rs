@@ -10,7 +10,7 @@ use crate::buffer::{Bytes, copy_out};
 use crate::end::{End, Side, Wait, check_frames};
 use crate::fault;
 use crate::lease::Lease;
-use crate::ring::Ring;
+use crate::ring::{Ring, detached};
 
 const PADDING: u32 = u32::MAX;
 
@@ -88,22 +88,26 @@ fn parse(end: &mut RawConsumer, ahead: u64, unread: u64) -> PyResult<Found> {
 }
 
 impl Reader {
-    /// Acts on the next message as soon as there is one.
-    fn next<R>(
+    /// Takes the next message as soon as there is one, unless a view of it is alive: also not one that a
+    /// handler of a signal, or another thread, has made since the wait began.
+    fn take<R>(
         &self,
         py: Python<'_>,
         wait: Wait,
-        act: impl FnOnce(&mut RawConsumer, u64) -> PyResult<R>,
+        take: impl FnOnce(&mut RawConsumer, u64) -> PyResult<R>,
     ) -> PyResult<Option<R>> {
-        self.end.act(py, wait, |_| Ok(1), act)
+        self.end.turns.check()?;
+        let next = |_: &RawConsumer| Ok(1);
+        self.end.act(py, wait, next, |end, unread| {
+            self.end.turns.check()?;
+            take(end, unread)
+        })
     }
 
-    /// Moves the head, unless another call has made a view during the call's wait.
-    fn release_units(&self, end: &mut RawConsumer, units: u64) -> PyResult<()> {
-        self.end.turns.check()?;
+    /// Moves the head.
+    fn release_units(&self, end: &mut RawConsumer, units: u64) {
         end.advance(units);
         self.end.turns.next();
-        Ok(())
     }
 }
 
@@ -112,7 +116,7 @@ impl Reader {
     #[new]
     fn new(py: Python<'_>, ring: PyRef<'_, Ring>) -> PyResult<Self> {
         let raw = &ring.raw;
-        let end = py.detach(|| raw.consumer()).map_err(fault::ring)?;
+        let end = detached(py, || raw.consumer())?;
         let (end, size) = (End::new(end), ring.slot_size as usize);
         Ok(Self { end, size })
     }
@@ -125,11 +129,10 @@ impl Reader {
         timeout: Option<f64>,
         is_try: bool,
     ) -> PyResult<Option<(Py<PyAny>, u32)>> {
-        self.end.turns.check()?;
-        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
+        self.take(py, Wait::of(timeout, is_try)?, |end, unread| {
             let frame = parse(end, 0, unread)?;
             let bytes = copy_out(py, frame.data, frame.len)?;
-            self.release_units(end, frame.end)?;
+            self.release_units(end, frame.end);
             Ok((bytes, frame.kind))
         })
     }
@@ -143,11 +146,10 @@ impl Reader {
         timeout: Option<f64>,
         is_try: bool,
     ) -> PyResult<Option<Frames>> {
-        self.end.turns.check()?;
         if most == 0 {
             return Err(PyValueError::new_err("a batch has at least one frame"));
         }
-        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
+        self.take(py, Wait::of(timeout, is_try)?, |end, unread| {
             let (mut frames, mut kinds, mut ahead) = (Vec::new(), Vec::new(), 0);
             while ahead != unread && frames.len() < most {
                 let frame = match parse(end, ahead, unread) {
@@ -160,7 +162,7 @@ impl Reader {
                 kinds.push(frame.kind);
                 ahead = frame.end;
             }
-            self.release_units(end, ahead)?;
+            self.release_units(end, ahead);
             Ok((frames, kinds))
         })
     }
@@ -174,16 +176,15 @@ impl Reader {
         timeout: Option<f64>,
         is_try: bool,
     ) -> PyResult<Option<(usize, u32)>> {
-        self.end.turns.check()?;
         let mut target = Bytes::write(buffer)?;
-        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
+        self.take(py, Wait::of(timeout, is_try)?, |end, unread| {
             let frame = parse(end, 0, unread)?;
             if frame.len > target.len() {
                 return Err(fault::pop(quoit::PopError::TooShort { needed: frame.len }));
             }
             // SAFETY: the buffer has room for `len` bytes, and the source is in the ring.
             unsafe { ptr::copy_nonoverlapping(frame.data, target.as_mut_ptr(), frame.len) };
-            self.release_units(end, frame.end)?;
+            self.release_units(end, frame.end);
             Ok((frame.len, frame.kind))
         })
     }
@@ -197,10 +198,9 @@ impl Reader {
         timeout: Option<f64>,
         is_try: bool,
     ) -> PyResult<Option<u64>> {
-        self.end.turns.check()?;
         let mut target = Bytes::write(buffer)?;
         let room = target.records(self.size)?;
-        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
+        self.take(py, Wait::of(timeout, is_try)?, |end, unread| {
             let count = unread.min(room);
             let first = before_wrap(end, count) as usize * self.size;
             let rest = count as usize * self.size - first;
@@ -211,7 +211,7 @@ impl Reader {
             let begin = end.words().data.cast_const();
             // SAFETY: the others, which begin where the ring does.
             unsafe { ptr::copy_nonoverlapping(begin, into.wrapping_add(first), rest) };
-            self.release_units(end, count)?;
+            self.release_units(end, count);
             Ok(count)
         })
     }
@@ -227,7 +227,9 @@ impl Reader {
         let reader = slf.get();
         let owner = slf.clone().into_any().unbind();
         let turns = &reader.end.turns;
-        reader.next(slf.py(), Wait::of(timeout, is_try)?, |end, unread| {
+        let next = |_: &RawConsumer| Ok(1);
+        let wait = Wait::of(timeout, is_try)?;
+        reader.end.act(slf.py(), wait, next, |end, unread| {
             if reader.size == 0 {
                 let frame = parse(end, 0, unread)?;
                 let bytes = (frame.data, frame.len);
@@ -257,7 +259,7 @@ impl Reader {
                 return Err(fault::pop(quoit::PopError::Corrupt));
             }
             if units != 0 {
-                self.release_units(end, units)?;
+                self.release_units(end, units);
             }
             Ok(())
         })
@@ -276,7 +278,7 @@ impl Reader {
             if self.size != 0 {
                 let skipped = count.unwrap_or(unread - 1).min(unread);
                 if skipped != 0 {
-                    self.release_units(end, skipped)?;
+                    self.release_units(end, skipped);
                 }
                 return Ok(skipped);
             }
@@ -290,7 +292,7 @@ impl Reader {
                 skipped += 1;
             }
             if ahead != 0 {
-                self.release_units(end, ahead)?;
+                self.release_units(end, ahead);
             }
             Ok(skipped)
         })

@@ -134,6 +134,14 @@ fn read(tag: &str, given: &Bound<'_, PyDict>) -> PyResult<RingOptions> {
     Ok(options)
 }
 
+/// Runs a call without the GIL: it may wait for the locks of other processes, and for memory.
+pub(crate) fn detached<R: Send>(
+    py: Python<'_>,
+    call: impl FnOnce() -> Result<R, Error> + Send,
+) -> PyResult<R> {
+    py.detach(call).map_err(fault::ring)
+}
+
 fn content(size: u64, align: u32) -> PyResult<Content> {
     if size == 0 {
         return Ok(raw::frames());
@@ -163,9 +171,8 @@ impl Ring {
         let slot_size = size;
         let by_name = |make: fn(&RingOptions, Content, &Path) -> Result<RawRing, Error>| {
             let name: PathBuf = whence.extract()?;
-            // It waits for the locks of other processes.
-            py.detach(|| make(&options, content, &name))
-                .map_err(fault::ring)
+            let make = || make(&options, content, &name);
+            detached(py, make)
         };
         let raw = match how {
             "create" => by_name(RawRing::create)?,
@@ -173,10 +180,12 @@ impl Ring {
             "open_or_create" => by_name(RawRing::open_or_create)?,
             "open_descriptor" => {
                 let descriptor = borrow(whence.extract()?)?;
-                RawRing::open_descriptor(&options, content, descriptor).map_err(fault::ring)?
+                detached(py, || {
+                    RawRing::open_descriptor(&options, content, descriptor)
+                })?
             }
             "receive" => receive(py, whence.extract()?, &options, content)?,
-            _ => RawRing::create_anonymous(&options, content).map_err(fault::ring)?,
+            _ => detached(py, || RawRing::create_anonymous(&options, content))?,
         };
         Ok(Self { raw, slot_size })
     }
@@ -215,8 +224,8 @@ impl Ring {
     }
 
     /// Removes the ring's name. No process may hold a role.
-    fn unlink(&self) -> PyResult<()> {
-        self.raw.ring().unlink().map_err(fault::ring)
+    fn unlink(&self, py: Python<'_>) -> PyResult<()> {
+        detached(py, || self.raw.ring().unlink())
     }
 }
 
@@ -257,12 +266,11 @@ fn receive(
 /// Removes a ring's name. No process may hold a role.
 #[pyfunction]
 pub(crate) fn unlink(py: Python<'_>, name: PathBuf) -> PyResult<()> {
-    py.detach(|| quoit::unlink(&name)).map_err(fault::ring)
+    detached(py, || quoit::unlink(&name))
 }
 
 /// Removes a ring's name if it was in use and no process holds it; whether it did.
 #[pyfunction]
 pub(crate) fn unlink_if_stale(py: Python<'_>, name: PathBuf) -> PyResult<bool> {
-    py.detach(|| quoit::unlink_if_stale(&name))
-        .map_err(fault::ring)
+    detached(py, || quoit::unlink_if_stale(&name))
 }

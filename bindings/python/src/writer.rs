@@ -11,7 +11,7 @@ use crate::buffer::{Bytes, clear};
 use crate::end::{End, Side, Wait, check_frames};
 use crate::fault;
 use crate::lease::Lease;
-use crate::ring::Ring;
+use crate::ring::{Ring, detached};
 
 const PADDING: u64 = u32::MAX as u64;
 
@@ -102,10 +102,24 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Moves the tail, unless another call has claimed a view since the call's wait began. A poll
-    /// since the claim may have poisoned the endpoint: then it has no room.
-    fn publish(&self, end: &mut RawProducer, units: u64) -> PyResult<()> {
+    /// Writes as soon as there is as much room as `wanted` says, unless a view of the room is alive: also
+    /// not one that a handler of a signal, or another thread, has claimed since the wait began.
+    fn write<R>(
+        &self,
+        py: Python<'_>,
+        wait: Wait,
+        wanted: impl Fn(&RawProducer) -> PyResult<u64>,
+        write: impl FnOnce(&mut RawProducer, u64) -> PyResult<R>,
+    ) -> PyResult<Option<R>> {
         self.end.turns.check()?;
+        self.end.act(py, wait, wanted, |end, room| {
+            self.end.turns.check()?;
+            write(end, room)
+        })
+    }
+
+    /// Moves the tail. A poll since the claim may have poisoned the endpoint: then it has no room.
+    fn publish(&self, end: &mut RawProducer, units: u64) -> PyResult<()> {
         if units > end.room() {
             return Err(fault::claim(ClaimError::Corrupt));
         }
@@ -132,7 +146,7 @@ impl Writer {
     #[new]
     fn new(py: Python<'_>, ring: PyRef<'_, Ring>) -> PyResult<Self> {
         let raw = &ring.raw;
-        let end = py.detach(|| raw.producer()).map_err(fault::ring)?;
+        let end = detached(py, || raw.producer())?;
         let (end, size) = (End::new(end), ring.slot_size as usize);
         Ok(Self { end, size })
     }
@@ -147,15 +161,12 @@ impl Writer {
         timeout: Option<f64>,
         is_try: bool,
     ) -> PyResult<bool> {
-        self.end.turns.check()?;
         let source = Bytes::read(payload)?;
         let wanted = |end: &RawProducer| Ok(Place::of(end, source.len())?.units);
-        let pushed = self
-            .end
-            .act(py, Wait::of(timeout, is_try)?, wanted, |end, _| {
-                let units = Place::of(end, source.len())?.fill(end, &source, kind);
-                self.publish(end, units)
-            });
+        let pushed = self.write(py, Wait::of(timeout, is_try)?, wanted, |end, _| {
+            let units = Place::of(end, source.len())?.fill(end, &source, kind);
+            self.publish(end, units)
+        });
         Ok(pushed?.is_some())
     }
 
@@ -170,7 +181,6 @@ impl Writer {
         timeout: Option<f64>,
         is_try: bool,
     ) -> PyResult<Option<usize>> {
-        self.end.turns.check()?;
         let sources = payloads.iter().map(Bytes::read);
         let sources: Vec<_> = sources.collect::<PyResult<_>>()?;
         let Some(first) = sources.first() else {
@@ -178,7 +188,7 @@ impl Writer {
         };
         let wait = Wait::of(timeout, is_try)?;
         let wanted = |end: &RawProducer| Ok(Place::of(end, first.len())?.units);
-        self.end.act(py, wait, wanted, |end, mut room| {
+        self.write(py, wait, wanted, |end, mut room| {
             let (mut ahead, mut count) = (0, 0);
             for source in &sources {
                 // One that is too long is an error when it is the first.
@@ -208,10 +218,9 @@ impl Writer {
         timeout: Option<f64>,
         is_try: bool,
     ) -> PyResult<Option<u64>> {
-        self.end.turns.check()?;
         let source = Bytes::read(records)?;
         let given = source.records(self.size)?;
-        self.end.act(
+        self.write(
             py,
             Wait::of(timeout, is_try)?,
             |_| Ok(1),

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gc
+import os
 import select
 import threading
 import time
@@ -18,6 +19,14 @@ from quoit._end import _Port, _Wait
 def ends(name):
     with quoit.FrameProducer.create(name, 1024) as producer, quoit.FrameConsumer.open(name) as consumer:
         yield producer, consumer
+
+
+async def begun(wait, *ends):
+    """A task that waits for its endpoints."""
+    task = asyncio.create_task(wait)
+    while any(end._future is None for end in ends):
+        await asyncio.sleep(0)
+    return task
 
 
 def run(main):
@@ -101,9 +110,7 @@ def test_a_cancelled_call_takes_nothing(ends):
 
     async def main():
         for lap in range(20):
-            task = asyncio.create_task(consumer.recv())
-            while consumer._future is None:
-                await asyncio.sleep(0)
+            task = await begun(consumer.recv(), consumer)
             if lap % 2:
                 producer.push(b"%d" % lap)
             task.cancel("why")
@@ -162,9 +169,7 @@ def test_a_full_ring_lets_send_wait(ends):
     async def main():
         while producer.try_push(bytes(100)):
             pass
-        task = asyncio.create_task(producer.send(np.zeros(50, "M8[s]")))
-        while producer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(producer.send(np.zeros(50, "M8[s]")), producer)
         count = 0
         while not task.done():
             if consumer.try_pop() is not None:
@@ -194,9 +199,7 @@ def test_a_wake_runs_its_task_in_the_same_turn_of_the_loop(ends):
         async def read():
             return await consumer.recv(), turn
 
-        task = asyncio.create_task(read())
-        while consumer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(read(), consumer)
         loop._selector.select = count
         producer.push(b"x")
         assert await task == (b"x", woken)
@@ -282,9 +285,7 @@ def test_a_wait_that_the_kernel_refuses_leaves_the_next_one_whole(ends):
         poll, port._poll = port._poll, Full()
         with pytest.raises(OSError, match="no watch"):
             await consumer.recv()
-        task = asyncio.create_task(consumer.recv())
-        while consumer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(consumer.recv(), consumer)
         producer.push(b"x")
         assert await task == b"x"
 
@@ -297,9 +298,7 @@ def test_after_a_wait_no_task_waits(ends, end):
     producer, consumer = ends
 
     async def main():
-        task = asyncio.create_task(consumer.ready())
-        while consumer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(consumer.ready(), consumer)
         select = quoit.Select(consumer)
         with pytest.raises(quoit.Busy, match="a task waits"):
             select.wait(0)
@@ -316,9 +315,7 @@ def test_two_tasks_for_one_endpoint_are_told_so(ends):
     producer, consumer = ends
 
     async def main():
-        task = asyncio.create_task(consumer.recv())
-        while consumer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(consumer.recv(), consumer)
         with pytest.raises(quoit.Busy, match="one task"):
             await consumer.recv()
         producer.push(b"x")
@@ -331,17 +328,13 @@ def test_other_calls_do_not_end_the_wait_of_a_task(ends):
     producer, consumer = ends
 
     async def main():
-        task = asyncio.create_task(consumer.recv())
-        while consumer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(consumer.recv(), consumer)
         assert (consumer.unread, consumer.try_pop(), consumer.skip_to_latest()) == (0, None, 0)
         with pytest.raises(quoit.TimedOut):
             consumer.pop(0)
         producer.push(b"x")
         assert await task == b"x"
-        task = asyncio.create_task(consumer.recv())
-        while consumer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(consumer.recv(), consumer)
         producer.close()
         assert consumer.unread == 0 and consumer.is_abandoned()  # which the task has not seen
         with pytest.raises(quoit.Abandoned):
@@ -354,9 +347,7 @@ def test_close_ends_a_wait_of_another_task(ends):
     producer, consumer = ends
 
     async def main():
-        task = asyncio.create_task(consumer.recv())
-        while consumer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(consumer.recv(), consumer)
         consumer.close()
         with pytest.raises(quoit.Closed):
             await task
@@ -377,9 +368,7 @@ def test_close_in_another_thread_ends_the_wait_of_a_loop_that_sleeps(ends, monke
 
     async def main():
         nonlocal task
-        task = asyncio.create_task(consumer.recv())
-        while consumer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(consumer.recv(), consumer)
         closer, late = threading.Timer(0.05, consumer.close), []
         loop = asyncio.get_running_loop()
         # Only against hangs: the loop has no other reason to wake.
@@ -432,9 +421,7 @@ def test_a_cancelled_call_says_so_though_another_thread_waits(name, ends):
     producer, consumer = ends
 
     async def main():
-        task = asyncio.create_task(consumer.recv())
-        while consumer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(consumer.recv(), consumer)
         thread = threading.Thread(target=consumer.pop, args=[HANG])
         thread.start()
         until_asleep(name, "consumer")
@@ -459,9 +446,7 @@ def test_a_payload_that_grows_waits_for_room_for_all_of_it(ends, monkeypatch):
     async def main():
         while producer.try_push(bytes(40)):
             pass
-        task = asyncio.create_task(producer.send(payload))
-        while producer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(producer.send(payload), producer)
         payload.extend(bytes(60))
         # Room for what it was.
         consumer.pop()
@@ -480,9 +465,7 @@ def test_an_endpoint_may_be_closed_after_the_loop_in_which_a_task_waited(ends):
     loop = asyncio.new_event_loop()
     # It is destroyed while it waits: nothing is logged of that here.
     loop.set_exception_handler(lambda *_: None)
-    task = loop.create_task(consumer.recv())
-    while consumer._future is None:
-        loop.run_until_complete(asyncio.sleep(0))
+    task = loop.run_until_complete(begun(consumer.recv(), consumer))
     loop.close()
     consumer.close()
     assert consumer.closed and producer.is_abandoned()
@@ -508,9 +491,7 @@ def test_a_loop_knows_one_descriptor_for_all_endpoints_and_waits():
         # The next endpoint gets a number that was another one's.
         ring = quoit.create_anonymous(64)
         with ring.producer() as producer, ring.consumer() as consumer:
-            task = asyncio.create_task(consumer.recv())
-            while consumer._future is None:
-                await asyncio.sleep(0)
+            task = await begun(consumer.recv(), consumer)
             producer.push(b"late")
             assert await task == b"late"
 
@@ -526,9 +507,7 @@ def test_an_endpoint_that_is_dropped_gives_its_role_up_though_a_loop_knew_it():
         await task
         task = asyncio.create_task(consumer.recv())
         assert await task == b"x"
-        task = asyncio.create_task(consumer.recv())
-        while consumer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(consumer.recv(), consumer)
         producer.push(b"y")
         assert await task == b"y"
         del task, consumer
@@ -537,6 +516,29 @@ def test_an_endpoint_that_is_dropped_gives_its_role_up_though_a_loop_knew_it():
         producer.close()
 
     run(main())
+
+
+def test_a_child_of_a_process_that_has_waited_is_told_how_to_start_it(ends):
+    producer, consumer = ends
+
+    async def wait(producer, consumer):
+        task = asyncio.create_task(consumer.recv())
+        await asyncio.sleep(0)
+        producer.push(b"x")
+        return await task
+
+    assert run(wait(producer, consumer)) == b"x"
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            ring = quoit.create_anonymous(64)
+            with pytest.raises(quoit.SystemRefused, match="by another method than fork"):
+                run(wait(ring.producer(), ring.consumer()))
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_batches_of_frames(ends):
@@ -562,9 +564,7 @@ def test_nothing_spins_while_no_task_waits(ends):
     producer, consumer = ends
 
     async def main():
-        task = asyncio.create_task(consumer.recv())
-        while consumer._future is None:
-            await asyncio.sleep(0)
+        task = await begun(consumer.recv(), consumer)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         producer.push(b"x")

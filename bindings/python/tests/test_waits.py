@@ -1,6 +1,7 @@
 """Waits: timeouts, the GIL, Ctrl-C, and threads."""
 
 import signal
+import sys
 import threading
 import time
 
@@ -105,6 +106,33 @@ def test_a_wait_lets_other_threads_run(name):
     producer.close()
 
 
+@pytest.mark.parametrize("call", [
+    "quoit.create(name, 64)", "quoit.open(name)", "quoit.open_or_create(name, 64)", "quoit.create_anonymous(64)",
+    "quoit.open_descriptor(anonymous.fileno())", "quoit.Observer(name)", "ring.producer()", "ring.unlink()",
+    "quoit.unlink(name)",
+])
+def test_a_call_that_opens_or_removes_a_ring_lets_other_threads_run(name, call):
+    ring, anonymous, code = quoit.create(name, 64), quoit.create_anonymous(64), compile(call, "call", "eval")
+    known = {"quoit": quoit, "name": name, "ring": ring, "anonymous": anonymous}
+    interval, begun, ran = sys.getswitchinterval(), threading.Lock(), []
+    thread = threading.Thread(target=lambda: (begun.acquire(), ran.append(True)))
+    begun.acquire()
+    thread.start()
+    sys.setswitchinterval(10 * HANG)  # the thread has the GIL only if this one gives it up
+    try:
+        begun.release()
+        until = time.monotonic() + HANG / 10
+        while not ran and time.monotonic() < until:
+            try:
+                eval(code, known)
+            except quoit.QuoitError:
+                pass
+        assert ran
+    finally:
+        sys.setswitchinterval(interval)
+        thread.join()
+
+
 @pytest.mark.parametrize("wait", ["consumer.pop()", "consumer.peek()", "next(iter(consumer))", "producer.claim(40)",
                                   "producer.push(bytes(40))", "consumer.wait_for_peer()", "consumer.pop(1000)",
                                   "consumer.pop_many()", "consumer.recv_into(bytearray(99))", "quoit.Select(consumer).wait()",
@@ -167,32 +195,50 @@ def test_a_handler_may_close_the_endpoint_that_waits(name, peer):
     waiter.end()
 
 
-def test_a_pop_that_waits_does_not_release_what_a_handler_has_begun_to_look_at(name, peer):
-    quoit.create(name, 1024)
+@pytest.mark.parametrize(("wait", "dtype"), [
+    ("consumer.pop()", []), ("consumer.pop_many()", []), ("consumer.recv_into(out)", []),
+    ("producer.push(b'other')", []), ("producer.push_many([b'other'])", []),
+    ("consumer.pop_many(out)", ["u8"]), ("producer.push_many([1, 2])", ["u8"]),
+])
+def test_a_call_that_waits_leaves_what_a_handler_has_begun_to_look_at(name, peer, wait, dtype):
+    quoit.create(name, 64, *dtype)
     waiter = peer(
         """
         import signal
-        consumer = quoit.FrameConsumer.open(sys.argv[1])
-        producer = quoit.FrameProducer.open(sys.argv[1])
+        name, wait, *dtype = sys.argv[1:]
+        ring = quoit.open(name, *dtype)
+        producer, consumer, out = ring.producer(), ring.consumer(), bytearray(8)
+        message = np.frombuffer(b"8 bytes.", "u8")[0]
+        while "producer" in wait and producer.try_push(message):
+            pass
+
         def look(*_):
             global view
-            producer.push(b"looked at")
-            view = memoryview(consumer.lease(1))
+            if "consumer" in wait:
+                producer.push(message)
+                view = memoryview(consumer.lease(1))
+            else:
+                consumer.skip(1)
+                view = memoryview(producer.lease(1 if dtype else 8))
+                view[:] = message.tobytes()
+
         signal.signal(signal.SIGTERM, look)
         say("waits")
         try:
-            consumer.pop()
+            eval(wait)
         except BufferError:
-            say(bytes(view))
+            say(bytes(view) + out)
         del view
-        assert consumer.pop() == b"looked at"
+        assert consumer.pop() == (message if dtype else message.tobytes())
         """,
         name,
+        wait,
+        *dtype,
     )
     assert waiter.hear() == "waits"
-    until_asleep(name, "consumer")
+    until_asleep(name, wait.split(".")[0])
     waiter.kill(signal.SIGTERM)
-    assert waiter.hear() == "b'looked at'"
+    assert waiter.hear() == str(b"8 bytes." + bytes(8))
     waiter.end()
 
 

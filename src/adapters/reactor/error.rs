@@ -61,7 +61,8 @@ impl fmt::Display for AsyncError {
             ),
             Self::Forked => f.write_str(
                 "this process was forked, and the thread quoit-reactor is its parent's; \
-                 make async and pollable endpoints after the fork, in the process that uses them",
+                 fork before the parent makes an async or pollable endpoint, or have the child \
+                 start another program",
             ),
             Self::ReactorDied => f.write_str(
                 "the thread quoit-reactor has ended; see whether a seccomp filter forbids \
