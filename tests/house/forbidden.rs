@@ -116,9 +116,9 @@ fn every_unsafe_has_its_own_safety_comment() {
     }
 }
 
-/// `cargo test` refuses the whole command otherwise.
+/// `cargo test` refuses the whole command otherwise, or runs no test of a module.
 #[test]
-fn the_suites_that_a_script_lists_exist() {
+fn the_suites_and_modules_that_a_script_lists_exist() {
     let paths = paths();
     for script in [".ci/coverage", ".ci/mutants"] {
         let text = read(script);
@@ -128,6 +128,13 @@ fn the_suites_that_a_script_lists_exist() {
             let main = format!("tests/{suite}/main.rs");
             assert!(paths.contains(&main), "{script}: there is no suite {suite}");
         }
+    }
+    let gate = read(".ci/run");
+    let emulated = hits(r"'(\w+) (\w+)::\w*'", &gate);
+    assert!(emulated.len() > 5, "the modules were not found");
+    for module in emulated {
+        let file = format!("tests/{}/{}.rs", &module[1], &module[2]);
+        assert!(paths.contains(&file), ".ci/run: there is no {file}");
     }
 }
 
