@@ -313,9 +313,7 @@ pub(crate) fn retry_if_superseded<R>(
     loop {
         attempts += 1;
         match attempt() {
-            Err(Error::Superseded { .. })
-                if attempts < FEWEST || begin.elapsed() < RETRIES =>
-            {
+            Err(Error::Superseded { .. }) if attempts < FEWEST || begin.elapsed() < RETRIES => {
                 thread::yield_now();
             }
             other => return other,
