@@ -385,7 +385,8 @@ impl<T: Record> Consumer<T> {
         })
     }
 
-    /// Waits until at least `min` records are there, and finds every one in place.
+    /// Waits until at least `min` records are there, and finds every one in place. A `min` of 0
+    /// counts as 1: a peek is never empty.
     ///
     /// # Errors
     ///

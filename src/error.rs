@@ -367,7 +367,7 @@ impl fmt::Display for Error {
             Self::VersionMismatch { found, expected } => write!(
                 f,
                 "the ring has layout version {found}, this program knows {expected}; \
-                 build both programs with the same major version of quoit"
+                 build both programs with the same version of quoit"
             ),
             Self::ShapeMismatch {
                 name,

@@ -10,7 +10,7 @@
 //! | get a ring | [`RingOptions`], [`Ring`]`<T>` | [`RingOptions`], [`Ring`]`<[u8]>` |
 //! | write | [`Producer`], in place a [`Claim`] | [`FrameProducer`], in place a [`FrameClaim`] |
 //! | read | [`Consumer`], in place a [`Peek`] | [`FrameConsumer`], in place a [`Frame`] |
-//! | errors | [`Error`], [`PushError`], [`PopError`] | the same, and [`ClaimError`] |
+//! | errors | [`Error`], [`PushError`], [`ClaimError`], [`PopError`] | [`Error`], [`ClaimError`], [`PopError`] |
 //! | inspect | [`Observer`] | [`Observer`] |
 //!
 //! ```

@@ -210,7 +210,7 @@ impl fmt::Display for HandoffError {
             Self::VersionMismatch { found, expected } => write!(
                 f,
                 "the sender uses message version {found}, this program {expected}; build \
-                 both with the same major version of quoit"
+                 both with the same version of quoit"
             ),
             Self::NotOneDescriptor { found } => write!(
                 f,

@@ -59,6 +59,7 @@ use crate::frames::Found;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "a stream moves nothing until it is used"]
 pub struct Writer<P = FrameProducer> {
     producer: P,
     timeout: Option<Duration>,
@@ -91,6 +92,7 @@ pub struct Writer<P = FrameProducer> {
 ///
 /// `read` is as [`FrameConsumer::try_pop`] if there is a frame; otherwise may sleep.
 /// `fill_buf` also allocates for a frame longer than all before. An error allocates.
+#[must_use = "a stream moves nothing until it is used"]
 pub struct Reader<C = FrameConsumer> {
     consumer: C,
     timeout: Option<Duration>,

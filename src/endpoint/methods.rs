@@ -100,6 +100,18 @@ macro_rules! shared_methods {
         /// # Real-time
         ///
         /// May sleep; makes syscalls. Allocates only to count a missed wake-up.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// let ring = quoit::RingOptions::new(64).create_anonymous::<u64>()?;
+        /// let mut consumer = ring.consumer()?;
+        /// let other = std::thread::spawn(move || ring.producer()); // or another process
+        /// consumer.wait_for_peer()?;
+        /// assert_eq!(consumer.peer_epoch(), 1);
+        /// # drop(other.join().expect("no panic")?);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         pub fn wait_for_peer(&mut self) -> Result<(), crate::PeerError> {
             self.endpoint_mut().wait_for_peer(crate::Deadline::NEVER)
         }
@@ -129,6 +141,17 @@ macro_rules! shared_methods {
         /// # Real-time
         ///
         /// Wait-free, no allocation; makes one syscall, the wake of the peer.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u64>()?;
+        /// producer.try_push(7)?;
+        /// producer.close(); // the last message was pushed
+        /// assert_eq!(consumer.pop(), Ok(7));
+        /// assert_eq!(consumer.pop(), Err(quoit::PopError::Abandoned));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         pub fn close(&mut self) {
             self.endpoint_mut().close();
         }

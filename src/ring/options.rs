@@ -394,6 +394,19 @@ impl RingOptions {
     /// # Real-time
     ///
     /// As [`create`](Self::create).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let name = &format!("quoit-doc-options-either-{}", std::process::id());
+    /// let options = quoit::RingOptions::new(64).schema_tag("price/1");
+    /// let producer = options.open_or_create::<u64>(name)?.producer()?; // in one process
+    /// let consumer = options.open_or_create::<u64>(name)?.consumer()?; // in another
+    /// assert_eq!(producer.incarnation(), consumer.incarnation());
+    /// # drop((producer, consumer));
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), quoit::Error>(())
+    /// ```
     pub fn open_or_create<T: Shape + ?Sized>(
         &self,
         name: impl AsRef<Path>,

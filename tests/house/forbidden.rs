@@ -89,36 +89,20 @@ fn no_file_has_more_than_400_lines_of_code() {
     }
 }
 
-/// Whether each unsafe block has a SAFETY comment of its own: one between it and the block before. That
-/// it has one is a lint of clippy, which lets the blocks of a statement share it.
-fn comments_are_separate(source: &Source) -> bool {
-    let mut before: Vec<_> = source.text.split("unsafe {").collect();
-    before.pop();
-    before.iter().all(|code| code.contains("// SAFETY:"))
-}
-
+/// Clippy lets the blocks of a statement share one.
 #[test]
 fn every_unsafe_has_its_own_safety_comment() {
-    for source in sources() {
-        assert!(comments_are_separate(&source), "src/{}", source.path);
-    }
-    assert!(read("Cargo.toml").contains("\nundocumented_unsafe_blocks = \"deny\"\n"));
-    let comment = "\n// SAFETY: checked.\n";
-    for (code, is_separate) in [
-        ("fn f() {# let a = unsafe { f() };# unsafe { g() } }", true),
-        (
-            "fn f() {# let a = unsafe { f() } + unsafe { g() }; }",
-            false,
-        ),
-    ] {
-        let source = Source::new("a.rs", &code.replace('#', comment));
-        assert_eq!(comments_are_separate(&source), is_separate, "{code}");
+    for Source { path, text, .. } in sources() {
+        let mut before: Vec<_> = text.split("unsafe {").collect();
+        before.pop();
+        let has_one = before.iter().all(|code| code.contains("// SAFETY:"));
+        assert!(has_one, "src/{path}");
     }
 }
 
-/// `cargo test` refuses the whole command otherwise.
+/// `cargo test` refuses the whole command otherwise, or runs no test of a module.
 #[test]
-fn the_suites_that_a_script_lists_exist() {
+fn the_suites_and_modules_that_a_script_lists_exist() {
     let paths = paths();
     for script in [".ci/coverage", ".ci/mutants"] {
         let text = read(script);
@@ -128,6 +112,13 @@ fn the_suites_that_a_script_lists_exist() {
             let main = format!("tests/{suite}/main.rs");
             assert!(paths.contains(&main), "{script}: there is no suite {suite}");
         }
+    }
+    let gate = read(".ci/run");
+    let emulated = hits(r"'(\w+) (\w+)::\w*'", &gate);
+    assert!(emulated.len() > 5, "the modules were not found");
+    for module in emulated {
+        let file = format!("tests/{}/{}.rs", &module[1], &module[2]);
+        assert!(paths.contains(&file), ".ci/run: there is no {file}");
     }
 }
 
@@ -153,10 +144,13 @@ fn the_list_of_examples_has_a_command_for_each() {
 #[test]
 fn all_packages_have_one_version() {
     let packages = "Cargo.toml bindings/c/Cargo.toml bindings/python/Cargo.toml \
-        bindings/python/pyproject.toml bridges/nats/Cargo.toml";
+        bindings/python/pyproject.toml bridges/nats/Cargo.toml Cargo.lock benches/instructions/Cargo.lock \
+        bindings/c/Cargo.lock bindings/python/Cargo.lock bridges/nats/Cargo.lock tests/fuzz/Cargo.lock";
     for file in packages.split_whitespace() {
         let text = read(file);
-        let found = text
+        let own = text.split_once("\nname = \"quoit\"\n");
+        let found = own
+            .map_or(&*text, |(_, own)| own)
             .lines()
             .find_map(|line| line.strip_prefix("version = "));
         assert_eq!(

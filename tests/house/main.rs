@@ -3,7 +3,6 @@
 
 mod atomics;
 mod commands;
-mod dependencies;
 mod documents;
 mod forbidden;
 mod functions;

@@ -1,8 +1,10 @@
 //! The tracked texts of the repository, and the code in them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 
 use regex::{Captures, Regex};
 
@@ -27,8 +29,13 @@ const CODE: &str = " \0 ";
 /// A module of tests in the library.
 const TESTS: &str = r"(?ms)^#\[cfg\(test\)\]\nmod \w+ \{\n.*?^\}\n";
 
-pub(crate) fn regex(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a pattern")
+/// Of each pattern there is one, for thousands of texts.
+pub(crate) fn regex(pattern: &str) -> &'static Regex {
+    static KNOWN: Mutex<BTreeMap<String, &Regex>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().expect("a pattern of each test");
+    known
+        .entry(pattern.to_owned())
+        .or_insert_with(|| Box::leak(Box::new(Regex::new(pattern).expect("a pattern"))))
 }
 
 /// Where the pattern occurs in the text, with its groups.

@@ -103,47 +103,47 @@ macro_rules! cases {
 }
 
 cases! { records_of_words:
-    push_8: Ends<1> = records(NOTHING); push; 52_513;
-    stream_push_8: Ends<1> = working(NOTHING); push; 26_913;
-    stream_pop_8: Ends<1> = working(FILL); pop; 24_844;
-    second_lap_push_8: Ends<1> = records(A_LAP); push; 54_088;
-    second_lap_push_64: Ends<8> = records(A_LAP); push; 85_898;
-    push_64: Ends<8> = records(NOTHING); push; 72_996;
-    pop_8: Ends<1> = records(FILL); pop; 43_276;
-    pop_64: Ends<8> = records(FILL); pop; 66_827;
-    push_1024: Ends<128> = records(NOTHING); push; 563_491;
-    pop_1024: Ends<128> = records(FILL); pop; 716_556;
-    ride_8: Ends<1> = records(NOTHING); there_and_off; 228_565;
-    ride_32: Ends<4> = records(NOTHING); there_and_off; 283_865;
-    claim_8: Ends<1> = records(NOTHING); claim; 47_389;
-    claim_64: Ends<8> = records(NOTHING); claim; 63_774;
-    peek_8: Ends<1> = records(FILL); peek; 41_224;
-    peek_64: Ends<8> = records(FILL); peek; 46_344;
-    push_or_wait_8: Ends<1> = working(NOTHING); push_or_wait; 25_898;
-    pop_or_wait_8: Ends<1> = working(FILL); pop_or_wait; 24_844;
-    claim_or_wait_8: Ends<1> = records(NOTHING); claim_or_wait; 46_367;
-    peek_or_wait_8: Ends<1> = records(FILL); peek_or_wait; 41_224;
-    push_by_64_8: Ends<1> = records(NOTHING); push_by_64; 4_138;
-    push_by_64_64: Ends<8> = records(NOTHING); push_by_64; 19_115;
-    pop_by_64_8: Ends<1> = records(FILL); pop_by_64; 3_479;
-    pop_by_64_64: Ends<8> = records(FILL); pop_by_64; 14_693;
+    push_8: Ends<1> = records(NOTHING); push; 53_561;
+    stream_push_8: Ends<1> = working(NOTHING); push; 26_937;
+    stream_pop_8: Ends<1> = working(FILL); pop; 24_868;
+    second_lap_push_8: Ends<1> = records(A_LAP); push; 54_656;
+    second_lap_push_64: Ends<8> = records(A_LAP); push; 87_970;
+    push_64: Ends<8> = records(NOTHING); push; 75_068;
+    pop_8: Ends<1> = records(FILL); pop; 43_300;
+    pop_64: Ends<8> = records(FILL); pop; 54_560;
+    push_1024: Ends<128> = records(NOTHING); push; 589_114;
+    pop_1024: Ends<128> = records(FILL); pop; 724_260;
+    ride_8: Ends<1> = records(NOTHING); there_and_off; 231_926;
+    ride_32: Ends<4> = records(NOTHING); there_and_off; 284_170;
+    claim_8: Ends<1> = records(NOTHING); claim; 49_461;
+    claim_64: Ends<8> = records(NOTHING); claim; 64_822;
+    peek_8: Ends<1> = records(FILL); peek; 41_248;
+    peek_64: Ends<8> = records(FILL); peek; 46_368;
+    push_or_wait_8: Ends<1> = working(NOTHING); push_or_wait; 25_922;
+    pop_or_wait_8: Ends<1> = working(FILL); pop_or_wait; 24_868;
+    claim_or_wait_8: Ends<1> = records(NOTHING); claim_or_wait; 47_415;
+    peek_or_wait_8: Ends<1> = records(FILL); peek_or_wait; 41_248;
+    push_by_64_8: Ends<1> = records(NOTHING); push_by_64; 4_210;
+    push_by_64_64: Ends<8> = records(NOTHING); push_by_64; 19_202;
+    pop_by_64_8: Ends<1> = records(FILL); pop_by_64; 3_358;
+    pop_by_64_64: Ends<8> = records(FILL); pop_by_64; 14_194;
 }
 
 cases! { frames_of_bytes:
-    push_frame_8: Frames = frames(0, NOTHING); push_frame::<8>; 118_153;
-    push_frame_64: Frames = frames(0, NOTHING); push_frame::<64>; 135_513;
-    pop_frame_8: Frames = frames(8, FILL); pop_frame; 121_237;
-    pop_frame_64: Frames = frames(64, FILL); pop_frame; 134_549;
-    push_frame_1024: Frames = frames(0, NOTHING); push_frame::<1024>; 440_713;
-    second_lap_push_frame_1024: Frames = frames(1016, A_LAP); push_frame::<1024>; 553_353;
-    pop_frame_1024: Frames = frames(1024, FILL); pop_frame; 338_197;
-    claim_frame_8: Frames = frames(0, NOTHING); claim_frame::<8>; 117_096;
-    claim_frame_64: Frames = frames(0, NOTHING); claim_frame::<64>; 127_381;
-    peek_frame_8: Frames = frames(8, FILL); peek_frame; 69_901;
-    peek_frame_64: Frames = frames(64, FILL); peek_frame; 69_901;
-    pop_frame_or_wait_8: Frames = frames(8, FILL); pop_frame_or_wait; 126_357;
-    claim_frame_or_wait_8: Frames = frames(0, NOTHING); claim_frame_or_wait::<8>; 119_186;
-    peek_frame_or_wait_8: Frames = frames(8, FILL); peek_frame_or_wait; 68_875;
+    push_frame_8: Frames = frames(0, NOTHING); push_frame::<8>; 123_165;
+    push_frame_64: Frames = frames(0, NOTHING); push_frame::<64>; 146_717;
+    pop_frame_8: Frames = frames(8, FILL); pop_frame; 122_147;
+    pop_frame_64: Frames = frames(64, FILL); pop_frame; 135_459;
+    push_frame_1024: Frames = frames(0, NOTHING); push_frame::<1024>; 451_869;
+    second_lap_push_frame_1024: Frames = frames(1016, A_LAP); push_frame::<1024>; 555_293;
+    pop_frame_1024: Frames = frames(1024, FILL); pop_frame; 339_107;
+    claim_frame_8: Frames = frames(0, NOTHING); claim_frame::<8>; 118_051;
+    claim_frame_64: Frames = frames(0, NOTHING); claim_frame::<64>; 138_531;
+    peek_frame_8: Frames = frames(8, FILL); peek_frame; 70_949;
+    peek_frame_64: Frames = frames(64, FILL); peek_frame; 70_949;
+    pop_frame_or_wait_8: Frames = frames(8, FILL); pop_frame_or_wait; 127_267;
+    claim_frame_or_wait_8: Frames = frames(0, NOTHING); claim_frame_or_wait::<8>; 120_098;
+    peek_frame_or_wait_8: Frames = frames(8, FILL); peek_frame_or_wait; 68_899;
 }
 
 /// Functions that make a call that often.

@@ -68,10 +68,10 @@ static void close_pair(struct pair pair) {
     quoit_ring_free(pair.ring);
 }
 
-static void versions_and_texts(void) {
+static void versions_and_texts(const char *version) {
     CHECK(quoit_abi_version() == QUOIT_ABI);
     CHECK(quoit_layout_version() == 1);
-    CHECK(strcmp(quoit_version(), "0.1.0") == 0);
+    CHECK(strcmp(quoit_version(), version) == 0);
     for (int status = QUOIT_OK; status <= QUOIT_INTERNAL; status++) {
         const char *text = quoit_status_text(status);
         CHECK(strlen(text) > 8 && strcmp(text, "there is no such status") != 0);
@@ -885,10 +885,12 @@ static void clean(void) {
     unlink(path);
 }
 
-int main(void) {
+// The argument is the version of the library.
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
     atexit(clean);
     snprintf(name, sizeof name, "quoit-bindings-calls-%d", (int)getpid());
-    versions_and_texts();
+    versions_and_texts(argv[1]);
     nulls();
     wrong_arguments();
     last_errors();

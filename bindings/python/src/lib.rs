@@ -67,8 +67,9 @@ mod _native {
     use crate::writer::Writer;
 
     #[pymodule_init]
-    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::check_interpreter()?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::fork::watch()
     }
 }

@@ -8,7 +8,8 @@ use crate::install::prefix;
 use crate::peers::{compile, root, run, scratch};
 
 pub(crate) fn every_call_and_every_misuse_has_an_answer() {
-    run(&mut Command::new(compile("tests/calls.c", true)));
+    let mut calls = Command::new(compile("tests/calls.c", true));
+    run(calls.arg(env!("CARGO_PKG_VERSION")));
 }
 
 pub(crate) fn guards_moves_and_errors_of_cpp() {

@@ -28,13 +28,12 @@ from ._errors import (
     TimedOut,
     TooLong,
 )
-from ._native import unlink, unlink_if_stale
+from ._native import __version__, unlink, unlink_if_stale
 from ._observer import EndpointState, Info, Message, Observer, Sample
 from ._producer import Claim, FrameProducer, Producer
 from ._ring import Ring, create, create_anonymous, open, open_descriptor, open_or_create, receive
 from ._select import Select, Selected
 
-__version__ = "0.1.0"
 __all__ = [
     "Abandoned", "AlreadyExists", "Busy", "Claim", "Closed", "Consumer", "Corrupt",
     "EndpointState", "Forbidden", "Forked", "FrameConsumer", "FrameProducer", "InUse", "Info",
