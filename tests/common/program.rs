@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use super::PATIENCE;
@@ -92,6 +93,13 @@ impl Program {
 
     pub(crate) fn signal(&self, number: libc::c_int) {
         signal(self.pid(), number);
+    }
+
+    /// As a terminal does, to which its group is known: the processes that it has started get the
+    /// signal, too.
+    pub(crate) fn ctrl_c(&self) {
+        let group = Pid::from_raw(self.pid() as i32).expect("a process");
+        kill_process_group(group, Signal::INT).expect("its group can be signalled");
     }
 
     /// Sends a signal, and waits until it has ended by that.

@@ -1,6 +1,8 @@
 //! The bench of the tool.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use crate::tool::*;
 
@@ -34,15 +36,20 @@ pub(crate) fn bench_says_what_it_measured_in_json_and_as_a_table() {
 }
 
 pub(crate) fn bench_leaves_nothing_however_it_ends() {
-    for (is_its_own, number, code, why) in [
-        (true, libc::SIGINT, 130, ""),
-        (true, libc::SIGTERM, 143, ""),
-        (false, libc::SIGKILL, 1, "quoit: could not measure: "),
-    ] {
-        let bench = start(&["bench"]);
+    let ends: [(fn(&Program), _, _); 3] = [
+        (Program::ctrl_c, 130, ""),
+        (|bench| bench.signal(libc::SIGTERM), 143, ""),
+        (
+            |bench| signal(children(bench.pid())[0], libc::SIGKILL),
+            1,
+            "quoit: could not measure: ",
+        ),
+    ];
+    for (end, code, why) in ends {
+        let bench = Program::start(Command::new(PATH).arg("bench").process_group(0));
         let pid = bench.pid();
         until("it measures", || children(pid).len() == WAYS.len());
-        signal(if is_its_own { pid } else { children(pid)[0] }, number);
+        end(&bench);
         let ended = bench.end();
         assert!(ended.errors.starts_with(why), "{ended:?}");
         ended.with(code, why);

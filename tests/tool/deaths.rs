@@ -61,11 +61,16 @@ pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
     let recorded = |limit: u64| {
         let (name, mut producer) = frames("limited", 1 << 16);
         (0..COUNT).for_each(|number| producer.push(&payload(number)).expect("room"));
-        drop(producer);
         let file = file_in(&directory, &limit.to_string());
         let record = ["record", &name, &file];
-        let ended = limited(Resource::Fsize, limit, Stdio::piped(), &record).end();
-        (name, file, ended)
+        let tool = limited(Resource::Fsize, limit, Stdio::piped(), &record);
+        if limit % 2 == 1 {
+            // It writes the summary after a signal, and says that it cannot.
+            until("all is recorded", || producer.is_empty());
+            tool.signal(libc::SIGINT);
+        }
+        drop(producer);
+        (name, file, tool.end())
     };
     // Without room for its header it takes nothing.
     let (name, file, ended) = recorded(40);
@@ -74,7 +79,16 @@ pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
     assert_eq!(frames_of(&name).len(), COUNT as usize);
     let (_, file, ended) = recorded(1 << 20);
     ended.quietly();
-    let all = length(file);
+    let all = length(&file);
+    // One that becomes shorter while it is replayed.
+    let (name, mut consumer) = consumed("shortened", 64);
+    let player = start(&["replay", &name, &file, "--speed", "max"]);
+    until("it waits for room", || {
+        !consumer.is_empty() && is_asleep(player.pid())
+    });
+    SegmentFile::open(Path::new(&file)).truncate(all / 2);
+    while consumer.pop(&mut [0; 12]).is_ok() {}
+    player.end().with(6, "broken after");
     // Without room for the last byte of the summary, for half of the chunks, and for any of them.
     for (limit, chunks) in [(all - 1, 4..=4), (all / 2, 1..=3), (2000, 0..=0)] {
         let (name, file, ended) = recorded(limit);

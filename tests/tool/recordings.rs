@@ -153,7 +153,8 @@ pub(crate) fn a_recording_cut_anywhere_is_replayed_to_its_last_whole_chunk() {
     assert_eq!(most, FRAMES.len(), "what was released is there");
 }
 
-/// Of another program: two topics, and a message that comes 30 years after the first.
+/// Of another program: two topics, a message that comes 30 years after the first, one that is from
+/// before it, and one that needs a larger ring than usual.
 pub(crate) fn a_replay_keeps_the_times() {
     let directory = file_directory();
     let file = &*file_in(&directory, "other.mcap");
@@ -163,30 +164,44 @@ pub(crate) fn a_replay_keeps_the_times() {
         channel.expect("a channel")
     });
     let years = 1_000_000_000_000_000_000;
-    for (channel, time) in [(0, 0), (1, 5), (0, years)] {
+    let first = 1_700_000_000_000_000_000;
+    for (channel, log_time, length) in [
+        (0, first, 1),
+        (1, first + 5, 1),
+        (0, first - 5, 600_000),
+        (0, first + years, 1),
+    ] {
         let header = MessageHeader {
             channel_id: channels[channel],
             sequence: 0,
-            log_time: 1_700_000_000_000_000_000 + time,
+            log_time,
             publish_time: 0,
         };
-        writer.write_to_known_channel(&header, b"x").expect("room");
+        let written = writer.write_to_known_channel(&header, &vec![b'x'; length]);
+        written.expect("room");
     }
     writer.finish().expect("room");
-    let (name, mut consumer) = consumed("times", 1 << 20);
+    let name = RingName::new("times");
     let player = start(&["replay", &name, file]);
-    let frame = consumer.peek_timeout(PATIENCE).expect("the first frame");
-    frame.release();
+    let mut consumer = None;
+    until("there is a ring", || {
+        consumer = FrameConsumer::open(&name).ok();
+        consumer.is_some()
+    });
+    let mut consumer = consumer.expect("it was opened");
+    for _ in 0..2 {
+        consumer.peek_timeout(PATIENCE).expect("a frame").release();
+    }
     player.ends_by(libc::SIGTERM);
-    assert_eq!(consumer.len(), 0, "the second is not due");
+    assert_eq!(consumer.len(), 0, "the third is not due");
     drop(consumer);
     let replay = ["replay", &name, file];
     let found = |arguments: &[&str]| {
         run(&[&replay[..], arguments].concat(), b"").quietly();
         frames_of(&name).len()
     };
-    assert_eq!(found(&["--speed", "max"]), 2);
-    assert_eq!(found(&["--speed", "1e15"]), 2);
+    assert_eq!(found(&["--speed", "max"]), 3);
+    assert_eq!(found(&["--speed", "1e15"]), 3);
     assert_eq!(found(&["--from", "1s", "--speed", "max"]), 1);
     // Nanoseconds that 64 bits do not hold.
     assert_eq!(found(&["--from", "5200000h", "--speed", "max"]), 0);

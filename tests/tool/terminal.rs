@@ -1,7 +1,14 @@
 //! What is shown on a terminal only: colours, and how far a command is.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+
+use rustix::process::geteuid;
 use vt100::Color;
 
+use crate::common::rings::named;
 use crate::tool::*;
 
 pub(crate) fn colours_are_for_terminals_that_want_them() {
@@ -31,15 +38,30 @@ pub(crate) fn colours_are_for_terminals_that_want_them() {
     }
 }
 
+/// Also that of another user, which it cannot open, as after `su`.
 pub(crate) fn a_terminal_shows_the_progress_of_a_command() {
-    let (name, _) = ring::<[u8]>("progress", 1024);
+    for user in [geteuid().as_raw(), 65534] {
+        if user == geteuid().as_raw() || geteuid().is_root() {
+            shows_progress(user);
+        }
+    }
+}
+
+fn shows_progress(user: u32) {
+    let options = RingOptions::new(1024).mode(0o666);
+    let (_, name) = named::<[u8]>("progress", &options);
+    let on_terminal = |arguments: &[&str]| {
+        let mut command = Terminal::command(PATH, arguments);
+        command.uid(user);
+        Terminal::start(SIZE, On::Errors, command)
+    };
     // 64 frames of 16 bytes fill the ring, and more are waiting.
-    let mut sender = on_terminal(On::Errors, &["send", &name]);
+    let mut sender = on_terminal(&["send", &name]);
     sender.feed(&numbers(99));
     sender.until("the sender has filled the ring", |screen| {
         screen.contents().starts_with("sent 64 messages, 119 B in ")
     });
-    let mut receiver = on_terminal(On::Errors, &["recv", &name]);
+    let mut receiver = on_terminal(&["recv", &name]);
     assert_eq!(sender.end(), Some(0));
     assert_eq!(receiver.end(), Some(0));
     for (tool, start) in [
@@ -106,6 +128,19 @@ pub(crate) fn a_table_fits_its_terminal() {
             }
         }
     }
+    // It is the terminal that it writes to, and not the one that controls it.
+    let (master, slave) = pair(20, 50).expect("a terminal");
+    let output = format!("/proc/{}/fd/{}", std::process::id(), slave.as_raw_fd());
+    let list = format!("exec {PATH} list {all} >{output}");
+    let mut command = Terminal::command("sh", &["-c", &list]);
+    command.env("NO_COLOR", "1");
+    let mut tool = Terminal::start(SIZE, On::All, command);
+    assert_eq!(tool.end(), Some(0), "{}", tool.text());
+    let mut text = [0; 4096];
+    let count = File::from(master).read(&mut text).expect("an answer");
+    let text = String::from_utf8_lossy(&text[..count]);
+    let widths = text.lines().map(|line| line.chars().count());
+    assert!(widths.max() <= Some(50), "{text}");
 }
 
 /// As a serial line, and a terminal of a container.

@@ -71,6 +71,15 @@ pub(crate) fn top_leaves_the_terminal_as_it_was() {
         assert!(top.is_as_before(), "after {code}");
         assert_eq!(top.text(), "", "nothing stays");
     }
+    // SIGBUS: the file becomes shorter between two reads of it.
+    let mut top = on_terminal(On::All, &["top", "--interval", "10ms", &name]);
+    top.shows("-restored");
+    meddle(top.pid(), libc::SYS_fcntl, 1, |_| {
+        SegmentFile::open(&name.file()).truncate(4096);
+    });
+    assert_eq!(top.end(), Some(3), "{}", top.text());
+    assert!(top.is_as_before(), "{}", top.text());
+    has(&top.text(), "the ring's file was truncated");
 }
 
 /// By a key and by the signal, and what a stop that cannot be heard leaves behind.

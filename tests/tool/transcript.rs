@@ -104,7 +104,7 @@ fn rings() -> Rings {
         "few/bad",
         "few/newer",
         "never",
-        "odd\x1b[2J",
+        "odd\x1b[2J\u{9b}2J",
     ] {
         RingOptions::new(64)
             .create::<u64>(path(name))

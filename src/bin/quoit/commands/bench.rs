@@ -262,6 +262,8 @@ impl Bench {
 
 /// Sends back what is to be sent back, until the link ends.
 fn partner(way: Way, rings: &[String]) -> Result<(), Stop> {
+    // Ctrl-C is for both processes: the other one hears it, and ends the link.
+    let _unheard = Interrupt::listen()?;
     let mut link = match rings {
         [to, from] => Link::of_rings(way, [to, from])?,
         _ => Link::Files(Standard::Output.file()?, Standard::Input.file()?),
