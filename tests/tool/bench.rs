@@ -48,7 +48,10 @@ pub(crate) fn bench_leaves_nothing_however_it_ends() {
     for (end, code, why) in ends {
         let bench = Program::start(Command::new(PATH).arg("bench").process_group(0));
         let pid = bench.pid();
-        until("it measures", || children(pid).len() == WAYS.len());
+        let ring = format!("quoit-bench-{pid}-quoit-parked-a");
+        until("it measures", || {
+            Observer::open(&ring).is_ok_and(|ring| ring.positions().tail > 0)
+        });
         end(&bench);
         let ended = bench.end();
         assert!(ended.errors.starts_with(why), "{ended:?}");
