@@ -242,6 +242,6 @@ fn invalid_arguments_are_refused_with_advice() {
         "pipe --words",
         "profiler --milliseconds",
     ] {
-        run(&format!("{option} {}", u64::MAX)).with(2, "not in 0..");
+        run(&format!("{option} {}", u64::MAX)).with(2, "invalid value");
     }
 }
