@@ -119,6 +119,17 @@ impl Program {
         assert_eq!(status.signal(), Some(libc::SIGKILL), "{status}");
     }
 
+    /// Does this until it has ended, though nothing reads what it writes; its exit code.
+    pub(crate) fn ends_while(&mut self, act: impl Fn(&Self)) -> Option<i32> {
+        let mut status = None;
+        until("it ends", || {
+            act(self);
+            status = self.child().try_wait().expect("it can be waited for");
+            status.is_some()
+        });
+        status.and_then(code_of)
+    }
+
     /// Closes its input, and waits until it has ended by itself.
     pub(crate) fn end(mut self) -> Ended {
         let pid = self.pid();

@@ -10,10 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{ioctl_tiocsctty, setsid};
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{
-    ControlModes, InputModes, LocalModes, OutputModes, Winsize, tcgetattr, tcsetwinsize,
-};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{tcgetattr, tcgetwinsize, tcsetwinsize};
 use vt100::{Parser, Screen};
 
 use super::PATIENCE;
@@ -32,10 +30,8 @@ pub(crate) struct Terminal {
     parser: Parser,
     program: Program,
     /// What the terminal did with keys at first.
-    modes: Modes,
+    modes: String,
 }
-
-type Modes = (InputModes, OutputModes, ControlModes, LocalModes);
 
 /// Where the program has the terminal: what is not there is a pipe.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -146,16 +142,7 @@ impl Terminal {
 
     /// Waits until the program has ended though no process reads what it writes.
     pub(crate) fn ends_unread(&mut self) -> Option<i32> {
-        let mut status = None;
-        until("it ends", || {
-            status = self
-                .program
-                .child()
-                .try_wait()
-                .expect("it can be waited for");
-            status.is_some()
-        });
-        status.and_then(code_of)
+        self.program.ends_while(|_| ())
     }
 
     /// Takes the terminal away, and waits until the program has ended; its exit code.
@@ -197,30 +184,19 @@ impl Deref for Terminal {
     }
 }
 
-/// The flags of a terminal's line discipline.
-fn modes(terminal: &impl AsFd) -> Modes {
-    let modes = tcgetattr(terminal).expect("a terminal has modes");
-    (
-        modes.input_modes,
-        modes.output_modes,
-        modes.control_modes,
-        modes.local_modes,
-    )
+/// What a terminal's line discipline does.
+fn modes(terminal: &impl AsFd) -> String {
+    format!("{:?}", tcgetattr(terminal).expect("a terminal has modes"))
 }
 
 /// Both sides of a new terminal.
 pub(crate) fn pair(ws_row: u16, ws_col: u16) -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = openpt(flags)?;
-    grantpt(&master)?;
     unlockpt(&master)?;
     let slave = ioctl_tiocgptpeer(&master, flags)?;
-    let size = Winsize {
-        ws_row,
-        ws_col,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
+    let mut size = tcgetwinsize(&slave)?;
+    (size.ws_row, size.ws_col) = (ws_row, ws_col);
     tcsetwinsize(&slave, size)?;
     Ok((master, slave))
 }

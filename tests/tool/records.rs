@@ -131,16 +131,3 @@ pub(crate) fn whatever_is_no_layout_is_refused_with_a_place() {
         "8 deep at most",
     );
 }
-
-pub(crate) fn the_documents_have_the_language_of_the_help() {
-    let page = include_str!("../../src/docs/tool.md");
-    let help = says(&["tail", "--help"]);
-    let (_, language) = help.split_once("Layouts:\n").expect("the language");
-    let lines: Vec<_> = language.lines().collect();
-    assert!(lines.len() > 8 && lines[0].starts_with("  LAYOUT "));
-    assert!(page.contains(&format!("```text\nLayouts:\n{}\n```", lines.join("\n"))));
-    for line in lines {
-        // The man page has a margin.
-        assert!(line.len() <= 72, "{line}");
-    }
-}
