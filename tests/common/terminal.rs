@@ -33,14 +33,6 @@ pub(crate) struct Terminal {
     modes: String,
 }
 
-/// Where the program has the terminal: what is not there is a pipe.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum On {
-    All,
-    /// Standard error only.
-    Errors,
-}
-
 impl Terminal {
     /// A program in the usual environment.
     pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
@@ -53,27 +45,19 @@ impl Terminal {
 
     /// On a terminal with this many rows and columns. One with none has the usual ones, and
     /// does not say so.
-    pub(crate) fn start(size: (u16, u16), on: On, mut command: Command) -> Self {
+    pub(crate) fn start(size: (u16, u16), mut command: Command) -> Self {
         let (rows, columns) = size;
         let (master, slave) = pair(rows, columns).expect("a terminal");
         let modes = modes(&master);
         let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
-        let rest = || match on {
-            On::All => end(),
-            On::Errors => Stdio::piped(),
-        };
-        command.stdin(rest()).stdout(rest()).stderr(end());
+        command.stdin(end()).stdout(end()).stderr(end());
         // Standard error becomes the terminal of a session of its own.
         let own_session = || Ok(setsid().and_then(|_| ioctl_tiocsctty(rustix::stdio::stderr()))?);
         // SAFETY: what runs between fork and exec makes two syscalls.
         unsafe { command.pre_exec(own_session) };
         // The command has the terminal open, too, and is dropped.
-        let mut program = Program::spawn(&mut command);
+        let program = Program::spawn(&mut command);
         drop(command);
-        if let Some(mut output) = program.child().stdout.take() {
-            // What is written to a pipe is to be read.
-            thread::spawn(move || io::copy(&mut output, &mut io::sink()));
-        }
         Self {
             master: master.into(),
             parser: match size {
@@ -89,13 +73,6 @@ impl Terminal {
         self.master
             .write_all(keys.as_bytes())
             .expect("the terminal takes keys");
-    }
-
-    /// Writes to its standard input, which is a pipe, and closes it.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        let input = self.program.child().stdin.take();
-        let mut input = input.expect("its input is piped");
-        input.write_all(bytes).expect("it reads");
     }
 
     pub(crate) fn screen(&self) -> &Screen {

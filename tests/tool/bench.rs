@@ -1,18 +1,17 @@
 //! The bench of the tool.
 
-use std::fs;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
+use crate::common::names::files_in;
 use crate::tool::*;
 
 /// The rings of the bench with this process.
 fn left(pid: u32) -> usize {
     let begin = format!("quoit-bench-{pid}-");
-    let entries = fs::read_dir("/dev/shm").expect("a directory");
-    let names = entries.map(|entry| entry.expect("an entry").file_name());
-    let names = names.filter(|name| name.to_string_lossy().starts_with(&begin));
-    names.count()
+    let files = files_in(Path::new("/dev/shm")).into_iter();
+    files.filter(|name| name.starts_with(&begin)).count()
 }
 
 const WAYS: [&str; 4] = ["pipe", "Unix socket", "quoit parked", "quoit spinning"];

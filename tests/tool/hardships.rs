@@ -105,7 +105,7 @@ pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
     ];
     for command in commands {
         for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
-            let mut frozen = on_terminal(On::All, command);
+            let mut frozen = on_terminal(command);
             frozen.fills();
             frozen.signal(signal);
             assert_eq!(frozen.ends_unread(), Some(code), "{command:?}");
@@ -113,11 +113,9 @@ pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
     }
     // Nor does the line that says how far a command is.
     let (name, _) = ring::<[u8]>("frozen-line", 64);
-    let send = format!("yes >&2 & exec {PATH} send {name}");
-    let send = Terminal::command("sh", &["-c", &send]);
-    let mut frozen = Terminal::start(SIZE, On::Errors, send);
+    let send = format!("yes >&2 & exec {PATH} send {name} < <(seq 99)");
+    let mut frozen = Terminal::start(SIZE, Terminal::command("bash", &["-c", &send]));
     frozen.fills();
-    frozen.feed(&numbers(99));
     sleeps(&name, Role::Producer, 5);
     frozen.signal(libc::SIGINT);
     assert_eq!(frozen.ends_unread(), Some(130));
@@ -128,7 +126,7 @@ pub(crate) fn a_terminal_that_hangs_up_ends_top() {
     for action in [libc::SIG_DFL, libc::SIG_IGN] {
         let mut command = Terminal::command(PATH, &["top", &name]);
         on_hang_up(&mut command, action);
-        let mut top = Terminal::start(SIZE, On::All, command);
+        let mut top = Terminal::start(SIZE, command);
         top.shows("hung-up");
         assert_eq!(top.hang_up(), Some(129));
     }

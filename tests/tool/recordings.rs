@@ -189,12 +189,8 @@ pub(crate) fn a_replay_keeps_the_times() {
     writer.finish().expect("room");
     let name = RingName::new("times");
     let player = start(&["replay", &name, file]);
-    let mut consumer = None;
-    until("there is a ring", || {
-        consumer = FrameConsumer::open(&name).ok();
-        consumer.is_some()
-    });
-    let mut consumer = consumer.expect("it was opened");
+    drop(observer(&name));
+    let mut consumer = FrameConsumer::open(&name).expect("a ring");
     for _ in 0..2 {
         consumer.peek_timeout(PATIENCE).expect("a frame").release();
     }

@@ -13,23 +13,17 @@ use crate::tool::*;
 /// A type as it is written, a value of it as JSON, and in memory.
 type Sample = (String, Value, Vec<u8>);
 
-/// Numbers of these types, in both orders, alone and in arrays, as `value` has them.
+/// Numbers of these types, in both orders, as `value` has them.
 macro_rules! numbers {
     ($value:expr; $($type:ident)*) => {
         prop_oneof![$(
-            (vec(any::<$type>(), 1..4), any::<bool>(), any::<bool>()).prop_map(|(all, big, alone)| {
-                let all = &all[..if alone { 1 } else { all.len() }];
-                let bytes = |&number: &$type| match big {
-                    true => number.to_be_bytes(),
-                    false => number.to_le_bytes(),
+            (any::<$type>(), any::<bool>()).prop_map(|(number, big)| {
+                let (order, bytes) = match big {
+                    true => ("be", number.to_be_bytes()),
+                    false => ("", number.to_le_bytes()),
                 };
-                let bytes = all.iter().flat_map(bytes).collect();
-                let values: Vec<Value> = all.iter().map($value).collect();
-                let name = format!("{}{}", stringify!($type), if big { "be" } else { "" });
-                match alone {
-                    true => (name, values[0].clone(), bytes),
-                    false => (format!("[{name} ;{}]", all.len()), json!(values), bytes),
-                }
+                let name = format!("{}{order}", stringify!($type));
+                (name, ($value)(number), bytes.to_vec())
             })
         ),*]
     };
@@ -54,13 +48,21 @@ fn sample() -> impl Strategy<Value = Sample> {
         let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         (format!("[hex;{} ]", bytes.len()), json!(digits), bytes)
     });
-    prop_oneof![
+    let alone = prop_oneof![
         8 => numbers!(|number| json!(number); u8 u16 u32 u64 i8 i16 i32 i64),
-        2 => numbers!(|number| json!(number.to_string()); u128 i128),
+        2 => numbers!(|number: i128| json!(number.to_string()); i128),
+        2 => numbers!(|number: u128| json!(number.to_string()); u128),
         2 => numbers!(float; f32 f64),
         1 => text,
         1 => hex,
-    ]
+    ];
+    // Three deep.
+    alone.prop_recursive(2, 16, 4, |element| {
+        (element, 1..4_usize).prop_map(|((written, value, bytes), count)| {
+            let written = format!("[{written} ;{count}]");
+            (written, json!(vec![value; count]), bytes.repeat(count))
+        })
+    })
 }
 
 /// Tries this with many values.

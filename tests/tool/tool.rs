@@ -171,6 +171,6 @@ pub(crate) fn run(arguments: &[&str], input: &[u8]) -> Ended {
     tool.end()
 }
 
-pub(crate) fn on_terminal(on: On, arguments: &[&str]) -> Terminal {
-    Terminal::start(SIZE, on, Terminal::command(PATH, arguments))
+pub(crate) fn on_terminal(arguments: &[&str]) -> Terminal {
+    Terminal::start(SIZE, Terminal::command(PATH, arguments))
 }

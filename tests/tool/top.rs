@@ -24,7 +24,7 @@ pub(crate) fn top_shows_full_load_and_a_death() {
     own_shm(c"size=1m");
     let (name, _) = ring::<Numbers>("load", 1024);
     let [pusher, mut popper] = under_load(&name);
-    let mut top = on_terminal(On::All, &["top", "--interval", "50ms"]);
+    let mut top = on_terminal(&["top", "--interval", "50ms"]);
     top.until("thousands go through", |screen| {
         let row = row(screen, "-load");
         row.is_some_and(|(_, words)| words[3..=4].iter().all(|rate| rate.ends_with(['k', 'M'])))
@@ -58,7 +58,7 @@ pub(crate) fn top_leaves_the_terminal_as_it_was() {
     let keys = [("q", 0), ("\x1b", 0), ("\x03", 130)];
     let signals = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM].map(|signal| ("", 128 + signal));
     for (keys, code) in keys.into_iter().chain(signals) {
-        let mut top = on_terminal(On::All, &["top", &name]);
+        let mut top = on_terminal(&["top", &name]);
         top.until("the ring is there", |screen| {
             row(screen, "-restored").is_some()
         });
@@ -72,7 +72,7 @@ pub(crate) fn top_leaves_the_terminal_as_it_was() {
         assert_eq!(top.text(), "", "nothing stays");
     }
     // SIGBUS: the file becomes shorter between two reads of it.
-    let mut top = on_terminal(On::All, &["top", "--interval", "10ms", &name]);
+    let mut top = on_terminal(&["top", "--interval", "10ms", &name]);
     top.shows("-restored");
     meddle(top.pid(), libc::SYS_fcntl, 1, |_| {
         SegmentFile::open(&name.file()).truncate(4096);
@@ -89,7 +89,7 @@ pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
     let again = ["1", "2", "3"].map(|time| format!("; echo its shell {time}; read line; fg"));
     let shell = format!("set -m; {} top {name}{}", PATH, again.concat());
     let command = Terminal::command("bash", &["-c", &shell]);
-    let mut top = Terminal::start(SIZE, On::All, command);
+    let mut top = Terminal::start(SIZE, command);
     let is_shown =
         |screen: &Screen| screen.alternate_screen() && row(screen, "-suspended").is_some();
     for time in 1..=3 {
