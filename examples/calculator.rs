@@ -21,7 +21,7 @@ use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
 struct Options {
     /// How many divisions to ask for
     #[arg(long, default_value_t = 100_000)]
-    calls: u64,
+    calls: u32,
 }
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -34,7 +34,7 @@ struct Division {
 fn main() {
     common::main(|words| match words {
         ["serve", requests, replies] => serve(requests, replies),
-        _ => call(Options::parse().calls),
+        _ => call(Options::parse().calls.into()),
     });
 }
 

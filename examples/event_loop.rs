@@ -56,6 +56,10 @@ fn serve(count: u64) -> Result<()> {
     let watch = |source: BorrowedFd<'_>, number| {
         epoll::add(&epoll, source, EventData::new_u64(number), EventFlags::IN)
     };
+    let leave = |source: BorrowedFd<'_>, is_over| match is_over {
+        true => epoll::delete(&epoll, source).map(|()| 1),
+        false => Ok(0),
+    };
     watch(listener.as_fd(), LISTENER)?;
     watch(ticks.as_fd(), TICKS)?;
     watch(orders.as_fd(), ORDERS)?;
@@ -93,10 +97,7 @@ fn serve(count: u64) -> Result<()> {
                         tick_count += 1;
                     }
                     drop(ring);
-                    if is_over {
-                        epoll::delete(&epoll, &ticks)?;
-                        rings -= 1;
-                    }
+                    rings -= leave(ticks.as_fd(), is_over)?;
                 }
                 ORDERS => {
                     let mut ring = orders.get();
@@ -105,10 +106,7 @@ fn serve(count: u64) -> Result<()> {
                         order_count += 1;
                     }
                     drop(ring);
-                    if is_over {
-                        epoll::delete(&epoll, &orders)?;
-                        rings -= 1;
-                    }
+                    rings -= leave(orders.as_fd(), is_over)?;
                 }
                 number => {
                     let client = clients.get_mut(&number).expect("a client");

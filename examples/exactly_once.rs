@@ -33,10 +33,10 @@ use quoit::{Consumer, PopError, Producer, PushError, RingOptions};
 #[derive(Parser)]
 struct Options {
     /// How many payments to make
-    #[arg(long, default_value_t = 50_000)]
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(..=1 << 32))]
     payments: u64,
     /// How often to kill one of the two processes
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     kills: u64,
 }
 

@@ -17,7 +17,8 @@ use quoit::{DoorbellKind, RingOptions, StalePolicy, WaitStrategy};
 
 /// Sends frames with known bytes, and prints what their consumer must print
 ///
-/// It makes the ring, waits for a consumer, and removes the ring when all is read:
+/// It makes the ring, waits for a consumer, and removes the ring when all is read. An older ring of
+/// the name that no process holds is replaced, whatever is in it:
 ///
 ///   target/consume quoit-frames                          (examples/c/consume.c)
 ///   python3 examples/python/quoit.py consume quoit-frames
@@ -55,7 +56,7 @@ fn run(options: &Options) -> Result<()> {
     let mut sent = Traffic::new();
     for number in 0..options.count {
         let frame = frame(number);
-        push(&mut producer, &frame)?;
+        push(&mut producer, &frame, true)?;
         sent.count(&frame);
     }
     while !producer.is_empty() {

@@ -29,10 +29,10 @@ use quoit::{Consumer, Producer};
 struct Options {
     /// How many writers to kill
     #[arg(long, default_value_t = 3)]
-    writers: u64,
+    writers: u32,
     /// How many records each of them has on the disk before it is killed
     #[arg(long, default_value_t = 10_000)]
-    records: u64,
+    records: u32,
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -91,13 +91,13 @@ fn drain(file: &Path) -> Result<()> {
     Ok(())
 }
 
-fn run(writers: u64, records: u64) -> Result<()> {
+fn run(writers: u32, records: u32) -> Result<()> {
     let directory = common::directory("journal", env::temp_dir())?;
     let file = directory.path().join("journal");
     let file = file.to_str().ok_or("the directory has no name in UTF-8")?;
     let mut safe = 0;
     for _ in 0..writers {
-        let goal = safe + records;
+        let goal = safe + u64::from(records);
         let mut writer = Process::start_piped(&["write", file])?;
         while safe < goal {
             safe = number_of(&mut writer)?;

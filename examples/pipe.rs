@@ -19,13 +19,13 @@ use quoit::{FrameProducer, Reader, RingOptions};
 struct Options {
     /// How many words of eight bytes to copy
     #[arg(long, default_value_t = 1 << 27)]
-    words: u64,
+    words: u32,
 }
 
 fn main() {
     common::main(|words| match words {
         ["write", ring, bytes] => write(ring, bytes.parse()?),
-        _ => read(Options::parse().words * 8),
+        _ => read(8 * u64::from(Options::parse().words)),
     });
 }
 
@@ -61,9 +61,7 @@ struct Patient<'a>(&'a mut Reader, &'a mut Process);
 
 impl Read for Patient<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let Self(reader, writer) = self;
-        writer
-            .retry(|| reader.read(bytes))
-            .map_err(io::Error::other)
+        let read = self.1.retry(|| self.0.read(bytes));
+        read.map_err(io::Error::other)
     }
 }

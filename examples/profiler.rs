@@ -35,7 +35,7 @@ use rustix::time::{ClockId, clock_gettime};
 struct Options {
     /// For how long to work, in milliseconds of this thread's CPU time
     #[arg(long, default_value_t = 1000)]
-    milliseconds: u64,
+    milliseconds: u32,
     /// Samples per second of CPU time
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: u32,
@@ -92,7 +92,7 @@ fn run(options: &Options) -> Result<()> {
     let collector = thread::spawn(move || consumer.iter().collect::<Vec<_>>());
     let timer = start_timer(options.rate)?;
     let mut sum = 0;
-    while !interrupt::asked() && cpu_time() - begin < options.milliseconds * 1_000_000 {
+    while !interrupt::asked() && (cpu_time() - begin) / 1_000_000 < options.milliseconds.into() {
         for (_, function) in FUNCTIONS {
             sum += function(black_box(1000));
         }

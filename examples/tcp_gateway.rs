@@ -92,18 +92,18 @@ fn gateway(name: &str) -> Result<Gateway> {
     Ok(Mutex::new(ring.producer()?))
 }
 
-/// Accepts this many connections, and waits for them to end.
-fn gather(ring: &Gateway, listener: TcpListener, connections: u64) -> Result<()> {
+/// Accepts this many connections or any, and waits for them to end.
+fn gather(ring: &Gateway, listener: TcpListener, connections: Option<u64>) -> Result<()> {
     thread::scope(|scope| {
         let mut accepted = 0;
-        while accepted < connections && !interrupt::asked() {
+        while connections.is_none_or(|all| accepted < all) && !interrupt::asked() {
             let (stream, from) = match listener.accept() {
                 Err(error) if is_temporary(&error) => continue,
                 accepted => accepted?,
             };
             accepted += 1;
             scope.spawn(move || {
-                if let Err(error) = read(ring, stream) {
+                if let Err(error) = read(ring, stream, connections.is_none()) {
                     complain!("{from}: {error}");
                 }
             });
@@ -114,8 +114,8 @@ fn gather(ring: &Gateway, listener: TcpListener, connections: u64) -> Result<()>
 }
 
 /// Puts a connection's lines into the ring. While the ring is full no thread
-/// reads from a socket, so the clients wait.
-fn read(ring: &Gateway, stream: TcpStream) -> Result<()> {
+/// reads from a socket, so the clients wait. If it lost its consumer, `waits` for another.
+fn read(ring: &Gateway, stream: TcpStream, waits: bool) -> Result<()> {
     stream.set_read_timeout(Some(MOMENT))?;
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
@@ -125,7 +125,7 @@ fn read(ring: &Gateway, stream: TcpStream) -> Result<()> {
             Err(error) if is_temporary(&error) => {}
             Err(error) => return Err(error.into()),
             Ok(_) if line.ends_with(b"\n") => {
-                push(&mut ring.lock().expect("no thread panics"), &line)?;
+                push(&mut ring.lock().expect("no thread panics"), &line, waits)?;
                 line.clear();
             }
             Ok(_) if line.len() as u64 == LINE => return Err("the line is too long".into()),
@@ -137,7 +137,8 @@ fn read(ring: &Gateway, stream: TcpStream) -> Result<()> {
 }
 
 fn listen(port: u16) -> Result<TcpListener> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let listener = listener.map_err(|error| format!("port {port}: {error}"))?;
     SockRef::from(&listener).set_recv_buffer_size(SOCKET)?;
     // For a listener it is the time in which a client must connect.
     SockRef::from(&listener).set_read_timeout(Some(MOMENT))?;
@@ -148,7 +149,7 @@ fn serve(port: u16, name: &str) -> Result<()> {
     let ring = gateway(name)?;
     let listener = listen(port)?;
     say!("serving on {}, ring {name}", listener.local_addr()?);
-    gather(&ring, listener, u64::MAX)
+    gather(&ring, listener, None)
 }
 
 /// Counts each client's lines, `CLIENT NUMBER`, and checks that none is missing.
@@ -188,7 +189,7 @@ fn demonstrate(clients: u64, lines: u64) -> Result<()> {
     let streams = (0..clients).map(|_| TcpStream::connect(address));
     let streams = streams.collect::<Result<Vec<_>, _>>()?;
     let mut drain = thread::scope(|scope| -> Result<_> {
-        let gathering = scope.spawn(|| gather(&ring, listener, clients));
+        let gathering = scope.spawn(|| gather(&ring, listener, Some(clients)));
         let (counter, written) = mpsc::channel();
         let write = |(client, stream)| {
             let counter = counter.clone();
@@ -202,9 +203,10 @@ fn demonstrate(clients: u64, lines: u64) -> Result<()> {
         let waiting = first + more.count() as u64;
         drop(written);
         say!("{waiting} lines written, then the clients had to wait");
-        let drain = Process::start(&["drain", "--name", &name])?;
+        let mut drain = Process::start(&["drain", "--name", &name])?;
         for writer in writers {
-            writer.join().expect("no panic")?;
+            let written = writer.join().expect("no panic");
+            drain.check().and(written)?; // without it the connections end
         }
         gathering.join().expect("no panic")?;
         Ok(drain)

@@ -99,7 +99,8 @@ fn answer(questions: &str, answers: &str) -> Result<()> {
 /// The process with the socket, until a signal stops it.
 fn serve(port: u16, [questions, answers]: [&str; 2]) -> Result<()> {
     interrupt::listen()?;
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
+    let socket = socket.map_err(|error| format!("port {port}: {error}"))?;
     socket.set_read_timeout(Some(MOMENT))?;
     // Room for at least four of the longest datagrams.
     let options = RingOptions::new(1 << 19).unlink_on_drop(true);
@@ -111,7 +112,7 @@ fn serve(port: u16, [questions, answers]: [&str; 2]) -> Result<()> {
     let dropped = thread::scope(|scope| {
         let sending = scope.spawn(|| send_answers(answered, &socket));
         // It drops its endpoint, so the answerer ends, and then the thread.
-        let dropped = take_questions(&socket, asking);
+        let dropped = take_questions(&socket, asking, &mut answerer);
         answerer.child.wait()?;
         sending.join().expect("no panic")?;
         dropped
@@ -121,10 +122,11 @@ fn serve(port: u16, [questions, answers]: [&str; 2]) -> Result<()> {
 }
 
 /// From the socket into the ring. Like a socket's own buffer, a full ring drops datagrams.
-fn take_questions(socket: &UdpSocket, mut questions: FrameProducer) -> Result<u64> {
+fn take_questions(socket: &UdpSocket, mut ring: FrameProducer, peer: &mut Process) -> Result<u64> {
     let mut frame = vec![0; ADDRESS + LONGEST];
     let mut dropped = 0;
     while !interrupt::asked() {
+        peer.check()?;
         let (len, from) = match socket.recv_from(&mut frame[ADDRESS..]) {
             Err(error) if is_temporary(&error) => continue,
             received => received?,
@@ -132,7 +134,7 @@ fn take_questions(socket: &UdpSocket, mut questions: FrameProducer) -> Result<u6
         let SocketAddr::V4(from) = from else { continue };
         frame[..4].copy_from_slice(&from.ip().octets());
         frame[4..ADDRESS].copy_from_slice(&from.port().to_be_bytes());
-        match questions.try_push(&frame[..ADDRESS + len]) {
+        match ring.try_push(&frame[..ADDRESS + len]) {
             Err(ClaimError::Full) => dropped += 1,
             done => done?,
         }

@@ -77,9 +77,9 @@ impl Process {
         &mut self,
         mut call: impl FnMut() -> Result<T, E>,
     ) -> Result<T> {
-        retry(|| match call().map_err(Into::into) {
-            Err(error) => Err(self.check().map_or_else(io::Error::other, |()| error)),
-            done => done,
+        retry(|| {
+            let done = call().map_err(Into::into);
+            done.map_err(|error| self.check().map_or_else(io::Error::other, |()| error))
         })
     }
 

@@ -22,10 +22,10 @@ pub(crate) fn retry<T, E: Into<io::Error>>(mut call: impl FnMut() -> Result<T, E
     }
 }
 
-/// Pushes a frame; waits for room, and for another consumer if the last one has closed or crashed.
-pub(crate) fn push(producer: &mut FrameProducer, frame: &[u8]) -> Result<()> {
+/// Pushes a frame; waits for room, and `for_another` consumer if the last one has closed or crashed.
+pub(crate) fn push(producer: &mut FrameProducer, frame: &[u8], for_another: bool) -> Result<()> {
     retry(|| match producer.push_timeout(frame, MOMENT) {
-        Err(ClaimError::Abandoned) => {
+        Err(ClaimError::Abandoned) if for_another => {
             let _ = producer.wait_for_peer_timeout(MOMENT);
             Err(ClaimError::TimedOut)
         }

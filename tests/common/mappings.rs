@@ -1,23 +1,18 @@
 //! The mappings of a file.
 
-use std::fs;
 use std::path::Path;
 
-/// Kilobytes of this process's mappings of `path`: the sum of the lines of
-/// `/proc/self/smaps` that begin with `field`.
+use procfs::process::{MMapPath, Process};
+
+/// Kilobytes of this process's mappings of `path`: the sum of this field, as in `Rss:`, of
+/// `/proc/self/smaps`.
 pub(crate) fn mapped(path: &Path, field: &str) -> u64 {
-    let smaps = fs::read_to_string("/proc/self/smaps").expect("the mappings");
-    let path = path.to_str().expect("a path in UTF-8");
-    let mut ours = false;
-    let mut sum = 0;
-    for line in smaps.lines() {
-        let mut words = line.split_whitespace();
-        if words.next().is_some_and(|word| !word.ends_with(':')) {
-            ours = line.ends_with(path);
-        } else if ours && line.starts_with(field) {
-            let number = words.next().expect("a number");
-            sum += number.parse::<u64>().expect("a number");
-        }
-    }
-    sum
+    let maps = Process::myself().and_then(|process| process.smaps());
+    let maps = maps.expect("the mappings").into_iter();
+    let is_ours =
+        |found: &MMapPath| matches!(found, MMapPath::Path(found) if found.ends_with(path));
+    let ours = maps.filter(|map| is_ours(&map.pathname));
+    let field = field.trim_end_matches(':');
+    let bytes = ours.filter_map(|map| map.extension.map.get(field).copied());
+    bytes.sum::<u64>() >> 10
 }

@@ -1,10 +1,8 @@
 //! How often an idle process wakes.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Instant;
 
-use super::threads::tasks;
+use procfs::process::Process;
 
 /// The most wake-ups per second of a waiting process.
 const MOST: f64 = 11.0;
@@ -40,14 +38,8 @@ impl Naps {
 
 /// How often the threads of a process have slept.
 pub(crate) fn sleeps(pid: u32) -> u64 {
-    let status = |task: PathBuf| fs::read_to_string(task.join("status")).expect("its status");
-    let statuses = tasks(pid).into_iter().map(status);
-    statuses.map(|status| voluntary(&status)).sum()
-}
-
-fn voluntary(status: &str) -> u64 {
-    let mut lines = status.lines();
-    let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-    let count = count.expect("a count").trim().parse();
-    count.expect("a number")
+    let tasks = Process::new(pid as i32).and_then(|process| process.tasks());
+    let statuses = tasks.expect("it lives").map(|task| task?.status());
+    let counts = statuses.map(|status| status.expect("its status").voluntary_ctxt_switches);
+    counts.map(|count| count.expect("a count")).sum()
 }

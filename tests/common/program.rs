@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use super::PATIENCE;
@@ -94,6 +95,13 @@ impl Program {
         signal(self.pid(), number);
     }
 
+    /// As a terminal does, to which its group is known: the processes that it has started get the
+    /// signal, too.
+    pub(crate) fn ctrl_c(&self) {
+        let group = Pid::from_raw(self.pid() as i32).expect("a process");
+        kill_process_group(group, Signal::INT).expect("its group can be signalled");
+    }
+
     /// Sends a signal, and waits until it has ended by that.
     #[track_caller]
     pub(crate) fn ends_by(self, number: libc::c_int) {
@@ -109,6 +117,17 @@ impl Program {
         self.signal(libc::SIGKILL);
         let status = self.child().wait().expect("a child");
         assert_eq!(status.signal(), Some(libc::SIGKILL), "{status}");
+    }
+
+    /// Does this until it has ended, though nothing reads what it writes; its exit code.
+    pub(crate) fn ends_while(&mut self, act: impl Fn(&Self)) -> Option<i32> {
+        let mut status = None;
+        until("it ends", || {
+            act(self);
+            status = self.child().try_wait().expect("it can be waited for");
+            status.is_some()
+        });
+        status.and_then(code_of)
     }
 
     /// Closes its input, and waits until it has ended by itself.

@@ -10,10 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{ioctl_tiocsctty, setsid};
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{
-    ControlModes, InputModes, LocalModes, OutputModes, Winsize, tcgetattr, tcsetwinsize,
-};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{tcgetattr, tcgetwinsize, tcsetwinsize};
 use vt100::{Parser, Screen};
 
 use super::PATIENCE;
@@ -32,17 +30,7 @@ pub(crate) struct Terminal {
     parser: Parser,
     program: Program,
     /// What the terminal did with keys at first.
-    modes: Modes,
-}
-
-type Modes = (InputModes, OutputModes, ControlModes, LocalModes);
-
-/// Where the program has the terminal: what is not there is a pipe.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum On {
-    All,
-    /// Standard error only.
-    Errors,
+    modes: String,
 }
 
 impl Terminal {
@@ -57,27 +45,19 @@ impl Terminal {
 
     /// On a terminal with this many rows and columns. One with none has the usual ones, and
     /// does not say so.
-    pub(crate) fn start(size: (u16, u16), on: On, mut command: Command) -> Self {
+    pub(crate) fn start(size: (u16, u16), mut command: Command) -> Self {
         let (rows, columns) = size;
         let (master, slave) = pair(rows, columns).expect("a terminal");
         let modes = modes(&master);
         let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
-        let rest = || match on {
-            On::All => end(),
-            On::Errors => Stdio::piped(),
-        };
-        command.stdin(rest()).stdout(rest()).stderr(end());
+        command.stdin(end()).stdout(end()).stderr(end());
         // Standard error becomes the terminal of a session of its own.
         let own_session = || Ok(setsid().and_then(|_| ioctl_tiocsctty(rustix::stdio::stderr()))?);
         // SAFETY: what runs between fork and exec makes two syscalls.
         unsafe { command.pre_exec(own_session) };
         // The command has the terminal open, too, and is dropped.
-        let mut program = Program::spawn(&mut command);
+        let program = Program::spawn(&mut command);
         drop(command);
-        if let Some(mut output) = program.child().stdout.take() {
-            // What is written to a pipe is to be read.
-            thread::spawn(move || io::copy(&mut output, &mut io::sink()));
-        }
         Self {
             master: master.into(),
             parser: match size {
@@ -93,13 +73,6 @@ impl Terminal {
         self.master
             .write_all(keys.as_bytes())
             .expect("the terminal takes keys");
-    }
-
-    /// Writes to its standard input, which is a pipe, and closes it.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        let input = self.program.child().stdin.take();
-        let mut input = input.expect("its input is piped");
-        input.write_all(bytes).expect("it reads");
     }
 
     pub(crate) fn screen(&self) -> &Screen {
@@ -146,16 +119,7 @@ impl Terminal {
 
     /// Waits until the program has ended though no process reads what it writes.
     pub(crate) fn ends_unread(&mut self) -> Option<i32> {
-        let mut status = None;
-        until("it ends", || {
-            status = self
-                .program
-                .child()
-                .try_wait()
-                .expect("it can be waited for");
-            status.is_some()
-        });
-        status.and_then(code_of)
+        self.program.ends_while(|_| ())
     }
 
     /// Takes the terminal away, and waits until the program has ended; its exit code.
@@ -197,30 +161,19 @@ impl Deref for Terminal {
     }
 }
 
-/// The flags of a terminal's line discipline.
-fn modes(terminal: &impl AsFd) -> Modes {
-    let modes = tcgetattr(terminal).expect("a terminal has modes");
-    (
-        modes.input_modes,
-        modes.output_modes,
-        modes.control_modes,
-        modes.local_modes,
-    )
+/// What a terminal's line discipline does.
+fn modes(terminal: &impl AsFd) -> String {
+    format!("{:?}", tcgetattr(terminal).expect("a terminal has modes"))
 }
 
 /// Both sides of a new terminal.
 pub(crate) fn pair(ws_row: u16, ws_col: u16) -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = openpt(flags)?;
-    grantpt(&master)?;
     unlockpt(&master)?;
     let slave = ioctl_tiocgptpeer(&master, flags)?;
-    let size = Winsize {
-        ws_row,
-        ws_col,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
+    let mut size = tcgetwinsize(&slave)?;
+    (size.ws_row, size.ws_col) = (ws_row, ws_col);
     tcsetwinsize(&slave, size)?;
     Ok((master, slave))
 }

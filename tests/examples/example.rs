@@ -9,7 +9,6 @@ use std::process::Command;
 pub(crate) use std::process::Stdio;
 
 use regex::Regex;
-use rustix::process::{Pid, Signal, kill_process_group};
 
 pub(crate) use super::common::clock::until;
 use super::common::names::RingName;
@@ -44,12 +43,6 @@ pub(crate) fn command(words: &str) -> Command {
     command
 }
 
-/// As a terminal does: the processes that it has started get the signal, too.
-pub(crate) fn ctrl_c(example: &Program) {
-    let group = Pid::from_raw(example.pid() as i32).expect("a process");
-    kill_process_group(group, Signal::INT).expect("its group can be signalled");
-}
-
 /// What the process of an example, started with these words, has mapped in memory, or has made
 /// there or among the temporary files.
 pub(crate) fn files_of(words: &str, process: u32) -> BTreeSet<PathBuf> {
@@ -71,7 +64,7 @@ pub(crate) fn files_of(words: &str, process: u32) -> BTreeSet<PathBuf> {
 /// Starts an endless example, and waits until it has this many files and children.
 pub(crate) fn begun(words: &str, files: usize, processes: usize) -> Program {
     let mut command = command(&format!("{words} 1000000000"));
-    // In a group of its own, for `ctrl_c`.
+    // In a group of its own, for a Ctrl-C.
     let example = Program::start(command.process_group(0));
     until("it has begun", || {
         files_of(words, example.pid()).len() >= files && children(example.pid()).len() >= processes

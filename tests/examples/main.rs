@@ -20,7 +20,7 @@ use quoit::{Observer, RingOptions, Role};
 
 use common::names::RingName;
 use common::segment_file::{DATA, SegmentFile};
-use common::terminal::{On, SIZE, Terminal};
+use common::terminal::{SIZE, Terminal};
 use example::*;
 
 /// The ring's tail and head; 0 before there is a ring.
@@ -45,10 +45,6 @@ fn wait_for_head(ring: &RingName, head: u64) {
     until("the messages are read", || positions(ring).1 >= head);
 }
 
-fn assert_removed(ring: &RingName) {
-    assert!(!ring.file().exists(), "{ring} still exists");
-}
-
 /// The line of a consumer that has verified these messages.
 fn verified(first: u64, end: u64) -> String {
     let (count, last) = (end - first, end - 1);
@@ -63,7 +59,7 @@ fn producer_and_consumer_with_closed_outputs_end_with_success() {
         start_on(closed(), &words)
     });
     ends.into_iter().for_each(|end| drop(end.end().quietly()));
-    assert_removed(&ring);
+    assert!(!ring.file().exists());
 }
 
 #[test]
@@ -84,7 +80,7 @@ fn killed_producers_leave_no_gap() {
     producer.is(0, &said, "");
     consumer.signal(libc::SIGINT);
     consumer.end().is(130, &verified(0, count), "");
-    assert_removed(&ring);
+    assert!(!ring.file().exists());
 }
 
 #[test]
@@ -107,7 +103,7 @@ fn killed_consumers_leave_no_gap() {
     producer.end().is(143, &sum, "");
     let consumer = end_of(&ring, &format!("consumer --count {sent}")).end();
     consumer.is(0, &verified(read, sent), "");
-    assert_removed(&ring);
+    assert!(!ring.file().exists());
 }
 
 /// As after `nohup`: the terminal may close, and the example continues.
@@ -167,7 +163,7 @@ fn the_consumer_fails_if_a_message_is_lost_or_torn() {
     end_of(&ring, "consumer --count 4096")
         .end()
         .is(1, found, "");
-    assert_removed(&ring);
+    assert!(!ring.file().exists());
 }
 
 /// The process that exits last removes only the ring that it held.
@@ -195,7 +191,7 @@ fn each_endpoint_shows_one_line_on_a_terminal() {
     let ring = RingName::new("terminal");
     let on_terminal = |role: &str| {
         let command = command(&format!("{role} --name {ring}"));
-        Terminal::start(SIZE, On::All, command)
+        Terminal::start(SIZE, command)
     };
     let mut consumer = on_terminal("consumer");
     consumer.shows("no producer yet");

@@ -17,17 +17,27 @@ fn port(line: &str) -> u16 {
 
 #[test]
 fn an_echo_server_serves_until_a_signal_stops_it() {
-    for signal in [libc::SIGINT, libc::SIGTERM] {
+    for number in [libc::SIGINT, libc::SIGTERM, libc::SIGKILL] {
         let mut server = start("udp_echo server --port 0");
         let port = port(&server.line());
         for text in ["Hello,", "again", ""] {
             let client = run(&format!("udp_echo client --port {port} {text}"));
             client.is(0, &format!("{text}\n"), "");
         }
+        let taken = format!("error: port {port}: Address already in use");
+        run(&format!("udp_echo server --port {port}")).with(1, &taken);
         let process = server.pid();
-        server.signal(signal);
-        let last = "stopped; 0 datagrams found no room\n";
-        server.end().is(128 + signal, last, "");
+        match number {
+            libc::SIGKILL => {
+                signal(children(process)[0], number);
+                server.end().with(1, "error: answer ended with signal: 9");
+            }
+            _ => {
+                server.signal(number);
+                let last = "stopped; 0 datagrams found no room\n";
+                server.end().is(128 + number, last, "");
+            }
+        }
         assert!(files_of("udp_echo", process).is_empty());
     }
 }
@@ -50,6 +60,11 @@ fn a_gateway_serves_until_a_signal_stops_it() {
     let ring = RingName::new("gateway");
     let mut gateway = end_of(&ring, "tcp_gateway serve --port 0");
     let port = port(&gateway.line());
+    let other = end_of(
+        &RingName::new("other"),
+        &format!("tcp_gateway serve --port {port}"),
+    );
+    other.end().with(1, &format!("error: port {port}: "));
     let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it accepts");
     for client in 0..3 {
         let mut stream = connect();

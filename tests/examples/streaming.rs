@@ -5,6 +5,7 @@ use quoit::{FrameConsumer, PopError};
 use super::common::names::{RingName, file_directory};
 use super::common::segment_file::{DATA, SegmentFile, TAIL};
 use super::example::*;
+use super::wait_for_ring;
 
 #[test]
 fn a_journal_is_written_and_drained_by_separate_commands() {
@@ -44,12 +45,8 @@ fn frames_are_sent_to_any_consumer() {
         let ring = RingName::new("frames-example");
         let output = if is_read { Stdio::piped() } else { closed() };
         let frames = start_on(output, &format!("frames --count 1000 --name {ring}"));
-        let mut consumer = None;
-        until("there is a ring", || {
-            consumer = FrameConsumer::open(&ring).ok();
-            consumer.is_some()
-        });
-        let mut consumer = consumer.expect("it was opened");
+        wait_for_ring(&ring);
+        let mut consumer = FrameConsumer::open(&ring).expect("a ring");
         for _ in 0..1000 {
             consumer.pop(&mut [0; 200]).expect("a frame");
         }

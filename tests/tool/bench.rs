@@ -1,16 +1,17 @@
 //! The bench of the tool.
 
-use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
 
+use crate::common::names::files_in;
 use crate::tool::*;
 
 /// The rings of the bench with this process.
 fn left(pid: u32) -> usize {
     let begin = format!("quoit-bench-{pid}-");
-    let entries = fs::read_dir("/dev/shm").expect("a directory");
-    let names = entries.map(|entry| entry.expect("an entry").file_name());
-    let names = names.filter(|name| name.to_string_lossy().starts_with(&begin));
-    names.count()
+    let files = files_in(Path::new("/dev/shm")).into_iter();
+    files.filter(|name| name.starts_with(&begin)).count()
 }
 
 const WAYS: [&str; 4] = ["pipe", "Unix socket", "quoit parked", "quoit spinning"];
@@ -34,15 +35,23 @@ pub(crate) fn bench_says_what_it_measured_in_json_and_as_a_table() {
 }
 
 pub(crate) fn bench_leaves_nothing_however_it_ends() {
-    for (is_its_own, number, code, why) in [
-        (true, libc::SIGINT, 130, ""),
-        (true, libc::SIGTERM, 143, ""),
-        (false, libc::SIGKILL, 1, "quoit: could not measure: "),
-    ] {
-        let bench = start(&["bench"]);
+    let ends: [(fn(&Program), _, _); 3] = [
+        (Program::ctrl_c, 130, ""),
+        (|bench| bench.signal(libc::SIGTERM), 143, ""),
+        (
+            |bench| signal(children(bench.pid())[0], libc::SIGKILL),
+            1,
+            "quoit: could not measure: ",
+        ),
+    ];
+    for (end, code, why) in ends {
+        let bench = Program::start(Command::new(PATH).arg("bench").process_group(0));
         let pid = bench.pid();
-        until("it measures", || children(pid).len() == WAYS.len());
-        signal(if is_its_own { pid } else { children(pid)[0] }, number);
+        let ring = format!("quoit-bench-{pid}-quoit-parked-a");
+        until("it measures", || {
+            Observer::open(&ring).is_ok_and(|ring| ring.positions().tail > 0)
+        });
+        end(&bench);
         let ended = bench.end();
         assert!(ended.errors.starts_with(why), "{ended:?}");
         ended.with(code, why);

@@ -58,26 +58,32 @@ pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
     const COUNT: u32 = 1000;
     let directory = file_directory();
     let payload = |number: u32| [number.to_le_bytes(); 3].concat();
-    let recorded = |limit: u64| {
+    let recorded = |limit: u64, is_interrupted| {
         let (name, mut producer) = frames("limited", 1 << 16);
         (0..COUNT).for_each(|number| producer.push(&payload(number)).expect("room"));
-        drop(producer);
         let file = file_in(&directory, &limit.to_string());
         let record = ["record", &name, &file];
-        let ended = limited(Resource::Fsize, limit, Stdio::piped(), &record).end();
-        (name, file, ended)
+        let tool = limited(Resource::Fsize, limit, Stdio::piped(), &record);
+        if is_interrupted {
+            until("all is recorded", || producer.is_empty());
+            tool.signal(libc::SIGINT);
+        } else {
+            drop(producer);
+        }
+        (name, file, tool.end())
     };
     // Without room for its header it takes nothing.
-    let (name, file, ended) = recorded(40);
+    let (name, file, ended) = recorded(40, false);
     ended.with(1, "File too large");
     assert!(!Path::new(&file).exists());
     assert_eq!(frames_of(&name).len(), COUNT as usize);
-    let (_, file, ended) = recorded(1 << 20);
+    let (_, whole, ended) = recorded(1 << 20, false);
     ended.quietly();
-    let all = length(file);
+    let all = length(&whole);
     // Without room for the last byte of the summary, for half of the chunks, and for any of them.
     for (limit, chunks) in [(all - 1, 4..=4), (all / 2, 1..=3), (2000, 0..=0)] {
-        let (name, file, ended) = recorded(limit);
+        // A signal has it write the summary, and does not hide that this failed.
+        let (name, file, ended) = recorded(limit, chunks.start() == &4);
         ended.with(1, "File too large");
         let again = RingName::new("limited-again");
         run(&["replay", &again, &file, "--speed", "max"], b"").with(6, "broken after");
@@ -97,6 +103,15 @@ pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
         let messages: Result<Vec<_>, _> = stream.expect("MCAP").collect();
         assert_eq!(messages.expect("whole messages").len(), kept);
     }
+    // It becomes shorter while it is replayed.
+    let (name, mut consumer) = consumed("shortened", 64);
+    let player = start(&["replay", &name, &whole, "--speed", "max"]);
+    until("it waits for room", || {
+        !consumer.is_empty() && is_asleep(player.pid())
+    });
+    SegmentFile::open(Path::new(&whole)).truncate(all / 2);
+    while consumer.pop(&mut [0; 12]).is_ok() {}
+    player.end().with(6, "broken after");
 }
 
 /// Short lines are released together, long ones one by one.

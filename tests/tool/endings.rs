@@ -103,10 +103,7 @@ pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
     let (name, mut consumer) = consumed("some-room", 64);
     let mut sender = start(&["send", &name, "--timeout", "2s"]);
     sender.feed(&numbers(9));
-    // It looks around at least once between two sleeps.
-    let observer = observer(&name);
-    let parks = || observer.endpoint(Role::Producer).parks;
-    until("the sender has slept often", || parks() > 5);
+    sleeps(&name, Role::Producer, 6);
     assert_eq!(consumer.len(), 64);
     for number in 1..=9 {
         let frame = consumer.peek_timeout(PATIENCE).expect("a frame");

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -66,13 +65,9 @@ pub(crate) fn a_signal_that_was_ignored_still_is() {
     let name = RingName::new("ignored");
     let receive = format!("trap '' INT; exec {} recv {name}", PATH);
     let receiver = program("sh", &["-c", &receive]);
-    let observer = observer(&name);
-    let parks = || observer.endpoint(Role::Consumer).parks;
-    until("it waits", || parks() > 0);
+    sleeps(&name, Role::Consumer, 1);
     receiver.signal(libc::SIGINT);
-    // It looks for signals between two sleeps.
-    let before = parks();
-    until("it waits on", || parks() > before + 2);
+    sleeps(&name, Role::Consumer, 3);
     receiver.ends_by(libc::SIGTERM);
 }
 
@@ -89,15 +84,11 @@ pub(crate) fn a_tool_that_hears_no_signal_is_ended_by_later_ones() {
     let mut receiver = Program::spawn(command.stderr(OwnedFd::from(full)));
     let observer = observer(&name);
     until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
-    let mut ended = None;
-    until("it ends", || {
+    let code = receiver.ends_while(|receiver| {
         receiver.signal(libc::SIGTERM);
         thread::sleep(Duration::from_millis(100));
-        ended = receiver.child().try_wait().expect("it can be waited for");
-        ended.is_some()
     });
-    let signal = ended.and_then(|status| status.signal());
-    assert_eq!(signal, Some(libc::SIGTERM));
+    assert_eq!(code, Some(128 + libc::SIGTERM));
     let is_closed = observer.endpoint(Role::Consumer).is_closed;
     assert!(is_closed, "the first was heard");
 }
@@ -114,7 +105,7 @@ pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
     ];
     for command in commands {
         for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
-            let mut frozen = on_terminal(On::All, command);
+            let mut frozen = on_terminal(command);
             frozen.fills();
             frozen.signal(signal);
             assert_eq!(frozen.ends_unread(), Some(code), "{command:?}");
@@ -122,14 +113,10 @@ pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
     }
     // Nor does the line that says how far a command is.
     let (name, _) = ring::<[u8]>("frozen-line", 64);
-    let send = format!("yes >&2 & exec {PATH} send {name}");
-    let send = Terminal::command("sh", &["-c", &send]);
-    let mut frozen = Terminal::start(SIZE, On::Errors, send);
+    let send = format!("yes >&2 & exec {PATH} send {name} < <(seq 99)");
+    let mut frozen = Terminal::start(SIZE, Terminal::command("bash", &["-c", &send]));
     frozen.fills();
-    frozen.feed(&numbers(99));
-    let observer = observer(&name);
-    let parks = || observer.endpoint(Role::Producer).parks;
-    until("it has waited for a while", || parks() > 4);
+    sleeps(&name, Role::Producer, 5);
     frozen.signal(libc::SIGINT);
     assert_eq!(frozen.ends_unread(), Some(130));
 }
@@ -139,7 +126,7 @@ pub(crate) fn a_terminal_that_hangs_up_ends_top() {
     for action in [libc::SIG_DFL, libc::SIG_IGN] {
         let mut command = Terminal::command(PATH, &["top", &name]);
         on_hang_up(&mut command, action);
-        let mut top = Terminal::start(SIZE, On::All, command);
+        let mut top = Terminal::start(SIZE, command);
         top.shows("hung-up");
         assert_eq!(top.hang_up(), Some(129));
     }

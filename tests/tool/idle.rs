@@ -1,8 +1,9 @@
 //! Commands that have nothing to do, and text that no process reads.
 
-use std::fs;
 use std::thread;
 use std::time::Duration;
+
+use procfs::process::Process;
 
 use crate::common::naps::Naps;
 use crate::tool::*;
@@ -31,7 +32,7 @@ pub(crate) fn a_command_that_waits_hardly_wakes() {
     ];
     let mut tools = commands.map(start);
     tools[3].feed(&numbers(1000));
-    let mut live = on_terminal(On::All, &["top", &quiet]);
+    let mut live = on_terminal(&["top", &quiet]);
     live.shows("quiet");
     for tool in &tools {
         until("it waits", || is_asleep(tool.pid()));
@@ -51,9 +52,8 @@ pub(crate) fn a_command_that_waits_hardly_wakes() {
 
 /// Kilobytes of a process that no file has.
 fn private_memory(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
-    let number = line(&status, "RssAnon:").split_whitespace().nth(1);
-    number.expect("a number").parse().expect("a number")
+    let status = Process::new(pid as i32).and_then(|process| process.status());
+    status.expect("it lives").rssanon.expect("a number")
 }
 
 pub(crate) fn a_tail_of_any_length_begins_at_once_and_needs_little_memory() {

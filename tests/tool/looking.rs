@@ -61,18 +61,3 @@ pub(crate) fn a_ring_under_full_load_is_seen_whole() {
     pusher.kill();
     popper.expect("alone");
 }
-
-/// In either shape, with one message that is shown at most, and with all.
-pub(crate) fn a_tail_before_the_head_is_not_an_empty_ring() {
-    let (of_records, _) = ring::<u64>("records", 64);
-    let (of_frames, _) = ring::<[u8]>("frames", 64);
-    for name in [&of_records, &of_frames] {
-        SegmentFile::open(&name.file()).write(TAIL, u64::MAX - 63);
-        for count in ["1", "1000"] {
-            for order in [&[][..], &["--oldest"]] {
-                let tail = [&["tail", "-n", count, name][..], order].concat();
-                run(&tail, b"").with(3, "its tail cannot be 0xffffffffffffffc0");
-            }
-        }
-    }
-}

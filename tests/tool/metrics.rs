@@ -72,15 +72,18 @@ pub(crate) fn metrics_are_served() {
 
 /// Another process may take all descriptors of the system, for a time.
 pub(crate) fn a_server_answers_when_it_has_descriptors_again() {
-    let (name, _) = ring::<u64>("exhausted", 64);
+    let (name, ring) = ring::<u64>("exhausted", 64);
     let (server, address) = served(&name);
+    let mut producer = ring.producer().expect("a role");
+    producer.push(5).expect("room");
     let pid = Pid::from_raw(server.pid() as i32);
     let limit = |current| {
         let maximum = getrlimit(Resource::Nofile).maximum;
         prlimit(pid, Resource::Nofile, Rlimit { current, maximum }).expect("a limit");
     };
-    limit(Some(3));
     // It looks at the rings once a second.
+    thread::sleep(Duration::from_millis(1500));
+    limit(Some(3));
     thread::sleep(Duration::from_millis(1500));
     let mut client = asked(&address, "GET /metrics HTTP/1.1\r\n\r\n");
     thread::sleep(Duration::from_millis(300));
@@ -89,6 +92,7 @@ pub(crate) fn a_server_answers_when_it_has_descriptors_again() {
     let mut answer = String::new();
     client.read_to_string(&mut answer).expect("text");
     has(&answer, "HTTP/1.1 200 OK");
+    has(&answer, format!("_timestamp_seconds{{ring=\"{name}\""));
     server.ends_by(libc::SIGTERM);
 }
 

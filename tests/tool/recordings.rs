@@ -64,15 +64,27 @@ pub(crate) fn a_recording_is_an_mcap_file() {
 
 pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     let directory = file_directory();
+    let tap = |name: &RingName| {
+        let file = file_in(&directory, name);
+        let tap = start(&["record", "--json", "--tap", name, &file]);
+        (tap, file)
+    };
+    let ended = |tap: Program, messages: u32, missed: u64| {
+        let said = tap.end();
+        assert_eq!(said.code, Some(0), "{said:?}");
+        is(
+            &said.json(),
+            &json!({"messages": messages, "missed": missed}),
+        );
+    };
     let (name, ring) = ring::<u64>("tapped", 64);
     let mut producer = ring.producer().expect("a role");
     let mut consumer = ring.consumer().expect("a role");
     (0..8).for_each(|number| producer.push(number).expect("room"));
-    let file = &*file_in(&directory, "tap");
-    let tap = start(&["record", "--json", "--tap", &name, file]);
-    until("it has seen them", || length(file) > 8 * 8 + 500);
+    let (records, file) = tap(&name);
+    until("it has seen them", || length(&file) > 8 * 8 + 500);
     // It is stopped while the consumer takes these.
-    stop(tap.pid());
+    stop(records.pid());
     for number in 0..8 {
         assert_eq!(consumer.try_pop(), Ok(number), "no other endpoint took it");
     }
@@ -81,11 +93,9 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
         assert_eq!(consumer.try_pop(), Ok(number));
     }
     (40..44).for_each(|number| producer.push(number).expect("room"));
-    tap.signal(libc::SIGCONT);
+    records.signal(libc::SIGCONT);
     drop(producer);
-    let ended = tap.end();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    is(&ended.json(), &json!({"messages": 12, "missed": 32}));
+    ended(records, 12, 32);
     let bytes = fs::read(file).expect("a file");
     let numbers = MessageStream::new(&bytes).expect("MCAP").map(|message| {
         let message = message.expect("a message");
@@ -101,27 +111,23 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     assert_eq!(frames_of(&name).len(), 2);
     producer.push(&[2; 16]).expect("room");
     drop(producer);
-    let file = &*file_in(&directory, "padded");
-    let said = run(&["record", "--json", "--tap", &name, file], b"").json();
-    is(&said, &json!({"messages": 1, "missed": 0}));
+    ended(tap(&name).0, 1, 0);
 
     // What the consumer took up to the end of the ring is.
     let (name, mut producer) = frames("lap", 256);
     let mut consumer = FrameConsumer::open(&name).expect("a ring");
     producer.push(&[1; 24]).expect("room");
-    let file = &*file_in(&directory, "lap");
-    let tap = start(&["record", "--json", "--tap", &name, file]);
-    until("it has seen the first", || length(file) > 200);
-    stop(tap.pid());
+    let (lap, file) = tap(&name);
+    until("it has seen the first", || length(&file) > 200);
+    stop(lap.pid());
     for _ in 1..8 {
         producer.push(&[2; 24]).expect("room");
     }
     assert_eq!(consumer.skip(8), Ok(8));
     producer.push(&[3; 24]).expect("room");
-    tap.signal(libc::SIGCONT);
+    lap.signal(libc::SIGCONT);
     drop(producer);
-    let said = tap.end().json();
-    is(&said, &json!({"messages": 2, "missed": 7 * 32}));
+    ended(lap, 2, 7 * 32);
 }
 
 /// As kill -9 may leave it.
@@ -153,7 +159,8 @@ pub(crate) fn a_recording_cut_anywhere_is_replayed_to_its_last_whole_chunk() {
     assert_eq!(most, FRAMES.len(), "what was released is there");
 }
 
-/// Of another program: two topics, and a message that comes 30 years after the first.
+/// Of another program: two topics, a message that comes 30 years after the first, one that is from
+/// before it, and one that needs a larger ring than usual.
 pub(crate) fn a_replay_keeps_the_times() {
     let directory = file_directory();
     let file = &*file_in(&directory, "other.mcap");
@@ -163,30 +170,40 @@ pub(crate) fn a_replay_keeps_the_times() {
         channel.expect("a channel")
     });
     let years = 1_000_000_000_000_000_000;
-    for (channel, time) in [(0, 0), (1, 5), (0, years)] {
+    let first = 1_700_000_000_000_000_000;
+    for (channel, log_time, length) in [
+        (0, first, 1),
+        (1, first + 5, 1),
+        (0, first - 5, 600_000),
+        (0, first + years, 1),
+    ] {
         let header = MessageHeader {
             channel_id: channels[channel],
             sequence: 0,
-            log_time: 1_700_000_000_000_000_000 + time,
+            log_time,
             publish_time: 0,
         };
-        writer.write_to_known_channel(&header, b"x").expect("room");
+        let written = writer.write_to_known_channel(&header, &vec![b'x'; length]);
+        written.expect("room");
     }
     writer.finish().expect("room");
-    let (name, mut consumer) = consumed("times", 1 << 20);
+    let name = RingName::new("times");
     let player = start(&["replay", &name, file]);
-    let frame = consumer.peek_timeout(PATIENCE).expect("the first frame");
-    frame.release();
+    drop(observer(&name));
+    let mut consumer = FrameConsumer::open(&name).expect("a ring");
+    for _ in 0..2 {
+        consumer.peek_timeout(PATIENCE).expect("a frame").release();
+    }
     player.ends_by(libc::SIGTERM);
-    assert_eq!(consumer.len(), 0, "the second is not due");
+    assert_eq!(consumer.len(), 0, "the third is not due");
     drop(consumer);
     let replay = ["replay", &name, file];
     let found = |arguments: &[&str]| {
         run(&[&replay[..], arguments].concat(), b"").quietly();
         frames_of(&name).len()
     };
-    assert_eq!(found(&["--speed", "max"]), 2);
-    assert_eq!(found(&["--speed", "1e15"]), 2);
+    assert_eq!(found(&["--speed", "max"]), 3);
+    assert_eq!(found(&["--speed", "1e15"]), 3);
     assert_eq!(found(&["--from", "1s", "--speed", "max"]), 1);
     // Nanoseconds that 64 bits do not hold.
     assert_eq!(found(&["--from", "5200000h", "--speed", "max"]), 0);

@@ -13,23 +13,17 @@ use crate::tool::*;
 /// A type as it is written, a value of it as JSON, and in memory.
 type Sample = (String, Value, Vec<u8>);
 
-/// Numbers of these types, in both orders, alone and in arrays, as `value` has them.
+/// Numbers of these types, in both orders, as `value` has them.
 macro_rules! numbers {
     ($value:expr; $($type:ident)*) => {
         prop_oneof![$(
-            (vec(any::<$type>(), 1..4), any::<bool>(), any::<bool>()).prop_map(|(all, big, alone)| {
-                let all = &all[..if alone { 1 } else { all.len() }];
-                let bytes = |&number: &$type| match big {
-                    true => number.to_be_bytes(),
-                    false => number.to_le_bytes(),
+            (any::<$type>(), any::<bool>()).prop_map(|(number, big)| {
+                let (order, bytes) = match big {
+                    true => ("be", number.to_be_bytes()),
+                    false => ("", number.to_le_bytes()),
                 };
-                let bytes = all.iter().flat_map(bytes).collect();
-                let values: Vec<Value> = all.iter().map($value).collect();
-                let name = format!("{}{}", stringify!($type), if big { "be" } else { "" });
-                match alone {
-                    true => (name, values[0].clone(), bytes),
-                    false => (format!("[{name} ;{}]", all.len()), json!(values), bytes),
-                }
+                let name = format!("{}{order}", stringify!($type));
+                (name, ($value)(number), bytes.to_vec())
             })
         ),*]
     };
@@ -54,13 +48,21 @@ fn sample() -> impl Strategy<Value = Sample> {
         let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         (format!("[hex;{} ]", bytes.len()), json!(digits), bytes)
     });
-    prop_oneof![
+    let alone = prop_oneof![
         8 => numbers!(|number| json!(number); u8 u16 u32 u64 i8 i16 i32 i64),
-        2 => numbers!(|number| json!(number.to_string()); u128 i128),
+        2 => numbers!(|number: i128| json!(number.to_string()); i128),
+        2 => numbers!(|number: u128| json!(number.to_string()); u128),
         2 => numbers!(float; f32 f64),
         1 => text,
         1 => hex,
-    ]
+    ];
+    // Three deep.
+    alone.prop_recursive(2, 16, 4, |element| {
+        (element, 1..4_usize).prop_map(|((written, value, bytes), count)| {
+            let written = format!("[{written} ;{count}]");
+            (written, json!(vec![value; count]), bytes.repeat(count))
+        })
+    })
 }
 
 /// Tries this with many values.
@@ -130,17 +132,4 @@ pub(crate) fn whatever_is_no_layout_is_refused_with_a_place() {
         &Fields::parse(&deep).map(drop).expect_err("too deep"),
         "8 deep at most",
     );
-}
-
-pub(crate) fn the_documents_have_the_language_of_the_help() {
-    let page = include_str!("../../src/docs/tool.md");
-    let help = says(&["tail", "--help"]);
-    let (_, language) = help.split_once("Layouts:\n").expect("the language");
-    let lines: Vec<_> = language.lines().collect();
-    assert!(lines.len() > 8 && lines[0].starts_with("  LAYOUT "));
-    assert!(page.contains(&format!("```text\nLayouts:\n{}\n```", lines.join("\n"))));
-    for line in lines {
-        // The man page has a margin.
-        assert!(line.len() <= 72, "{line}");
-    }
 }

@@ -9,14 +9,9 @@ use rustix::process::geteuid;
 use crate::tool::*;
 use crate::transcript::shell;
 
-/// A child that has this role.
+/// A child that has this role, after which there may be more in its command.
 pub(crate) fn held(name: &str, role: &str) -> Child {
-    held_with(&[name, role])
-}
-
-/// A child that has a role, with more arguments than those for it.
-pub(crate) fn held_with(arguments: &[&str]) -> Child {
-    let holder = Child::start("holder", arguments);
+    let holder = Child::start("holder", &[name, role]);
     holder.expect("ready");
     holder
 }
@@ -24,8 +19,12 @@ pub(crate) fn held_with(arguments: &[&str]) -> Child {
 /// Takes a role, and then nothing.
 pub(crate) fn holder(arguments: &[String]) {
     let (name, role) = (&arguments[0], &arguments[1]);
-    let _producer = (role == "producer").then(|| FrameProducer::open(name).expect("a role"));
-    let _consumer = (role == "consumer").then(|| FrameConsumer::open(name).expect("a role"));
+    let _producer = role
+        .starts_with("producer")
+        .then(|| FrameProducer::open(name).expect("a role"));
+    let _consumer = role
+        .starts_with("consumer")
+        .then(|| FrameConsumer::open(name).expect("a role"));
     hold();
 }
 

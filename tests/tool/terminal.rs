@@ -1,7 +1,14 @@
 //! What is shown on a terminal only: colours, and how far a command is.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+
+use rustix::process::geteuid;
 use vt100::Color;
 
+use crate::common::rings::named;
 use crate::tool::*;
 
 pub(crate) fn colours_are_for_terminals_that_want_them() {
@@ -13,7 +20,7 @@ pub(crate) fn colours_are_for_terminals_that_want_them() {
         let has_colours = |name: &str, value: &str| {
             let mut command = Terminal::command(PATH, arguments);
             command.env(name, value);
-            let mut tool = Terminal::start(SIZE, On::All, command);
+            let mut tool = Terminal::start(SIZE, command);
             assert!(matches!(tool.end(), Some(0 | 9)));
             assert!(tool.text().len() > 100, "{}", tool.text());
             let formatted = tool.screen().contents_formatted();
@@ -31,15 +38,31 @@ pub(crate) fn colours_are_for_terminals_that_want_them() {
     }
 }
 
+/// Also that of another user, which it cannot open, as after `su`.
 pub(crate) fn a_terminal_shows_the_progress_of_a_command() {
-    let (name, _) = ring::<[u8]>("progress", 1024);
+    for user in [geteuid().as_raw(), 65534] {
+        if user == geteuid().as_raw() || geteuid().is_root() {
+            shows_progress(user);
+        }
+    }
+}
+
+fn shows_progress(user: u32) {
+    let options = RingOptions::new(1024).mode(0o666);
+    let (_, name) = named::<[u8]>("progress", &options);
+    // Its messages are in pipes.
+    let on_terminal = |words: &str| {
+        let script = format!("exec {PATH} {words}");
+        let mut command = Terminal::command("bash", &["-c", &script]);
+        command.uid(user);
+        Terminal::start(SIZE, command)
+    };
     // 64 frames of 16 bytes fill the ring, and more are waiting.
-    let mut sender = on_terminal(On::Errors, &["send", &name]);
-    sender.feed(&numbers(99));
+    let mut sender = on_terminal(&format!("send {name} < <(seq 99)"));
     sender.until("the sender has filled the ring", |screen| {
         screen.contents().starts_with("sent 64 messages, 119 B in ")
     });
-    let mut receiver = on_terminal(On::Errors, &["recv", &name]);
+    let mut receiver = on_terminal(&format!("recv {name} >/dev/null"));
     assert_eq!(sender.end(), Some(0));
     assert_eq!(receiver.end(), Some(0));
     for (tool, start) in [
@@ -74,7 +97,7 @@ pub(crate) fn a_table_fits_its_terminal() {
         ];
         for arguments in answers {
             let command = Terminal::command(PATH, arguments);
-            let mut tool = Terminal::start(size, On::All, command);
+            let mut tool = Terminal::start(size, command);
             assert_eq!(tool.end(), Some(0));
             let text = tool.text();
             if ["list", "top"].contains(&arguments[0]) {
@@ -106,6 +129,19 @@ pub(crate) fn a_table_fits_its_terminal() {
             }
         }
     }
+    // It is the terminal that it writes to, and not the one that controls it.
+    let (master, slave) = pair(20, 50).expect("a terminal");
+    let output = format!("/proc/{}/fd/{}", std::process::id(), slave.as_raw_fd());
+    let list = format!("exec {PATH} list {all} >{output}");
+    let mut command = Terminal::command("sh", &["-c", &list]);
+    command.env("NO_COLOR", "1");
+    let mut tool = Terminal::start(SIZE, command);
+    assert_eq!(tool.end(), Some(0), "{}", tool.text());
+    let mut text = [0; 4096];
+    let count = File::from(master).read(&mut text).expect("an answer");
+    let text = String::from_utf8_lossy(&text[..count]);
+    let widths = text.lines().map(|line| line.chars().count());
+    assert!(widths.max() <= Some(50), "{text}");
 }
 
 /// As a serial line, and a terminal of a container.
@@ -116,7 +152,7 @@ pub(crate) fn a_terminal_without_a_size_is_taken_for_a_usual_one() {
     for arguments in answers {
         let ends_by_itself = arguments != ["top", &name];
         let [sizeless, usual] = [(0, 0), SIZE].map(|size| {
-            let mut tool = Terminal::start(size, On::All, Terminal::command(PATH, arguments));
+            let mut tool = Terminal::start(size, Terminal::command(PATH, arguments));
             if !ends_by_itself {
                 tool.shows("-sizeless");
                 tool.press("q");

@@ -134,6 +134,15 @@ pub(crate) fn observer(name: &RingName) -> Observer {
     Observer::open(name).expect("a ring")
 }
 
+/// Waits until an endpoint has slept as often from now on: it waits, and looks around between two
+/// sleeps.
+pub(crate) fn sleeps(name: &RingName, role: Role, times: u64) {
+    let observer = observer(name);
+    let parks = || observer.endpoint(role).parks;
+    let before = parks();
+    until("it sleeps", || parks() >= before + times);
+}
+
 /// The length of a file, if there is one.
 pub(crate) fn length(file: impl AsRef<Path>) -> u64 {
     fs::metadata(file).map_or(0, |file| file.len())
@@ -162,6 +171,6 @@ pub(crate) fn run(arguments: &[&str], input: &[u8]) -> Ended {
     tool.end()
 }
 
-pub(crate) fn on_terminal(on: On, arguments: &[&str]) -> Terminal {
-    Terminal::start(SIZE, on, Terminal::command(PATH, arguments))
+pub(crate) fn on_terminal(arguments: &[&str]) -> Terminal {
+    Terminal::start(SIZE, Terminal::command(PATH, arguments))
 }

@@ -14,7 +14,7 @@ use regex::Regex;
 use rustix::process::geteuid;
 
 use crate::common::cores;
-use crate::runbook::{held, held_with};
+use crate::runbook::held;
 use crate::tool::*;
 
 const TRANSCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tool/transcript.txt");
@@ -104,11 +104,16 @@ fn rings() -> Rings {
         "few/bad",
         "few/newer",
         "never",
-        "odd\x1b[2J",
+        "behind",
+        "odd\x1b[2J\u{9b}2J",
     ] {
         RingOptions::new(64)
             .create::<u64>(path(name))
             .expect("a ring");
+    }
+    drop(frames_in("behind-frames", 64, &[]));
+    for behind in ["behind", "behind-frames"] {
+        file(behind).write(TAIL, u64::MAX - 63);
     }
     file("few/bad").write(CAPACITY, 65);
     file("few/newer").write_half(LAYOUT, 9);
@@ -161,7 +166,7 @@ fn rings() -> Rings {
     plain.count_dropped(3);
     let roles = ["crashed", "stopped", "mute", "elsewhere", "hung"];
     let mut holders = roles.map(|name| match name {
-        "hung" => held_with(&["./hung", "consumer", "two words\x1b"]),
+        "hung" => held("./hung", "consumer two words\x1b"),
         _ => {
             drop(frames_in(name, 64, &[]));
             held(&path(name), "producer")

@@ -1,8 +1,6 @@
 //! The endpoints that the commands move messages with, how they wait, and what they have
 //! moved: a line on the terminal, and a summary at the end.
 
-use std::fs::File;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::HumanBytes;
@@ -13,6 +11,7 @@ use serde_json::json;
 
 use crate::interrupt::{Interrupt, MOMENT};
 use crate::output::{Output, terminal_size};
+use crate::standard::Patient;
 use crate::stop::{Code, Moved, Stop};
 
 /// The endpoint that writes; one of records with their size.
@@ -91,7 +90,13 @@ impl Sink {
     ) -> Result<(), Stop> {
         let length = payload.len();
         if let Some(record) = self.record().filter(|&size| size != length) {
-            let text = format!("a record of this ring has {record} bytes, not {length}");
+            // What is longer may have been cut.
+            let wrong = if length > record {
+                "more"
+            } else {
+                &length.to_string()
+            };
+            let text = format!("a record of this ring has {record} bytes, not {wrong}");
             return Err(Stop::new(Code::Refused, text));
         }
         loop {
@@ -251,7 +256,7 @@ pub(crate) struct Progress<'a> {
     /// What the consumer had taken before it could be copied, and its unit.
     pub(crate) missed: Option<(u64, &'static str)>,
     /// The terminal that shows how far it is, if one does.
-    terminal: Option<File>,
+    terminal: Option<Patient<'static>>,
 }
 
 impl<'a> Progress<'a> {
@@ -337,7 +342,8 @@ impl<'a> Progress<'a> {
         let waits = self.waits.map(|(peer, _)| format!("; waits for a {peer}"));
         let words = self.words() + &waits.unwrap_or_default();
         // A line that is wrapped could not be erased.
-        let (columns, _) = terminal_size().unwrap_or((80, 24));
+        let size = self.terminal.as_ref().map(terminal_size);
+        let (columns, _) = size.and_then(Result::ok).unwrap_or((80, 24));
         let line: String = words.chars().take(usize::from(columns) - 1).collect();
         self.draw(&line);
     }
@@ -345,7 +351,7 @@ impl<'a> Progress<'a> {
     /// Replaces the line, if the terminal takes it.
     fn draw(&mut self, line: &str) {
         if let Some(terminal) = &mut self.terminal {
-            let _ = terminal.write(format!("\r{line}\x1b[K").as_bytes());
+            terminal.show(&format!("\r{line}\x1b[K"));
         }
     }
 

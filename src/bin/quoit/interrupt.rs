@@ -10,8 +10,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, write};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::stdio::{stdin, stdout};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustix::time::{ClockId, clock_gettime};
 use signal_hook::low_level;
 use zerocopy::IntoBytes;
@@ -156,7 +158,20 @@ pub(crate) fn say_at_truncation(line: String) {
     unsafe { libc::signal(libc::SIGBUS, handler as libc::sighandler_t) };
 }
 
+/// What ends the screen that a terminal shows, and its modes before that.
+static SCREEN: OnceLock<(Vec<u8>, Termios)> = OnceLock::new();
+
+/// From now on SIGBUS restores the terminal as well.
+pub(crate) fn leave_at_truncation(closing: Vec<u8>) {
+    let modes = tcgetattr(stdin()).ok();
+    let _ = modes.map(|modes| SCREEN.set((closing, modes)));
+}
+
 extern "C" fn is_truncated(_: libc::c_int) {
+    if let Some((closing, modes)) = SCREEN.get() {
+        let _ = write(stdout(), closing);
+        let _ = tcsetattr(stdin(), OptionalActions::Now, modes);
+    }
     let line = TRUNCATED.get().map_or("", String::as_str);
     // SAFETY: the text outlives the call.
     unsafe { libc::write(2, line.as_ptr().cast(), line.len()) };

@@ -1,5 +1,6 @@
 //! Names of rings: which files there are, and which of them a pattern means.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -49,16 +50,16 @@ pub(crate) fn expanded(names: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
     }
     let mut found = Vec::new();
     for name in names {
-        let text = name.to_string_lossy();
-        if !text.contains(['*', '?', '[']) || path_of(name).exists() {
+        let path = path_of(name);
+        let text = last(&path);
+        if !text.contains(['*', '?', '[']) || path.exists() {
             found.push(name.clone());
             continue;
         }
         let wrong = |error| Stop::new(Code::Usage, format!("{text}: {error}"));
         let pattern = Pattern::new(&text).map_err(wrong)?;
-        let path = path_of(name);
         let mut files = files(path.parent().unwrap_or(&path))?;
-        files.retain(|file| pattern.matches_path(file));
+        files.retain(|file| pattern.matches(&last(file)));
         match files.is_empty() {
             true => found.push(name.clone()),
             false => found.extend(files),
@@ -69,11 +70,15 @@ pub(crate) fn expanded(names: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
     Ok(found)
 }
 
+/// The last part of a path, in which a pattern may be.
+fn last(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
+}
+
 /// Whether this is the name of a ring that is being created: if it stays, its creator crashed.
 pub(crate) fn is_draft(name: &Path) -> bool {
-    let name = name.file_name().unwrap_or_default().to_string_lossy();
     let draft = format!(".quoit-{}.new", "[0-9a-fA-F]".repeat(16));
-    Pattern::new(&draft).is_ok_and(|draft| draft.matches(&name))
+    Pattern::new(&draft).is_ok_and(|draft| draft.matches(&last(name)))
 }
 
 /// The name as a command of a shell takes it, and not for an option.

@@ -1,17 +1,16 @@
 //! Everything that the tool writes, as text or as JSON.
 
 use std::env;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use clap::builder::StyledStr;
-use crossterm::terminal;
+use rustix::termios::tcgetwinsize;
 use serde_json::{Value, json};
 
 use crate::interrupt;
-use crate::standard::{Standard, terminal_at};
+use crate::standard::{Patient, Standard};
 use crate::stop::Stop;
 
 /// How the tool speaks.
@@ -20,10 +19,27 @@ pub(crate) struct Output {
     colours: bool,
 }
 
-/// What other users chose must not move the cursor, or turn the line around.
+/// Moves the cursor, or turns the line around.
+fn acts(letter: char) -> bool {
+    let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || letter.is_control()
+}
+
+/// What other users chose must not act on the terminal.
 pub(crate) fn plain(text: &str) -> String {
-    let turns = |letter| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.replace(|letter: char| letter.is_control() || turns(letter), "?")
+    text.replace(acts, "?")
+}
+
+/// A line of JSON, which escapes such letters.
+pub(crate) fn json_line(value: &Value) -> String {
+    let mut line = String::new();
+    for letter in value.to_string().chars() {
+        match acts(letter) {
+            true => line += &format!("\\u{:04x}", letter as u32),
+            false => line.push(letter),
+        }
+    }
+    line + "\n"
 }
 
 /// A colour of a word.
@@ -34,17 +50,17 @@ pub(crate) enum Colour {
     Yellow = 33,
 }
 
-/// Columns and rows of the terminal. One that does not know its size says 0, as a serial line does.
-pub(crate) fn terminal_size() -> io::Result<(u16, u16)> {
-    let (columns, rows) = terminal::size()?;
+/// Columns and rows of a terminal. One that does not know its size says 0, as a serial line does.
+pub(crate) fn terminal_size(terminal: impl AsFd) -> io::Result<(u16, u16)> {
+    let size = tcgetwinsize(terminal)?;
     let usual = |known, usual| if known == 0 { usual } else { known };
-    Ok((usual(columns, 80), usual(rows, 24)))
+    Ok((usual(size.ws_col, 80), usual(size.ws_row, 24)))
 }
 
 /// Of the terminal that the answer goes to, if it is one.
 pub(crate) fn columns() -> Option<u16> {
-    let size = io::stdout().is_terminal().then(terminal_size);
-    size.and_then(Result::ok).map(|(columns, _)| columns)
+    let size = terminal_size(io::stdout());
+    size.ok().map(|(columns, _)| columns)
 }
 
 /// The end of a name that is too long, where such names differ.
@@ -109,7 +125,7 @@ impl Output {
     pub(crate) fn summary(&self, text: &str, value: &Value) -> Result<(), Stop> {
         if self.json {
             let mut errors = Standard::Errors.open(None)?;
-            return errors.write_all(format!("{value}\n").as_bytes());
+            return errors.write_all(json_line(value).as_bytes());
         }
         self.note(text);
         Ok(())
@@ -117,15 +133,17 @@ impl Output {
 
     /// Standard error, if it is a terminal, for what people want to know as it works. One that
     /// takes nothing is not waited for.
-    pub(crate) fn terminal(&self) -> Option<File> {
-        terminal_at(io::stderr().as_fd()).filter(|_| !self.json)
+    pub(crate) fn terminal(&self) -> Option<Patient<'static>> {
+        let is_shown = io::stderr().is_terminal() && !self.json;
+        let terminal = is_shown.then(|| Standard::Errors.open(None));
+        terminal.and_then(Result::ok)
     }
 
     /// What the command does.
     pub(crate) fn note(&self, text: &str) {
         if let Some(mut terminal) = self.terminal() {
             // Over a progress line, or the sign of a Ctrl-C.
-            let _ = terminal.write(format!("\r\x1b[K{text}\n").as_bytes());
+            terminal.show(&format!("\r\x1b[K{text}\n"));
         }
     }
 
@@ -162,8 +180,8 @@ impl Output {
         value["error"] = why.to_string().into();
         value["code"] = code.into();
         Some(match self.json {
-            true => format!("{value}\n"),
-            false => format!("quoit: {stop}\n"),
+            true => json_line(&value),
+            false => format!("quoit: {}\n", plain(&stop.to_string())),
         })
     }
 }

@@ -15,16 +15,18 @@ use mcap::io::MessageReader;
 use mcap::records::MessageHeader;
 use mcap::sans_io::LinearReaderOptions;
 use mcap::{McapError, WriteOptions, Writer};
-use quoit::Observer;
 use quoit::observer::{Message, ShapeKind};
+use quoit::{Observer, raw};
 
 use crate::ends::Taker;
-use crate::ring::Kind;
+use crate::ring::{CAPACITY, Kind};
 use crate::sight::shape;
 use crate::stop::{Code, Stop};
 
 /// Messages of a chunk.
 pub(crate) const CHUNK: usize = 256;
+/// The channel that a writer makes first.
+const FIRST: u16 = 1;
 
 /// A file that is written, as far as it is whole.
 pub(crate) struct Recorder {
@@ -97,6 +99,14 @@ impl Recorder {
         Ok(channel)
     }
 
+    /// Also without a message the file says what the ring holds.
+    fn summarize(&mut self) -> Result<(), McapError> {
+        if self.channels.is_empty() {
+            self.channel(0)?;
+        }
+        self.writer.finish().map(drop)
+    }
+
     /// What failed makes the rest of the file unsound.
     fn done<T>(&mut self, done: Result<T, McapError>) -> Result<T, Stop> {
         self.is_sound &= done.is_ok();
@@ -135,7 +145,7 @@ impl Taker for Recorder {
     /// Writes the summary, if all is sound; or cuts off what is not whole.
     fn end(mut self) -> Result<(), Stop> {
         let finished = match self.is_sound {
-            true => self.writer.finish().map(drop),
+            true => self.summarize(),
             false => Ok(()),
         };
         let finished = self.done(finished);
@@ -171,8 +181,6 @@ pub(crate) struct Contents {
     pub(crate) longest: usize,
     /// When its first message was taken.
     pub(crate) began: u64,
-    /// Where it is broken.
-    pub(crate) broken: Option<Stop>,
 }
 
 /// Messages, in the order of the file.
@@ -208,7 +216,7 @@ impl Reader {
         check: impl Fn() -> Result<(), Stop>,
     ) -> Result<Contents, Stop> {
         let (mut longest, mut began) = (0, None);
-        let broken = loop {
+        loop {
             check()?;
             match self.next() {
                 Ok(Some(entry)) => {
@@ -220,17 +228,31 @@ impl Reader {
                     let why = "the recording has no message of this topic, but of";
                     return Err(wrong(format!("{why} {others}")));
                 }
-                Ok(None) => break None,
                 Err(stop) if self.count == 0 => return Err(stop),
-                Err(stop) => break Some(stop),
+                // What is before a break is whole.
+                Ok(None) | Err(_) => break,
             }
+        }
+        let mut kind = match self.kind {
+            Some(kind) => kind,
+            None => self.kind_of_none()?,
         };
+        // A longer message than half of the ring finds no room.
+        let least = (2 * longest as u64 + 16).next_power_of_two();
+        kind.capacity = kind.capacity.or(Some(least.max(CAPACITY)));
         Ok(Contents {
-            kind: self.kind.unwrap_or(Kind::FRAMES),
+            kind,
             longest,
             began: began.unwrap_or(0),
-            broken,
         })
+    }
+
+    /// Of a recording without messages, which may have a channel.
+    fn kind_of_none(&self) -> Result<Kind, Stop> {
+        let is_asked = |topic: &str| self.topic.as_deref().is_none_or(|asked| asked == topic);
+        let channel = self.messages.get_channel(FIRST);
+        let channel = channel.filter(|channel| is_asked(&channel.topic));
+        channel.map_or(Ok(Kind::FRAMES), |channel| kind(&channel.metadata))
     }
 
     /// The next message, or none at the end.
@@ -286,7 +308,9 @@ fn kind(metadata: &BTreeMap<String, String>) -> Result<Kind, Stop> {
     let recorded = |shape| {
         let slot = || {
             let align = u32::try_from(number("quoit.slot_align")?).ok()?;
-            Some((number("quoit.slot_size")?, align))
+            let size = number("quoit.slot_size")?;
+            raw::records(size, align)?;
+            Some((size, align))
         };
         Some(Kind {
             slot: match shape {

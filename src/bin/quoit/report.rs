@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::entry::Entry;
+use crate::output::json_line;
 use crate::process::{Memory, Pages, Running};
 use crate::sight::{Look, Motion, Peer, shape};
 
@@ -86,8 +87,7 @@ pub(crate) fn report<'a>(rings: impl Iterator<Item = Ring<'a>>, events: &[&str])
     let rings: Vec<_> = rings.collect();
     // In seconds since 1970.
     let time = seconds(SystemTime::now());
-    let report = json!({"version": VERSION, "time": time, "rings": rings, "events": events});
-    format!("{report}\n")
+    json_line(&json!({"version": VERSION, "time": time, "rings": rings, "events": events}))
 }
 
 impl<'a> Ring<'a> {

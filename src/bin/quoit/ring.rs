@@ -14,7 +14,7 @@ use crate::sight::Look;
 use crate::stop::{Code, Stop};
 
 /// Bytes of a ring without a --capacity.
-const CAPACITY: u64 = 1 << 20;
+pub(crate) const CAPACITY: u64 = 1 << 20;
 
 /// Which ring, and how it is made.
 #[derive(Args)]
@@ -127,7 +127,7 @@ impl RingArguments {
         self.tell_what_it_takes(&source, progress.output);
         (progress.abandoned, progress.timeout) = (source.abandoned(), self.timeout);
         let drained = source.drain(&mut taker, &mut progress);
-        let drained = drained.and(taker.end()).and_then(|()| was_closed(&source));
+        let drained = ended(drained, taker.end()).and_then(|()| was_closed(&source.observer));
         drop(source);
         self.leave(&ring, drained, progress)
     }
@@ -207,9 +207,17 @@ impl RingArguments {
     }
 }
 
+/// What ended a command, and its file: a signal does not hide that the end could not be written.
+pub(crate) fn ended(done: Result<(), Stop>, end: Result<(), Stop>) -> Result<(), Stop> {
+    match done {
+        Err(Stop::Signal(_)) if end.is_err() => end,
+        done => done.and(end),
+    }
+}
+
 /// An error if the producer of this ring crashed.
-fn was_closed(source: &Source) -> Result<(), Stop> {
-    let look = Look::at(&source.observer, None);
+pub(crate) fn was_closed(observer: &Observer) -> Result<(), Stop> {
+    let look = Look::at(observer, None);
     match look.map(|look| *look.peer(Role::Producer)) {
         Ok(peer) if peer.has_crashed() => {
             let text = format!("the producer ({}) crashed", peer.named());

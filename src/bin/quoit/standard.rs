@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
 
@@ -106,7 +106,7 @@ pub(crate) struct Patient<'a> {
 
 /// A terminal that is ready may still block a write, so it is opened again for writes
 /// that do not: other processes have the one that was given, too.
-pub(crate) fn terminal_at(stream: BorrowedFd<'_>) -> Option<File> {
+fn terminal_at(stream: BorrowedFd<'_>) -> Option<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
@@ -160,6 +160,17 @@ impl Patient<'_> {
     /// Writes what can be written without waiting.
     pub(crate) fn write_at_once(&mut self, bytes: &[u8]) {
         let _ = self.file.write(bytes);
+    }
+
+    /// Shows a line on a terminal that takes it. One of another user, or without `/proc`, is not opened
+    /// again, and a write may wait.
+    pub(crate) fn show(&mut self, line: &str) {
+        let never_waits = fcntl_getfl(&self.file).is_ok_and(|is| is.contains(OFlags::NONBLOCK));
+        let now = Timespec::default();
+        let is_ready = || poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&now));
+        if never_waits || is_ready() == Ok(1) {
+            self.write_at_once(line.as_bytes());
+        }
     }
 
     /// Waits until the reader of a pipe has read all that was written: an error if it closes

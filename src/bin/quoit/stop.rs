@@ -141,7 +141,7 @@ impl From<ClaimError> for Stop {
     fn from(error: ClaimError) -> Self {
         let code = match error {
             ClaimError::TooLong { .. } => Code::Refused,
-            ClaimError::Corrupt => Code::NoRing,
+            ClaimError::Corrupt | ClaimError::Superseded => Code::NoRing,
             _ => Code::Abandoned,
         };
         let text = match error {
@@ -163,6 +163,6 @@ impl From<PopError> for Stop {
 
 impl From<PeerError> for Stop {
     fn from(error: PeerError) -> Self {
-        Self::new(Code::Abandoned, error.to_string())
+        Self::new(Code::NoRing, error.to_string())
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,12 +64,16 @@ impl Watch {
         Ok(watch)
     }
 
-    /// An error if one of the names refers to no ring. Of a pattern only the rings count.
+    /// An error if one of the names refers to no ring, or a pattern to none.
     pub(crate) fn must_find_all(&self) -> Result<(), Stop> {
-        let names = expanded(&self.names)?.into_iter();
-        for name in names.filter(|name| self.names.contains(name)) {
-            if !self.rings.iter().any(|ring| ring.entry.name == name) {
-                Observer::open(&name)?;
+        for name in &self.names {
+            let meant = expanded(slice::from_ref(name))?;
+            if !self
+                .rings
+                .iter()
+                .any(|ring| meant.contains(&ring.entry.name))
+            {
+                Observer::open(name)?;
             }
         }
         Ok(())
@@ -76,13 +81,21 @@ impl Watch {
 
     /// Looks at every ring once, and for rings that are new or were removed.
     pub(crate) fn look(&mut self) -> Result<(), Stop> {
+        let known = self.rings.iter().map(|ring| (&ring.entry.name, ring));
+        let known: BTreeMap<_, _> = known.collect();
+        let entry = |name: PathBuf| -> Result<_, Stop> {
+            let before = known.get(&name).and_then(|ring| ring.seen());
+            Ok((Entry::of(&name, before)?, name))
+        };
+        let entries = expanded(&self.names)?.into_iter().map(entry);
+        // What was known stays if one of them fails.
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
         self.new = 0;
         let before = mem::take(&mut self.rings).into_iter();
         let before = before.map(|ring| (ring.entry.name.clone(), ring));
         let mut before: BTreeMap<_, _> = before.collect();
-        for name in expanded(&self.names)? {
+        for (entry, name) in entries {
             let mut known = before.remove(&name);
-            let entry = Entry::of(&name, known.as_ref().and_then(Watched::seen))?;
             if let (Some(ring), Some(entry)) = (&known, &entry) {
                 if !entry.is_still(&ring.entry) {
                     self.tell(&name, "was removed");

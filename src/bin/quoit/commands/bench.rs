@@ -1,6 +1,7 @@
 //! `quoit bench`: rings compared with a pipe and a Unix socket, on this machine.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -35,15 +36,11 @@ pub(crate) struct Bench {
     /// The cores of the two processes, as in 2,3 [default: the scheduler's choice]
     #[arg(long, value_name = "A,B", value_parser = pair)]
     cores: Option<(u32, u32)>,
-
-    /// Run as the other process
-    #[arg(long, hide = true)]
-    partner: Option<Way>,
-
-    /// The rings to and from the other process
-    #[arg(long, hide = true, num_args = 2)]
-    rings: Vec<String>,
 }
+
+/// The environment variable of the other process: its way, and its rings. Shells would complete an
+/// option.
+const PARTNER: &str = "QUOIT_BENCH_PARTNER";
 
 /// A way between two processes.
 #[derive(Clone, Copy, ValueEnum)]
@@ -144,8 +141,13 @@ impl Contestant {
             }
         };
         let mut command = Command::new("/proc/self/exe");
-        command.args(["bench", "--partner", &name]);
-        command.args(link.iter().flat_map(|_| ["--rings", from, to]));
+        command.arg("bench").env(
+            PARTNER,
+            match link {
+                Some(_) => format!("{name}\n{from}\n{to}"),
+                None => String::new(),
+            },
+        );
         command.args(core.map(|core| format!("--cores={core},{}", core ^ 1)));
         let mut begin = || {
             let [input, output] = match way {
@@ -228,8 +230,8 @@ impl Bench {
             let pinned = sched_setaffinity(None, &set).map_err(io::Error::from);
             pinned.map_err(Stop::io(format!("run on core {core}")))?;
         }
-        if let Some(way) = self.partner {
-            return partner(way, &self.rings);
+        if let Ok(words) = env::var(PARTNER) {
+            return partner(&words);
         }
         let interrupt = Interrupt::listen()?;
         let other = self.cores.map(|(_, core)| core);
@@ -261,9 +263,15 @@ impl Bench {
 }
 
 /// Sends back what is to be sent back, until the link ends.
-fn partner(way: Way, rings: &[String]) -> Result<(), Stop> {
-    let mut link = match rings {
-        [to, from] => Link::of_rings(way, [to, from])?,
+fn partner(words: &str) -> Result<(), Stop> {
+    // Ctrl-C is for both processes: the other one hears it, and ends the link.
+    let _unheard = Interrupt::listen()?;
+    let words: Vec<_> = words.split('\n').collect();
+    let mut link = match words[..] {
+        [way, to, from] => {
+            let way = Way::from_str(way, false).unwrap_or(Way::Park);
+            Link::of_rings(way, [to, from])?
+        }
         _ => Link::Files(Standard::Output.file()?, Standard::Input.file()?),
     };
     while let Ok(message) = link.receive() {

@@ -1,6 +1,6 @@
 //! `quoit metrics`: the rings for a monitoring system.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 use serde_json::{Value, json};
 
 use crate::interrupt::{Interrupt, MOMENT};
-use crate::output::Output;
+use crate::output::{Output, plain};
 use crate::report::{Ring, seconds};
 use crate::sight::ROLES;
 use crate::stop::Stop;
@@ -47,7 +47,12 @@ impl Metrics {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let Some(address) = self.listen else {
             let watch = Watch::twice(&self.names)?;
-            return output.answer(text(&watch, self.openmetrics));
+            let mut text = text(&watch, self.openmetrics);
+            if io::stdout().is_terminal() {
+                text = text.lines().map(|line| plain(line) + "\n").collect();
+            }
+            output.answer(text)?;
+            return watch.must_find_all();
         };
         let mut watch = Watch::new(&self.names)?;
         let interrupt = Interrupt::listen()?;

@@ -13,7 +13,7 @@ use crate::ends::{Progress, Taker};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::recording::{CHUNK, Reader, Recorder};
-use crate::ring::{RingArguments, duration};
+use crate::ring::{RingArguments, duration, ended, was_closed};
 use crate::sight::shape;
 use crate::stop::{Code, Stop};
 
@@ -74,7 +74,8 @@ impl Record {
         progress.missed = Some((0, shape(&observer.info()).1));
         progress.timeout = self.ring.timeout();
         let tapped = tap(&observer, &mut recorder, &mut progress);
-        progress.end(tapped.and(recorder.end()))
+        let tapped = ended(tapped, recorder.end());
+        progress.end(tapped.and_then(|()| was_closed(&observer)))
     }
 }
 
@@ -180,9 +181,11 @@ impl Replay {
                 return Err(ClaimError::TooLong { max }.into());
             }
             let start = Instant::now();
-            // What is broken was found before.
-            while let Ok(Some(message)) = messages.next() {
-                let Some(time) = message.time.checked_sub(began) else {
+            // What is broken is found again, after what is whole.
+            while let Some(message) = messages.next()? {
+                let time = message.time.checked_sub(began);
+                // One with a time before that of the first is not left out for it.
+                let Some(time) = time.or((from == 0).then_some(0)) else {
                     continue;
                 };
                 let due = Duration::from_nanos((time as f64 / self.speed) as u64);
@@ -191,7 +194,7 @@ impl Replay {
                 }
                 sink.push(message.kind, &message.payload, progress)?;
             }
-            contents.broken.map_or(Ok(()), Err)
+            Ok(())
         })
     }
 }

@@ -12,7 +12,7 @@ use rustix::thread::{CapabilitySet, capabilities};
 use serde_json::json;
 
 use crate::names::{expanded, is_draft, path_of};
-use crate::output::{Output, plain};
+use crate::output::{Output, json_line, plain};
 use crate::sight::Look;
 use crate::stop::{Code, Stop};
 
@@ -82,7 +82,7 @@ impl Rm {
         }
         if output.json {
             let answer = json!({"removed": removed, "kept": kept, "dry_run": self.dry_run});
-            output.answer(format!("{answer}\n"))?;
+            output.answer(json_line(&answer))?;
         }
         error.map_or(Ok(()), Err)
     }

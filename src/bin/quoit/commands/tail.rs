@@ -15,7 +15,7 @@ use crate::fields::{Fields, hex};
 use crate::interrupt::{Interrupt, MOMENT};
 use crate::manual::block;
 use crate::names::expanded;
-use crate::output::{Output, columns, plain};
+use crate::output::{Output, columns, json_line, plain};
 use crate::sight::copy_of;
 use crate::standard::{Patient, Standard};
 use crate::stop::{Code, Stop};
@@ -248,7 +248,7 @@ impl Show<'_> {
                 Some(fields) => value["fields"] = fields.json(bytes),
                 None => value["bytes"] = hex(bytes).into(),
             }
-            self.text += &format!("{value}\n");
+            self.text += &json_line(&value);
             return self.deliver(PIECE);
         }
         if self.has_titles && self.last != ring.name() {

@@ -29,16 +29,15 @@ impl<'a> Screen<'a> {
     pub(super) fn enter(interrupt: &'a Interrupt) -> Result<Self, Stop> {
         interrupt.heed_suspension()?;
         let out = Standard::Output.open(Some(interrupt))?;
+        interrupt::leave_at_truncation(closing());
         let mut screen = Self { out, interrupt };
         screen.out.write_all(&opening()?)?;
         Ok(screen)
     }
 
     fn end(&mut self) {
-        let mut bytes = Vec::new();
-        let _ = queue!(bytes, cursor::Show, EnableLineWrap, LeaveAlternateScreen);
         // A terminal that takes nothing, or is closed, is not waited for.
-        self.out.write_at_once(&bytes);
+        self.out.write_at_once(&closing());
         let _ = terminal::disable_raw_mode();
     }
 
@@ -58,7 +57,7 @@ impl<'a> Screen<'a> {
 
     /// Columns and rows.
     pub(super) fn size(&self) -> Result<(u16, u16), Stop> {
-        terminal_size().map_err(Stop::io("ask the terminal for its size"))
+        terminal_size(&self.out).map_err(Stop::io("ask the terminal for its size"))
     }
 
     /// Replaces all that is shown.
@@ -114,6 +113,13 @@ fn opening() -> Result<Vec<u8>, Stop> {
     // A vector takes everything.
     let _ = queue!(bytes, EnterAlternateScreen, DisableLineWrap, cursor::Hide);
     Ok(bytes)
+}
+
+/// What ends a screen.
+fn closing() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = queue!(bytes, cursor::Show, EnableLineWrap, LeaveAlternateScreen);
+    bytes
 }
 
 impl Drop for Screen<'_> {
