@@ -33,8 +33,8 @@ fn messages_are_sent_in_both_directions() {
     let options = tagged(RingOptions::new(4096));
     let there = options.create_anonymous::<Words<4>>().expect("a ring");
     let back = options.create_anonymous::<[u8]>().expect("a ring");
-    worker.send(&there);
-    worker.send(&back);
+    handoff::send(&worker.socket, &there).expect("it is sent");
+    handoff::send(&worker.socket, &back).expect("it is sent");
     asks::<Words<4>, [u8]>(producer(&there), consumer(&back));
     succeeds(worker.pid);
 }
