@@ -80,13 +80,24 @@ struct SystemCall {
 const GET_SYSCALL_INFO: u16 = 0x420e;
 const INFO_OF_EXIT: u8 = 2;
 
-/// The system call at which a child is stopped.
-fn system_call(pid: u32) -> Stop {
+/// Of a child that is stopped, at a system call or elsewhere.
+fn info(pid: u32) -> SystemCall {
     let mut info = SystemCall::default();
     let size = size_of_val(&info);
     // SAFETY: the record outlives the call and has the given length.
     let got = unsafe { libc::ptrace(GET_SYSCALL_INFO.into(), pid, size, &raw mut info) };
-    assert!(got > 0, "the child is stopped at a system call");
+    assert!(got > 0, "the child is stopped");
+    info
+}
+
+/// The address of the next instruction of a child that is stopped.
+pub(crate) fn next_instruction(pid: u32) -> u64 {
+    info(pid).instruction
+}
+
+/// The system call at which a child is stopped.
+fn system_call(pid: u32) -> Stop {
+    let info = info(pid);
     if info.op == INFO_OF_EXIT {
         return Stop::After(info.number_or_result as i64);
     }

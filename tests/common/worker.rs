@@ -4,12 +4,10 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 
-use quoit::{Ring, Shape, handoff};
-
 use super::PATIENCE;
 use super::fork::forked;
 
-/// A child, which has nothing of the rings that come over the socket.
+/// A child, and the socket to it.
 pub(crate) struct Worker {
     pub(crate) pid: libc::pid_t,
     pub(crate) socket: UnixStream,
@@ -26,14 +24,6 @@ impl Worker {
         });
         Self { pid, socket }
     }
-
-    pub(crate) fn send<T: Shape + ?Sized>(&self, ring: &Ring<T>) {
-        handoff::send(&self.socket, ring).expect("it is sent");
-    }
-}
-
-pub(crate) fn receive<T: Shape + ?Sized>(socket: &UnixStream) -> Ring<T> {
-    handoff::receive(socket).expect("a ring")
 }
 
 /// Sends a byte to the other process.

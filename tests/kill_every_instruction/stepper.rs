@@ -1,5 +1,6 @@
 //! A child that is stepped through an operation, one instruction at a time.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -10,7 +11,7 @@ use memmap2::Mmap;
 
 use crate::common::child::state;
 use crate::common::fork::{fork, kill, pause, work_as_long_as_the_parent};
-use crate::common::tracer::{Stop, attach, mark, next_stop, request};
+use crate::common::tracer::{Stop, attach, mark, next_instruction, next_stop, request};
 
 /// In a child: performs `operation` between two marks.
 pub(crate) fn traced<R>(operation: impl FnOnce() -> R) -> R {
@@ -33,7 +34,16 @@ pub(crate) enum Next {
 /// A child that is stopped before an instruction of its operation.
 pub(crate) struct Stepper {
     pid: u32,
+    /// The system call that it has entered, but not begun.
+    call: Cell<Option<i64>>,
 }
+
+/// The bits of an instruction that makes a system call: `syscall`, or `svc #0`.
+const CALL: (i64, i64) = if cfg!(target_arch = "x86_64") {
+    (0xffff, 0x050f)
+} else {
+    (0xffff_ffff, 0xd400_0001)
+};
 
 impl Stepper {
     /// Forks a child that performs an operation in its work, and steps it to the beginning of
@@ -46,7 +56,8 @@ impl Stepper {
             work();
             pause()
         });
-        let stepper = Self { pid: child as u32 };
+        let (pid, call) = (child as u32, Cell::new(None));
+        let stepper = Self { pid, call };
         attach(stepper.pid);
         stepper.stopped();
         here.write_all(&[0]).expect("the child reads");
@@ -68,16 +79,19 @@ impl Stepper {
         stop
     }
 
+    /// At a system call, the child continues up to its entry.
     pub(crate) fn next(&self) -> Next {
-        let registers = self.registers();
-        let (mask, call) = processor::CALL;
-        let counter = processor::counter(&registers);
+        let (mask, call) = CALL;
+        let place = next_instruction(self.pid);
         // SAFETY: the request has no pointer to this process's memory.
-        let code = unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, self.pid, counter, 0) };
-        match processor::number(&registers) {
-            _ if code & mask != call => Next::Instruction,
-            libc::SYS_getppid => Next::End,
-            number => Next::Call(number),
+        let code = unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, self.pid, place, 0) };
+        if self.call.get().is_none() && code & mask == call {
+            self.call.set(Some(self.enter_call()));
+        }
+        match self.call.get() {
+            None => Next::Instruction,
+            Some(libc::SYS_getppid) => Next::End,
+            Some(number) => Next::Call(number),
         }
     }
 
@@ -88,21 +102,28 @@ impl Stepper {
 
     /// Steps one instruction, or one system call.
     pub(crate) fn step(&self) {
-        self.continues(libc::PTRACE_SINGLESTEP);
+        match self.call.take() {
+            None => self.continues(libc::PTRACE_SINGLESTEP),
+            Some(_) => self.continues(libc::PTRACE_SYSCALL),
+        };
+    }
+
+    fn enter_call(&self) -> i64 {
+        match self.continues(libc::PTRACE_SYSCALL) {
+            Stop::Before(number, _) => number,
+            stop => panic!("the child was in a system call: {stop:?}"),
+        }
     }
 
     /// Continues to the end of the next system call; returns its number.
     pub(crate) fn pass_call(&self) -> i64 {
-        let Stop::Before(number, _) = self.continues(libc::PTRACE_SYSCALL) else {
-            panic!("the child was in a system call");
-        };
+        let number = self.enter_call();
         self.continues(libc::PTRACE_SYSCALL);
         number
     }
 
-    /// Continues until the next system call sleeps.
+    /// Continues until the system call that is next sleeps.
     pub(crate) fn run_into_sleep(&self) {
-        self.continues(libc::PTRACE_SYSCALL);
         request(libc::PTRACE_CONT, self.pid, 0, 0);
         while state(self.pid) != 'S' {
             thread::yield_now();
@@ -112,20 +133,6 @@ impl Stepper {
     /// `kill -9`, at the current instruction.
     pub(crate) fn kill(self) {
         kill(self.pid as libc::pid_t);
-    }
-
-    fn registers(&self) -> libc::user_regs_struct {
-        // SAFETY: all zero bytes are valid registers.
-        let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
-        let mut set = libc::iovec {
-            iov_base: (&raw mut registers).cast(),
-            iov_len: size_of_val(&registers),
-        };
-        let command = libc::PTRACE_GETREGSET;
-        // SAFETY: set and registers outlive the call.
-        let got = unsafe { libc::ptrace(command, self.pid, libc::NT_PRSTATUS, &raw mut set) };
-        assert_eq!(got, 0, "the child is stopped");
-        registers
     }
 }
 
@@ -154,35 +161,5 @@ impl Image {
         };
         self.bytes = map.to_vec();
         true
-    }
-}
-
-/// The system calls of each processor.
-#[cfg(target_arch = "x86_64")]
-mod processor {
-    /// `syscall`.
-    pub(super) const CALL: (i64, i64) = (0xffff, 0x050f);
-
-    pub(super) fn counter(registers: &libc::user_regs_struct) -> u64 {
-        registers.rip
-    }
-
-    /// The number, before the call.
-    pub(super) fn number(registers: &libc::user_regs_struct) -> i64 {
-        registers.rax as i64
-    }
-}
-
-#[cfg(target_arch = "aarch64")]
-mod processor {
-    /// `svc #0`.
-    pub(super) const CALL: (i64, i64) = (0xffff_ffff, 0xd400_0001);
-
-    pub(super) fn counter(registers: &libc::user_regs_struct) -> u64 {
-        registers.pc
-    }
-
-    pub(super) fn number(registers: &libc::user_regs_struct) -> i64 {
-        registers.regs[8] as i64
     }
 }

@@ -6,13 +6,12 @@ use std::path::Path;
 use crate::common::fork::in_a_child;
 use crate::common::mappings::mapped;
 use crate::common::names::file_directory;
-use crate::common::rings::{ends, heap};
+use crate::common::rings::ends;
 use quoit::{Ring, RingOptions};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 crate::common::suite::tests! {
     a_flush_leaves_nothing_to_write,
-    a_flush_of_a_ring_on_the_heap_is_a_success,
     the_name_is_flushed_once,
 }
 
@@ -65,12 +64,6 @@ fn a_flush_leaves_nothing_to_write() {
         };
         assert_eq!(dirty(&path), expected);
     }
-}
-
-fn a_flush_of_a_ring_on_the_heap_is_a_success() {
-    let (producer, consumer) = heap::<u64>(64);
-    producer.sync_all().expect("nothing to do");
-    consumer.sync_all().expect("nothing to do");
 }
 
 /// Flushing it each time would double the time of a flush.

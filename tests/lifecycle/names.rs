@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::names::{RingName, file_directory, files_in};
 use crate::common::refused::is;
+use crate::common::rings::producer;
 use quoit::{Consumer, Error, Producer, Ring, RingOptions};
 
 crate::common::suite::tests! {
@@ -15,17 +16,16 @@ crate::common::suite::tests! {
     a_missing_directory_is_not_created,
 }
 
-/// Creates, opens, uses and unlinks a ring of this name.
+/// Creates, opens and unlinks a ring of this name, and takes a role.
 fn works(name: &Path) {
-    let mut producer = Producer::<u64>::create(name, 4).expect("the ring can be created");
-    is!(Producer::<u64>::create(name, 4) => Err(Error::AlreadyExists { in_use: true, .. }));
-    is!(Consumer::<u64>::open_or_create(name, 8) => Err(Error::CapacityMismatch { .. }));
-    let mut consumer = Consumer::<u64>::open(name).expect("the ring opens");
-    producer.try_push(7).expect("there is room");
-    assert_eq!(consumer.try_pop(), Ok(7));
-    drop((producer, consumer));
-    let again = Ring::<u64>::open(name).expect("the ring exists until it is unlinked");
-    assert_eq!(again.name(), name.to_string_lossy());
+    let options = RingOptions::new(4);
+    let ring = options.create::<u64>(name).expect("a ring");
+    for again in [options.open_or_create::<u64>(name), Ring::open(name)] {
+        let again = again.expect("the ring");
+        assert_eq!(again.incarnation(), ring.incarnation());
+        assert_eq!(again.name(), name.to_string_lossy());
+    }
+    drop(producer(&ring));
     quoit::unlink(name).expect("no process holds the ring");
     is!(Ring::<u64>::open(name) => Err(Error::NotFound { .. }));
 }

@@ -78,7 +78,7 @@ fn a_role_is_free_when_the_parent_is_killed_and_the_child_runs() {
             });
             hear(&worker.socket);
             let mut end = End::of(ring, other(role));
-            if role == Role::Consumer && end.len() == 0 {
+            if role == Role::Consumer && end.is_empty() {
                 end.moves(PATIENCE).expect("there is room");
             }
             assert!(!end.is_abandoned());

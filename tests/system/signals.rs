@@ -2,8 +2,8 @@
 //! checks that a signal ends no wait.
 #![allow(clippy::disallowed_types, reason = "a signal handler needs atomics")]
 
-use std::cell::UnsafeCell;
 use std::hint::black_box;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
@@ -22,13 +22,8 @@ crate::common::suite::tests! {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What only the handler uses once it is installed.
-struct Handlers<T>(UnsafeCell<Option<T>>);
-
-// SAFETY: only the handler accesses it, on one thread, and it never interrupts itself.
-unsafe impl<T> Sync for Handlers<T> {}
-
-static ENDS: Handlers<(Producer<u64>, Consumer<u64>)> = Handlers(UnsafeCell::new(None));
+/// What only the handler uses once it is installed; it never interrupts itself.
+static ENDS: Mutex<Option<(Producer<u64>, Consumer<u64>)>> = Mutex::new(None);
 static RUNS: AtomicU64 = AtomicU64::new(0);
 static PUSHED: AtomicU64 = AtomicU64::new(0);
 static POPPED: AtomicU64 = AtomicU64::new(0);
@@ -39,8 +34,7 @@ extern "C" fn push_and_pop(_signal: libc::c_int) {
     const SENTINEL: i32 = 12345;
     let (errno, before) = (Errno::last_raw(), allocated());
     Errno::set_raw(SENTINEL);
-    // SAFETY: only the handler uses the endpoints.
-    if let Some((producer, consumer)) = unsafe { &mut *ENDS.0.get() } {
+    if let Some((producer, consumer)) = ENDS.lock().as_deref_mut().expect("no panic") {
         let next = PUSHED.load(SeqCst);
         if producer.try_push(next).is_ok() {
             PUSHED.store(next + 1, SeqCst);
@@ -70,8 +64,7 @@ fn handle_messages(bell: DoorbellKind) {
     let pair = || options.heap::<u64>().expect("a ring");
     let (producer, mut consumer) = pair();
     let (mut answers, answered) = pair();
-    // SAFETY: the handler is not installed yet.
-    unsafe { *ENDS.0.get() = Some((producer, answered)) };
+    *ENDS.lock().expect("no panic") = Some((producer, answered));
     handle(libc::SIGUSR1, push_and_pop);
     let reader = thread::spawn(move || {
         let mut expected = 0;
@@ -111,8 +104,7 @@ fn handle_messages(bell: DoorbellKind) {
         (1..100).for_each(|size| drop(black_box(vec![0_u8; size * 50])));
     }
     signals.join().expect("no panic");
-    // SAFETY: no signal comes any more.
-    unsafe { *ENDS.0.get() = None };
+    *ENDS.lock().expect("no panic") = None; // no signal comes any more
     let arrived = reader.join().expect("no panic");
     assert_eq!(arrived, PUSHED.load(SeqCst), "{bell:?}: nothing is lost");
     assert_eq!(

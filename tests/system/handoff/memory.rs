@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::common::exchange::{answers, asks};
 use crate::common::fork::succeeds;
 use crate::common::refused::is;
-use crate::common::rings::{anonymous, consumer, producer};
+use crate::common::rings::{anonymous, consumer, heap, producer};
 use crate::common::sample::Words;
 use crate::common::worker::Worker;
 use crate::handoff::wire::file;
@@ -33,8 +33,8 @@ fn messages_are_sent_in_both_directions() {
     let options = tagged(RingOptions::new(4096));
     let there = options.create_anonymous::<Words<4>>().expect("a ring");
     let back = options.create_anonymous::<[u8]>().expect("a ring");
-    worker.send(&there);
-    worker.send(&back);
+    handoff::send(&worker.socket, &there).expect("it is sent");
+    handoff::send(&worker.socket, &back).expect("it is sent");
     asks::<Words<4>, [u8]>(producer(&there), consumer(&back));
     succeeds(worker.pid);
 }
@@ -54,6 +54,8 @@ fn it_is_never_superseded() {
     let left = producer.push_timeout(2, SOME_CHECKS);
     assert_eq!(left, Err(PushError::Abandoned(2)));
     ring.sync_all().expect("it needs no disk");
+    let on_the_heap = heap::<u64>(64).0;
+    on_the_heap.sync_all().expect("it needs no disk");
 }
 
 fn unlink_supersedes_it() {
