@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 
 use quoit::DoorbellKind;
 
-use crate::common::calls::{Wait, push};
 use crate::common::dice::Dice;
-use crate::common::ends::End;
 use crate::common::fork::{fork, kill, work_as_long_as_the_parent};
 use crate::common::sample::bytes;
 use crate::hostile::body::Tally;
@@ -100,22 +98,6 @@ impl<T: Prey + ?Sized> Arena<T> {
         let both = producer.take().zip(consumer.take());
         let both = both.expect("the roles were taken");
         (both.0.end, both.1.end)
-    }
-
-    /// Publishes this message, by new endpoints if these cannot.
-    pub(crate) fn feed(&mut self, message: &T::Message) {
-        loop {
-            let World {
-                producer, consumer, ..
-            } = &mut self.world;
-            let both = producer.as_mut().zip(consumer.as_ref());
-            let (producer, consumer) = both.expect("the roles were taken");
-            let is_sound = consumer.end.corruption().is_none();
-            if is_sound && push::<T>(&mut producer.end, message, Wait::Never).is_ok() {
-                return;
-            }
-            self.restore();
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 use quoit::DoorbellKind;
 
 use super::arena::{Arena, SPACING, any_choices, run};
+use crate::common::calls::{Wait, push};
 use crate::common::dice::Dice;
 use crate::common::sample::Words;
 use crate::hostile::body::Tally;
@@ -45,7 +46,11 @@ fn attacked<T: Prey + ?Sized>(
 fn spaced_frames(targets: &[Target], effects: &[&str]) {
     let arena = Arena::<[u8]>::new(PAGE, SPACING, targets, &Tally::default());
     attacked(arena, effects, |arena, dice| {
-        (0..=dice.roll(3)).for_each(|_| arena.feed(&(0, vec![7; SPACING - 8])));
+        let producer = arena.world.producer.as_mut().expect("the role was taken");
+        for _ in 0..=dice.roll(3) {
+            let frame = (0, vec![7; SPACING - 8]);
+            let _ = push::<[u8]>(&mut producer.end, &frame, Wait::Never); // unless it is full
+        }
         arena.world.read(&mut any_choices(dice, 256));
     });
 }
