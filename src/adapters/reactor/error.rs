@@ -25,7 +25,8 @@ pub enum AsyncError {
     NoThread(io::Error),
     /// There is no descriptor for another eventfd.
     NoDescriptor(io::Error),
-    /// This process is a child of `fork`, and its parent has the thread that waits.
+    /// This process is a child of `fork` whose parent had async or pollable endpoints, and with them
+    /// the thread that waits. It can have none before its `exec`.
     Forked,
     /// The thread that waits for all rings has ended, because the kernel refused its waits or by a
     /// panic of the library. The next wait starts another one.
@@ -60,8 +61,9 @@ impl fmt::Display for AsyncError {
                  with ulimit -n"
             ),
             Self::Forked => f.write_str(
-                "this process was forked, and the thread quoit-reactor is its parent's; \
-                 make async and pollable endpoints after the fork, in the process that uses them",
+                "this process was forked by one that had async or pollable endpoints, and the thread \
+                 quoit-reactor is its parent's; fork first, then make them in the process that uses \
+                 them",
             ),
             Self::ReactorDied => f.write_str(
                 "the thread quoit-reactor has ended; see whether a seccomp filter forbids \
