@@ -52,9 +52,10 @@ use crate::ring::Record;
 ///
 /// # Forking
 ///
-/// A child of `fork` has no such thread, and must make no async endpoints of its own before it
-/// calls `exec`. It may drop those that it inherited; their waits end as those of a plain
-/// [`Consumer`], on a ring on the heap with [`ReactorDied`](PopError::ReactorDied).
+/// A child of `fork` has no such thread, and can make no async endpoints of its own before it
+/// calls `exec`, if its parent had any. It may drop those that it inherited; their waits end as
+/// those of a plain [`Consumer`], on a ring on the heap with
+/// [`ReactorDied`](PopError::ReactorDied).
 ///
 /// # Examples
 ///
