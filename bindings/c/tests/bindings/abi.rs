@@ -1,10 +1,8 @@
 //! The C compiler sees the values, sizes and offsets of `abi.txt`; `src/abi.rs` is the Rust side.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::process::Command;
 
-use crate::peers::{root, run, scratch};
+use crate::peers::{compiler, file, root, run};
 
 const TABLE: &str = include_str!("../abi.txt");
 
@@ -53,10 +51,8 @@ pub(crate) fn the_header_has_the_values_sizes_and_offsets_of_the_table() {
     let named: BTreeSet<_> = named.filter_map(|line| line.split(':').next()).collect();
     let structs: BTreeSet<_> = structs.iter().map(String::as_str).collect();
     assert_eq!(named, structs, "the table has each public struct");
-    let source = scratch().join("abi.c");
     let text: String = of_structs.map(assertion).collect();
-    fs::write(&source, format!("#include <quoit.h>\n{text}")).expect("a file");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-std=c11", "-fsyntax-only", "-I"]);
+    let source = file("abi.c", &format!("#include <quoit.h>\n{text}"));
+    let mut compiler = compiler("cc -std=c11 -fsyntax-only -I");
     run(compiler.arg(root().join("include")).arg(source));
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::peers::{root, run, scratch};
+use crate::peers::{compiler, file, root, run, scratch};
 
 /// Installs once, and moves what was installed: it must not know where it was.
 pub(crate) fn prefix() -> &'static Path {
@@ -22,6 +22,31 @@ pub(crate) fn prefix() -> &'static Path {
         fs::rename(first, &moved).expect("it is moved");
         moved
     })
+}
+
+/// Builds a program of what was installed, with every warning an error.
+pub(crate) fn build(words: &str, source: &Path) -> PathBuf {
+    let program = source.with_extension("run");
+    let mut compile = compiler(&format!("{words} -Wall -Wextra -Werror -I"));
+    compile.arg(prefix().join("include")).arg(source);
+    compile.arg("-L").arg(prefix().join("lib")).arg("-lquoit");
+    run(compile.arg("-o").arg(&program));
+    program
+}
+
+/// A program that finds the installed library.
+pub(crate) fn installed(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("LD_LIBRARY_PATH", prefix().join("lib"));
+    command
+}
+
+/// CMake on the project in this folder, to be built below it.
+pub(crate) fn cmake(folder: &Path) -> Command {
+    let mut cmake = Command::new("cmake");
+    cmake.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix().display()));
+    cmake.args(["-B", "build"]).current_dir(folder);
+    cmake
 }
 
 /// Ten lines.
@@ -76,23 +101,11 @@ int main() {
 
 pub(crate) fn a_project_outside_finds_links_and_runs() {
     let folder = scratch().join("outside");
-    fs::create_dir_all(&folder).expect("a folder");
-    for (name, text) in [
-        ("CMakeLists.txt", PROJECT),
-        ("main.c", IN_C),
-        ("main.cpp", IN_CPP),
-    ] {
-        fs::write(folder.join(name), text).expect("a file");
-    }
+    file("outside/CMakeLists.txt", PROJECT);
+    file("outside/main.c", IN_C);
+    file("outside/main.cpp", IN_CPP);
     let build = folder.join("build");
-    let found = format!("-DCMAKE_PREFIX_PATH={}", prefix().display());
-    let source = [
-        "-S".as_ref(),
-        folder.as_os_str(),
-        "-B".as_ref(),
-        build.as_os_str(),
-    ];
-    run(Command::new("cmake").args(source).arg(found));
+    run(&mut cmake(&folder));
     run(Command::new("cmake").arg("--build").arg(&build));
     for language in ["c", "cpp"] {
         for kind in ["shared", "static"] {
@@ -113,22 +126,13 @@ pub(crate) fn the_shared_library_stays_mapped() {
 }
 
 pub(crate) fn a_version_that_is_not_there_is_not_found() {
-    let folder = scratch().join("version");
-    fs::create_dir_all(&folder).expect("a folder");
     let project = PROJECT
         .replace("quoit 0.1", "quoit 0.2")
         .replace("C CXX", "C");
     let project = project.split("foreach").next().expect("a beginning");
-    fs::write(folder.join("CMakeLists.txt"), project).expect("a file");
-    let found = format!("-DCMAKE_PREFIX_PATH={}", prefix().display());
-    let mut cmake = Command::new("cmake");
-    cmake
-        .arg("-S")
-        .arg(&folder)
-        .arg("-B")
-        .arg(folder.join("build"))
-        .arg(found);
-    let output = cmake.output().expect("cmake runs");
+    file("version/CMakeLists.txt", project);
+    let output = cmake(&scratch().join("version")).output();
+    let output = output.expect("cmake runs");
     let text = String::from_utf8_lossy(&output.stderr);
     let has_version = text.contains(env!("CARGO_PKG_VERSION"));
     assert!(!output.status.success() && has_version, "{text}");
@@ -136,33 +140,16 @@ pub(crate) fn a_version_that_is_not_there_is_not_found() {
 
 // documented: cc app.c $(pkg-config --cflags --libs quoit)
 pub(crate) fn pkg_config_finds_it() {
-    fs::write(scratch().join("pkg.c"), IN_C).expect("a file");
-    let lib = prefix().join("lib");
-    for is_static in [false, true] {
+    let (source, program) = (file("pkg.c", IN_C), scratch().join("pkg"));
+    // Of two libraries the linker takes the shared one, unless a flag says otherwise.
+    for (how, library) in [("--libs", "-lquoit"), ("--static", "-l:libquoit.a")] {
         let mut pkg_config = Command::new("pkg-config");
-        pkg_config
-            .env("PKG_CONFIG_PATH", lib.join("pkgconfig"))
-            .args(["--cflags", "--libs"]);
-        pkg_config
-            .args(is_static.then_some("--static"))
-            .arg("quoit");
-        let flags = run(&mut pkg_config);
-        let program = scratch().join("pkg");
+        pkg_config.env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig"));
+        let flags = run(pkg_config.args(["--cflags", "--libs", how, "quoit"]));
+        let flags = flags.replace("-lquoit", library);
         let mut compiler = Command::new("cc");
-        compiler
-            .arg(scratch().join("pkg.c"))
-            .arg("-o")
-            .arg(&program);
-        // Of two libraries the linker takes the shared one, unless a flag says otherwise.
-        let flags = flags.replace(
-            "-lquoit",
-            if is_static {
-                "-l:libquoit.a"
-            } else {
-                "-lquoit"
-            },
-        );
+        compiler.arg(&source).arg("-o").arg(&program);
         run(compiler.args(flags.split_whitespace()));
-        run(Command::new(&program).env("LD_LIBRARY_PATH", &lib));
+        run(&mut installed(&program));
     }
 }

@@ -1,8 +1,9 @@
 //! The programs of the matrix, one for each language, and the rings that they share.
 
 use std::env::consts::EXE_SUFFIX;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -64,6 +65,30 @@ pub(crate) fn scratch() -> &'static Path {
         .path()
 }
 
+/// Writes a file of this run.
+pub(crate) fn file(name: &str, text: &str) -> PathBuf {
+    let path = scratch().join(name);
+    let folder = path.parent().expect("a folder");
+    fs::create_dir_all(folder).expect("a folder");
+    fs::write(&path, text).expect("a file");
+    path
+}
+
+/// A compiler with its first arguments.
+pub(crate) fn compiler(words: &str) -> Command {
+    let mut words = words.split(' ');
+    let mut compiler = Command::new(words.next().expect("a compiler"));
+    compiler.args(words);
+    compiler
+}
+
+/// What a compiler of C++ says of a source and the headers of the tree.
+pub(crate) fn checked(standard: &str, source: &Path) -> Output {
+    let mut compiler = compiler(&format!("c++ -std={standard} -fsyntax-only -I"));
+    let output = compiler.arg(root().join("include")).arg(source).output();
+    output.expect("the compiler starts")
+}
+
 /// Runs a command, and fails with what it has printed.
 #[track_caller]
 pub(crate) fn run(command: &mut Command) -> String {
@@ -90,8 +115,11 @@ pub(crate) fn compile(source: &str, sanitized: bool) -> PathBuf {
         return program;
     }
     let is_c = path.extension().is_some_and(|extension| extension == "c");
-    let mut compiler = Command::new(if is_c { "cc" } else { "c++" });
-    compiler.arg(if is_c { "-std=c11" } else { "-std=c++20" });
+    let mut compiler = compiler(if is_c {
+        "cc -std=c11"
+    } else {
+        "c++ -std=c++20"
+    });
     compiler.args(["-O2", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
     if sanitized {
         compiler.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
@@ -269,6 +297,6 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(self.path());
+        let _ = fs::remove_file(self.path());
     }
 }

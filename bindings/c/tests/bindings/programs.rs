@@ -1,11 +1,10 @@
 //! Programs of the users' languages that check themselves.
 
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-use crate::install::prefix;
-use crate::peers::{compile, root, run, scratch};
+use crate::install::{build, installed};
+use crate::peers::{checked, compile, compiler, file, root, run};
 
 pub(crate) fn every_call_and_every_misuse_has_an_answer() {
     let mut calls = Command::new(compile("tests/calls.c", true));
@@ -62,14 +61,9 @@ pub(crate) fn what_is_no_record_does_not_compile() {
         // No "i8", which 16 bytes would be without an answer of their own.
         ("static_assert(!quoit::default_tag<__int128>());", ""),
     ];
-    let source = scratch().join("refused.cpp");
     for (line, reason) in CASES {
         let text = format!("#include <quoit.hpp>\n{ALL}int main() {{ {line} }}\n");
-        fs::write(&source, text).expect("a file");
-        let mut compiler = Command::new("c++");
-        compiler.args(["-std=gnu++20", "-fsyntax-only", "-I"]);
-        let output = compiler.arg(root().join("include")).arg(&source).output();
-        let output = output.expect("the compiler starts");
+        let output = checked("gnu++20", &file("refused.cpp", &text));
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.success(), reason.is_empty(), "{line}: {text}");
         assert!(text.contains(reason), "{line}: {text}");
@@ -78,12 +72,8 @@ pub(crate) fn what_is_no_record_does_not_compile() {
 
 /// By what an older C++ says first.
 pub(crate) fn an_older_cpp_is_refused_with_advice() {
-    let source = scratch().join("older.cpp");
-    fs::write(&source, "#include <quoit.hpp>\nint main() {}\n").expect("a file");
-    let mut compiler = Command::new("c++");
-    compiler.args(["-std=c++17", "-fsyntax-only", "-I"]);
-    let output = compiler.arg(root().join("include")).arg(&source).output();
-    let text = String::from_utf8(output.expect("the compiler starts").stderr).expect("text");
+    let source = file("older.cpp", "#include <quoit.hpp>\nint main() {}\n");
+    let text = String::from_utf8(checked("c++17", &source).stderr).expect("text");
     assert_eq!(text.matches("error:").count(), 1, "{text}");
     assert!(text.contains("compile with -std=c++20"), "{text}");
 }
@@ -92,28 +82,9 @@ pub(crate) fn an_older_cpp_is_refused_with_advice() {
 pub(crate) fn without_exceptions_a_failure_is_printed() {
     const PROGRAM: &str = "#include <quoit.hpp>\n\
         int main() { return (int)quoit::frame_consumer::open(\"quoit-bindings-none\").value().len(); }\n";
-    let source = scratch().join("abort.cpp");
-    let program = scratch().join("abort");
-    fs::write(&source, PROGRAM).expect("a file");
-    let mut compiler = Command::new("c++");
-    compiler.args([
-        "-std=c++20",
-        "-fno-exceptions",
-        "-fno-rtti",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-    ]);
-    compiler
-        .arg("-I")
-        .arg(prefix().join("include"))
-        .arg(&source);
-    compiler.arg("-L").arg(prefix().join("lib")).arg("-lquoit");
-    run(compiler.arg("-o").arg(&program));
-    let output = Command::new(&program)
-        .env("LD_LIBRARY_PATH", prefix().join("lib"))
-        .output();
-    let output = output.expect("the program starts");
+    let source = file("abort.cpp", PROGRAM);
+    let program = build("c++ -std=c++20 -fno-exceptions -fno-rtti", &source);
+    let output = installed(&program).output().expect("the program starts");
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.signal(), Some(6), "it aborts: {text}");
     assert!(
@@ -136,33 +107,20 @@ pub(crate) fn a_program_has_no_warning_of_the_headers() {
             (void)quoit_try_push_many(p, bytes, 1, 9, &other);\n\
             return count + other;\n\
         }\n";
-    const WARNINGS: [&str; 7] = [
-        "-Wall",
-        "-Wextra",
-        "-Wpedantic",
-        "-Wconversion",
-        "-Wsign-conversion",
-        "-Wshadow",
-        "-Wredundant-decls",
-    ];
-    let source = scratch().join("warnings.c");
-    fs::write(&source, PROGRAM).expect("a file");
+    const WARNINGS: &str = "-O3 -Werror -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion \
+        -Wshadow -Wredundant-decls -c -o /dev/null -I";
+    let source = file("warnings.c", PROGRAM);
     let calls = ["tests/calls.c", "tests/calls.cpp"].map(|path| root().join(path));
-    for (compiler, standard, source) in [
-        ("cc", "-std=c11", &source),
-        ("cc", "-std=c17", &calls[0]),
-        ("c++", "-std=c++11", &source),
-        ("c++", "-std=c++17", &source),
-        ("c++", "-std=c++20", &calls[1]),
-        ("c++", "-std=c++2b", &calls[1]),
+    for (words, source) in [
+        ("cc -x c -std=c11", &source),
+        ("cc -x c -std=c17", &calls[0]),
+        ("c++ -x c++ -std=c++11", &source),
+        ("c++ -x c++ -std=c++17", &source),
+        ("c++ -x c++ -std=c++20", &calls[1]),
+        ("c++ -x c++ -std=c++2b", &calls[1]),
     ] {
-        let mut compile = Command::new(compiler);
-        compile.args([standard, "-O3", "-Werror", "-c", "-o", "/dev/null", "-I"]);
-        compile.arg(root().join("include")).args(WARNINGS);
-        if compiler == "c++" {
-            compile.args(["-x", "c++"]);
-        }
-        run(compile.arg(source));
+        let mut compile = compiler(&format!("{words} {WARNINGS}"));
+        run(compile.arg(root().join("include")).arg(source));
     }
 }
 
