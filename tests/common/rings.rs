@@ -1,7 +1,8 @@
 //! Rings and their endpoints, where a test expects both to be there.
 
-use quoit::{Ring, RingOptions, Shape};
+use quoit::{Observer, Ring, RingOptions, Role, Shape};
 
+use super::clock::until;
 use super::names::RingName;
 
 /// The producer of a ring that has none.
@@ -35,4 +36,12 @@ pub(crate) fn anonymous<T: Shape + ?Sized>(capacity: u64) -> Ring<T> {
     RingOptions::new(capacity)
         .create_anonymous()
         .expect("a ring")
+}
+
+/// Waits until an endpoint has slept as often from now on: it waits, and looks around between two
+/// sleeps.
+pub(crate) fn sleeps_at(observer: &Observer, role: Role, times: u64) {
+    let parks = || observer.endpoint(role).parks;
+    let before = parks();
+    until("it sleeps", || parks() >= before + times);
 }

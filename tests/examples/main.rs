@@ -19,6 +19,7 @@ use std::fs;
 use quoit::{Observer, RingOptions, Role};
 
 use common::names::RingName;
+use common::rings::sleeps_at;
 use common::segment_file::{DATA, SegmentFile};
 use common::terminal::{SIZE, Terminal};
 use example::*;
@@ -171,9 +172,8 @@ fn the_consumer_fails_if_a_message_is_lost_or_torn() {
 fn the_last_process_keeps_a_new_ring_of_the_same_name() {
     let [ring, moved] = ["renamed", "renamed-to"].map(RingName::new);
     let consumer = end_of(&ring, "consumer");
-    until("it is the consumer", || {
-        Observer::open(&ring).is_ok_and(|ring| ring.endpoint(Role::Consumer).parks > 0)
-    });
+    wait_for_ring(&ring);
+    sleeps_at(&Observer::open(&ring).expect("a ring"), Role::Consumer, 1);
     fs::rename(ring.file(), moved.file()).expect("our ring");
     let other = RingOptions::new(64).create::<u64>(&ring);
     // It was used, no process has it, and nothing is unread.

@@ -8,7 +8,8 @@ use std::process::Command;
 use quoit::{Observer, Role};
 
 use super::common::names::RingName;
-use super::example::{Program, until};
+use super::common::rings::sleeps_at;
+use super::example::Program;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -66,14 +67,6 @@ fn at(line: &str) -> u64 {
     number.parse().expect("a number")
 }
 
-/// Waits until this endpoint has slept five times more: it has noticed that its peer crashed, or
-/// it would have ended, and waits for the next one.
-fn waits_alone(observer: &Observer, role: Role) {
-    let parks = || observer.endpoint(role).parks;
-    let before = parks();
-    until("it waits without a peer", || parks() >= before + 5);
-}
-
 #[test]
 fn the_programs_of_the_readme_are_killed_and_resume() {
     let ring = RingName::new("readme");
@@ -101,13 +94,14 @@ fn the_programs_of_the_readme_are_killed_and_resume() {
     writer.kill();
     let left = observer.positions().tail - 5000;
     reads(&mut reader, usize::try_from(left).expect("a few"));
-    waits_alone(&observer, Role::Consumer);
+    // It has noticed the crash, or it would have ended, and waits for the next one.
+    sleeps_at(&observer, Role::Consumer, 5);
     let writer = start("write");
     reads(&mut reader, 20_000); // more than the ring and the pipe hold: the new writer's, too
 
     reader.kill();
     let printed = reader.end();
-    waits_alone(&observer, Role::Producer);
+    sleeps_at(&observer, Role::Producer, 5);
     let last = at(printed.said().lines().last().expect("a line"));
     let mut reader = start("read");
     let first = at(&reader.line());

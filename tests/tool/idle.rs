@@ -39,11 +39,10 @@ pub(crate) fn a_command_that_waits_hardly_wakes() {
     }
     // Until what comes at the start is over.
     thread::sleep(Duration::from_millis(500));
-    let watched = tools.iter().map(Program::pid).chain([live.pid()]);
-    let names = commands.iter().map(|command| command.join(" "));
-    let names = names.chain(["top on a terminal".to_owned()]);
-    let naps = names.zip(watched).map(|(name, pid)| Naps::count(name, pid));
-    let naps: Vec<_> = naps.collect();
+    let naps = commands.iter().zip(&tools);
+    let naps = naps.map(|(command, tool)| Naps::count(command.join(" "), tool.pid()));
+    let live = Naps::count("top on a terminal", live.pid());
+    let naps: Vec<_> = naps.chain([live]).collect();
     thread::sleep(Duration::from_secs(2));
     let restless: Vec<_> = naps.iter().filter_map(Naps::too_many).collect();
     assert_eq!(restless, [""; 0]);

@@ -83,14 +83,8 @@ pub(crate) fn the_runbook_quotes_what_the_tool_says() {
             let (run, _) = run.split_once("\n```").expect("the end of a block");
             let (command, quoted) = run.split_once('\n').expect("an answer");
             let command = command.replace("--all", &container);
-            let ended = shell(
-                &command,
-                if title == "Permission denied" {
-                    "other"
-                } else {
-                    ""
-                },
-            );
+            let is_denied = title == "Permission denied";
+            let ended = shell(&command, if is_denied { "other" } else { "" });
             let said = String::from_utf8_lossy(&ended.output) + &*ended.errors;
             let said = said.replace(owner, "root");
             quotes.extend(quoted.lines().map(|quote| (said.clone(), quote)));

@@ -16,11 +16,9 @@ pub(crate) fn an_answer_that_cannot_be_written_is_a_failure() {
     send(&name, 3);
     let (silent, _producer) = frames("silent", 64);
     let unawaited = RingName::new("unawaited");
-    let (ring, closed_descriptor, full) = (
-        name.as_str(),
-        "could not write to standard output: Bad file descriptor",
-        "could not write to standard output: No space left",
-    );
+    let ring = name.as_str();
+    let closed_descriptor = "could not write to standard output: Bad file descriptor";
+    let full = "could not write to standard output: No space left";
     let commands: [&[&str]; 18] = [
         &["--help"],
         &["help"],

@@ -40,10 +40,9 @@ pub(crate) fn colours_are_for_terminals_that_want_them() {
 
 /// Also that of another user, which it cannot open, as after `su`.
 pub(crate) fn a_terminal_shows_the_progress_of_a_command() {
-    for user in [geteuid().as_raw(), 65534] {
-        if user == geteuid().as_raw() || geteuid().is_root() {
-            shows_progress(user);
-        }
+    shows_progress(geteuid().as_raw());
+    if geteuid().is_root() {
+        shows_progress(65534);
     }
 }
 
@@ -158,11 +157,9 @@ pub(crate) fn a_terminal_without_a_size_is_taken_for_a_usual_one() {
                 tool.press("q");
             }
             assert_eq!(tool.end(), Some(0), "{}", tool.text());
-            let lines = tool.text().lines().count();
-            (
-                lines,
-                tool.text().lines().map(|line| line.chars().count()).max(),
-            )
+            let text = tool.text();
+            let widths = text.lines().map(|line| line.chars().count());
+            (widths.clone().count(), widths.max())
         });
         assert_eq!(sizeless, usual, "{arguments:?}");
     }

@@ -18,7 +18,7 @@ pub(crate) use crate::common::clock::until;
 pub(crate) use crate::common::mounts::{mount, own_mounts};
 pub(crate) use crate::common::names::{RingName, file_directory, shared_memory_directory};
 pub(crate) use crate::common::program::*;
-use crate::common::rings::named;
+use crate::common::rings::{named, sleeps_at};
 pub(crate) use crate::common::segment_file::{
     CAPACITY, DATA, LAYOUT, SUPERSEDED, SegmentFile, TAIL,
 };
@@ -134,13 +134,9 @@ pub(crate) fn observer(name: &RingName) -> Observer {
     Observer::open(name).expect("a ring")
 }
 
-/// Waits until an endpoint has slept as often from now on: it waits, and looks around between two
-/// sleeps.
+/// As [`sleeps_at`], of a ring that a process makes.
 pub(crate) fn sleeps(name: &RingName, role: Role, times: u64) {
-    let observer = observer(name);
-    let parks = || observer.endpoint(role).parks;
-    let before = parks();
-    until("it sleeps", || parks() >= before + times);
+    sleeps_at(&observer(name), role, times);
 }
 
 /// The length of a file, if there is one.

@@ -83,17 +83,9 @@ fn machine(root: &str, mended: &[(&str, &str)]) {
     }
 }
 
-/// The rings of the transcript, and what has their roles.
-struct Rings {
-    /// Processes, each with its name in the transcript.
-    pids: Vec<(u32, &'static str)>,
-    _holders: [Child; 5],
-    _frames: [FrameProducer; 3],
-    _plain: Producer<u64>,
-}
-
-/// Makes them in the working directory.
-fn rings() -> Rings {
+/// Makes the rings of the transcript in the working directory. Processes, each with its name in the
+/// transcript, and what has the roles.
+fn rings() -> (Vec<(u32, &'static str)>, impl Sized) {
     let file = |name: &str| SegmentFile::open(Path::new(name));
     for directory in ["empty", "few/directory", "theirs"] {
         fs::create_dir_all(directory).expect("a directory");
@@ -179,12 +171,7 @@ fn rings() -> Rings {
     let pids = holders.iter().map(|holder| (holder.pid(), "HOLDER"));
     let others = senders.map(|pid| (pid, "SENDER")).into_iter();
     let others = others.chain([(std::process::id(), "TEST")]);
-    Rings {
-        pids: pids.chain(others).collect(),
-        _holders: holders,
-        _frames: frames,
-        _plain: plain,
-    }
+    (pids.chain(others).collect(), (holders, frames, plain))
 }
 
 /// What differs from one run to the next, and its name in the transcript.
@@ -323,8 +310,8 @@ pub(crate) fn the_tool_says_what_the_transcript_has() {
     std::env::set_current_dir(directory.path()).expect("our directory");
     let core = *cores::allowed().expect("cores").last().expect("a core");
     cores::stay_on(core).expect("the core was allowed");
-    let rings = rings();
-    let mut scribe = Scribe::new(core, &rings.pids);
+    let (pids, _rings) = rings();
+    let mut scribe = Scribe::new(core, &pids);
     let mut transcript = fs::read_to_string(TRANSCRIPT).expect("the transcript");
     if shell("true", "blind").code != Some(0) {
         let blind = Regex::new(r"(?m)^blind\$ .*\n([ !?].*\n)*").expect("a pattern");
