@@ -25,7 +25,8 @@ pub enum AsyncError {
     NoThread(io::Error),
     /// There is no descriptor for another eventfd.
     NoDescriptor(io::Error),
-    /// This process is a child of `fork`, and its parent has the thread that waits.
+    /// This process is a child of `fork` whose parent had async or pollable endpoints, and with them
+    /// the thread that waits. It can have none before its `exec`.
     Forked,
     /// The thread that waits for all rings has ended, because the kernel refused its waits or by a
     /// panic of the library. The next wait starts another one.
