@@ -74,6 +74,7 @@ def test_errors_are_of_the_builtin_kinds_and_say_what_to_do(name):
         (lambda: quoit.create(name, 64, align=64), TypeError, TypeError, "align is of records"),
         (lambda: quoit.FrameProducer.create(name, 64, "u8"), TypeError, TypeError, "no dtype"),
         (lambda: quoit.Producer.create(name, 64), TypeError, TypeError, "FrameProducer"),
+        (lambda: quoit.FrameConsumer.open(), TypeError, TypeError, "End.open() missing 1"),
         (lambda: quoit.create(name, 64), quoit.AlreadyExists, FileExistsError, "exists"),
     ]
     for call, kind, builtin, text in cases:
