@@ -40,8 +40,12 @@ fn choice<T: Copy>(option: &str, word: &str, choices: &[(&str, T)]) -> PyResult<
 }
 
 fn seconds(option: &str, value: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(value)
-        .map_err(|_| PyValueError::new_err(format!("{option} is a number of seconds, 0 or more")))
+    if value >= 0.0 {
+        // Of more than a duration holds, and of infinity, that is what is meant.
+        return Ok(Duration::try_from_secs_f64(value).unwrap_or(Duration::MAX));
+    }
+    let text = format!("{option} is a number of seconds, 0 or more");
+    Err(PyValueError::new_err(text))
 }
 
 /// Not 660 for 0o660: such a ring could not be opened.

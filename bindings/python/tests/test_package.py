@@ -67,12 +67,14 @@ def test_errors_are_of_the_builtin_kinds_and_say_what_to_do(name):
         (lambda: quoit.create(name, 64, stale="never"), ValueError, ValueError, '"take_over", "replace", "fail"'),
         (lambda: quoit.create(name, 64, colour=1), ValueError, ValueError, "no option"),
         (lambda: quoit.create(name, 64, spin=-1), ValueError, ValueError, "number of seconds"),
+        (lambda: quoit.create(name, 64, peer_check=float("nan")), ValueError, ValueError, "number of seconds"),
         (lambda: quoit.create(name, 64, mode="600"), TypeError, TypeError, "mode='600': 'str' object"),
         (lambda: quoit.create(name, 64, tag=5), TypeError, TypeError, "tag=5: 'int' object"),
         (lambda: quoit.create(name, -1), OverflowError, OverflowError, "capacity=-1: "),
         (lambda: quoit.create(name, 64, align=64), TypeError, TypeError, "align is of records"),
         (lambda: quoit.FrameProducer.create(name, 64, "u8"), TypeError, TypeError, "no dtype"),
         (lambda: quoit.Producer.create(name, 64), TypeError, TypeError, "FrameProducer"),
+        (lambda: quoit.FrameConsumer.open(), TypeError, TypeError, "End.open() missing 1"),
         (lambda: quoit.create(name, 64), quoit.AlreadyExists, FileExistsError, "exists"),
     ]
     for call, kind, builtin, text in cases:

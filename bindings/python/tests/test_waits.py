@@ -76,12 +76,14 @@ def test_a_timeout_that_is_none_is_refused(name, timeout):
         assert producer.position == 0
 
 
-def test_an_endless_timeout_is_one(name):
-    with quoit.FrameProducer.create(name, 64) as producer, quoit.FrameConsumer.open(name) as consumer:
-        producer.push(b"x")
-        assert consumer.pop(float("inf")) == b"x"
-        producer.push(b"y")
-        assert consumer.pop(1e300) == b"y"
+@pytest.mark.parametrize("endless", [float("inf"), 1e300])
+def test_an_endless_timeout_is_one_and_so_is_an_endless_option(name, endless):
+    with quoit.FrameProducer.create(name, 64) as producer:
+        with quoit.FrameConsumer.open(name, spin=endless, peer_check=endless) as consumer:
+            producer.push(b"x")
+            assert consumer.pop(endless) == b"x"
+            with pytest.raises(quoit.TimedOut):
+                consumer.pop(0.01)
 
 
 def test_a_wait_lets_other_threads_run(name):

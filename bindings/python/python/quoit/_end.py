@@ -37,7 +37,7 @@ def opener(how, arguments):
                 if how == "create" or monotonic() > until:
                     raise
 
-    make.__name__ = how
+    make.__name__, make.__qualname__ = how, f"End.{how}"
     make.__doc__ = f"quoit.{how} with the same arguments, and this role of the ring."
     return classmethod(make)
 

@@ -2,8 +2,8 @@
 
 
 class QuoitError(Exception):
-    """Everything that quoit raises, except ``TypeError``, ``ValueError``, ``BufferError`` and, of
-    a socket, ``EOFError``."""
+    """Everything that quoit raises, except ``BufferError``, the ``TypeError``, ``ValueError`` or
+    ``OverflowError`` of an argument, the ``ImportError`` of numpy and, of a socket, ``EOFError``."""
 
 
 class NotFound(QuoitError, FileNotFoundError):
