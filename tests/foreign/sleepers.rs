@@ -65,7 +65,9 @@ fn steps(
 /// The steps of an endpoint in Rust.
 fn rust(role: Role, name: &RingName, variant: Variant) -> Step {
     let mut step = variant.steps(role, name);
-    Box::new(move || _ = step(Wait::Never))
+    Box::new(move || {
+        step(Wait::Never);
+    })
 }
 
 fn c_wakes_rust_from_each_sleep_and_rust_c() {
