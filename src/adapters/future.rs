@@ -178,6 +178,12 @@ where
         }
     }
 
+    /// What the first poll of a wait has left. A child of `fork` polls first again: its copy has no
+    /// peer to wait for.
+    fn first_poll(&self, since: Option<u64>) -> Option<u64> {
+        since.filter(|_| !self.registration.is_inherited())
+    }
+
     /// Waits for a peer that attaches after the first poll, or for a message or room; `since`
     /// belongs to that wait. `wait` says at the first poll whether a peer is there.
     fn poll_attached(
@@ -187,9 +193,7 @@ where
         awaited: Awaited,
         wait: fn(&mut Endpoint<E::Cursor>, Deadline) -> Result<(), PeerError>,
     ) -> Poll<Result<(), PeerError>> {
-        // A child of `fork` polls first again: its copy has no peer to wait for.
-        let since_then = since.filter(|_| !self.registration.is_inherited());
-        let epoch = if let Some(epoch) = since_then {
+        let epoch = if let Some(epoch) = self.first_poll(*since) {
             epoch
         } else {
             ready!(self.poll_budget(cx));
@@ -218,7 +222,7 @@ where
         cx: &mut Context<'_>,
         since: &mut Option<u64>,
     ) -> Poll<Result<(), PeerError>> {
-        let epoch = if let Some(epoch) = *since {
+        let epoch = if let Some(epoch) = self.first_poll(*since) {
             epoch
         } else {
             ready!(self.poll_budget(cx));

@@ -110,10 +110,12 @@ fn a_child_of_fork_may_drop_inherited_endpoints() {
     for end in [&mut shared, &mut local] {
         assert!(is_pending(end.as_mut().expect("it lives").pop()));
     }
-    let (without, _name) = named::<u64>("no-peer", &RingOptions::new(CAPACITY));
-    let mut alone = consumer(&without).asynchronous();
-    let mut attached = pin!(alone.wait_for_peer());
-    assert!(is_pending(attached.as_mut()));
+    let without = ["a", "b"].map(|name| named::<u64>(name, &RingOptions::new(CAPACITY)));
+    let [mut first, mut second] = without
+        .each_ref()
+        .map(|alone| consumer(&alone.0).asynchronous());
+    let (mut attached, mut closed) = (pin!(first.wait_for_peer()), pin!(second.closed()));
+    assert!(is_pending(attached.as_mut()) && is_pending(closed.as_mut()));
     let (mut busy_in, mut busy) = heap_out::<u64>(CAPACITY);
     let reader = thread::spawn(move || block_on(async { while busy.next().await.is_some() {} }));
     for _ in 0..200 {
@@ -128,6 +130,7 @@ fn a_child_of_fork_may_drop_inherited_endpoints() {
                 assert_eq!(poll_once(end.pop()), Poll::Ready(Err(error)));
             }
             assert_eq!(poll_once(attached.as_mut()), SUPERSEDED);
+            assert_eq!(poll_once(closed.as_mut()), SUPERSEDED);
         });
     }
     drop(busy_in);
