@@ -4,7 +4,6 @@
 //! at random: single messages, batches, in place. So messages are copied inline, wrap, and
 //! arrive in batches. The streams run between threads and between processes, in rings of one
 //! message and of many, and with every wait strategy on every doorbell.
-
 //!
 //! Between processes: ten million messages of each shape, and a hundred million with
 //! `QUOIT_SOAK=1`; rings that are nearly always full or empty; both forms of fences; and messages
