@@ -461,15 +461,20 @@ mod tests {
     /// were also copied inline.
     fn one_by_one(ends: &mut (Producer<u64>, Consumer<u64>), messages: u64) -> u64 {
         let mut inline = 0;
-        for number in 0..messages {
+        for _ in 0..messages {
             assert_eq!(ends.1.try_pop(), Err(PopError::Empty));
-            ends.0.try_push(number).expect("there is room");
-            let page = &ends.0.end.role.header().producer;
-            let tail = page.tail.load(PLAIN);
-            inline += u64::from(page.ride_position.load(PLAIN) >> 1 == tail);
-            assert_eq!(ends.1.try_pop(), Ok(number));
+            inline += u64::from(copies_inline(ends));
         }
         inline
+    }
+
+    /// Whether the next message is also copied inline.
+    fn copies_inline(ends: &mut (Producer<u64>, Consumer<u64>)) -> bool {
+        ends.0.try_push(7).expect("there is room");
+        let page = &ends.0.end.role.header().producer;
+        let is_inline = page.ride_position.load(PLAIN) >> 1 == page.tail.load(PLAIN);
+        assert_eq!(ends.1.try_pop(), Ok(7));
+        is_inline
     }
 
     #[test]
@@ -698,9 +703,16 @@ mod tests {
         assert_eq!(one_by_one(&mut ends, 1000), 995);
         // Eight polls that find several messages clear it.
         stream(&mut ends, 16, 64);
-        ends.0.try_push(7).expect("there is room");
-        let page = &ends.0.end.role.header().producer;
-        assert_ne!(page.ride_position.load(PLAIN) >> 1, page.tail.load(PLAIN));
+        assert!(!copies_inline(&mut ends));
+        // Batches set and clear it, too.
+        for (burst, is_inline) in [(1, true), (2, false)] {
+            for _ in 0..16 {
+                assert_eq!(ends.1.try_pop_slice(&mut [0; 8]), Err(PopError::Empty));
+                push(&mut ends, burst);
+                assert_eq!(ends.1.try_pop_slice(&mut [0; 8]), Ok(burst as usize));
+            }
+            assert_eq!(copies_inline(&mut ends), is_inline, "{burst} in a batch");
+        }
     }
 
     /// A long record and a long frame.
