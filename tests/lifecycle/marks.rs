@@ -46,4 +46,6 @@ fn a_ring_whose_removal_failed_is_kept_by_a_waiting_opener() {
     drop(locks);
     succeeds(worker.pid);
     is_it(Ring::open(&name));
+    ring.unlink().expect("no process holds it");
+    assert_eq!(file.read(SUPERSEDED), 1, "other clients read it");
 }
