@@ -18,6 +18,7 @@ mod memory_limit;
 mod name;
 mod passing;
 
+use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
 use std::ffi::OsStr;
@@ -99,8 +100,8 @@ impl Segment {
         enough::survives(length)?;
         let layout = usize::try_from(length)
             .ok()
-            .filter(|&length| length > 0)
-            .and_then(|length| Layout::from_size_align(length, PAGE).ok());
+            .and_then(NonZeroUsize::new)
+            .and_then(|length| Layout::from_size_align(length.get(), PAGE).ok());
         let Some(layout) = layout else {
             return Err(refused());
         };

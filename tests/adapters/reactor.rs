@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
 use crate::common::clock::until;
+use crate::common::cores;
 use crate::common::descriptors::becomes_readable;
 use crate::common::forbid::{forbid, forbid_in_all_threads, refuse_with};
 use crate::common::fork::in_a_child;
@@ -148,47 +149,54 @@ fn the_last_endpoint_may_be_dropped_on_the_reactor_thread() {
     }
 }
 
-/// Although the thread slept for it, or wakes another task.
+/// Although the thread slept for it, or wakes another task. On one core, and in a class that never
+/// preempts, the thread runs late: after the check, if the drop did not wait for it.
 fn a_dropped_endpoint_maps_its_ring_no_more() {
-    let (mut other_in, mut other) = heap_out::<u64>(1);
-    for round in 0..500 {
-        let (created, name) = named::<u64>("dropped", &RingOptions::new(1));
-        drop(created); // which was mapped before it had the name
-        let mut end = Consumer::<u64>::open(&name)
-            .expect("it is free")
-            .asynchronous();
-        assert!(is_pending(end.pop()));
-        let (held, holds) = mpsc::sync_channel(0);
-        let (sender, released) = mpsc::channel::<()>();
-        let released = Mutex::new(released);
-        // Until the sender is dropped.
-        let waker = task(move || {
-            held.send(()).expect("the test receives");
-            let released = released.lock().expect("no panic").recv();
-            released.expect_err("it sends nothing");
-        });
-        assert!(poll_with(&waker, other.pop()).is_pending());
-        until_it_sleeps(&reactor(), libc::SYS_futex_waitv, 3);
-        if round % 2 == 0 {
-            other_in.try_push(1).expect("there is room");
-            holds.recv().expect("the thread wakes the task");
+    in_a_child(|| {
+        let core = one_processor();
+        sched_setaffinity(None, &core).expect("a thread can be pinned");
+        let (mut other_in, mut other) = heap_out::<u64>(1);
+        for round in 0..50 {
+            let (created, name) = named::<u64>("dropped", &RingOptions::new(1));
+            drop(created); // which was mapped before it had the name
+            let mut end = Consumer::<u64>::open(&name)
+                .expect("it is free")
+                .asynchronous();
+            assert!(is_pending(end.pop()));
+            let (held, holds) = mpsc::sync_channel(0);
+            let (sender, released) = mpsc::channel::<()>();
+            let released = Mutex::new(released);
+            // Until the sender is dropped.
+            let waker = task(move || {
+                held.send(()).expect("the test receives");
+                let released = released.lock().expect("no panic").recv();
+                released.expect_err("it sends nothing");
+            });
+            assert!(poll_with(&waker, other.pop()).is_pending());
+            until_it_sleeps(&reactor(), libc::SYS_futex_waitv, 3);
+            assert!(set_class(id_of_reactor(), libc::SCHED_BATCH, 0));
+            sched_setaffinity(Pid::from_raw(id_of_reactor()), &core).expect("it can be pinned");
+            if round % 2 == 0 {
+                other_in.try_push(1).expect("there is room");
+                holds.recv().expect("the thread wakes the task");
+            }
+            assert!(mapped(&name.file(), "Size:") > 0);
+            drop(end);
+            assert_eq!(mapped(&name.file(), "Size:"), 0, "round {round}");
+            drop(sender);
+            while other.try_pop().is_ok() {}
         }
-        assert!(mapped(&name.file(), "Size:") > 0);
-        drop(end);
-        assert_eq!(mapped(&name.file(), "Size:"), 0, "round {round}");
-        drop(sender);
-        while other.try_pop().is_ok() {}
-    }
-    // Also one for which a guard puts in another, which has work.
-    let (created, name) = named::<u64>("put-out", &RingOptions::new(1));
-    drop(created);
-    let end = Consumer::<u64>::open(&name).expect("it is free");
-    let mut watched = end.into_pollable().expect("a pollable end");
-    until_it_sleeps(&reactor(), libc::SYS_futex_waitv, 2);
-    let (mut busy_in, busy) = heap::<u64>(1);
-    busy_in.try_push(1).expect("there is room");
-    *watched.get() = busy;
-    assert_eq!(mapped(&name.file(), "Size:"), 0, "put out");
+        // Also one for which a guard puts in another, which has work.
+        let (created, name) = named::<u64>("put-out", &RingOptions::new(1));
+        drop(created);
+        let end = Consumer::<u64>::open(&name).expect("it is free");
+        let mut watched = end.into_pollable().expect("a pollable end");
+        until_it_sleeps(&reactor(), libc::SYS_futex_waitv, 2);
+        let (mut busy_in, busy) = heap::<u64>(1);
+        busy_in.try_push(1).expect("there is room");
+        *watched.get() = busy;
+        assert_eq!(mapped(&name.file(), "Size:"), 0, "put out");
+    });
 }
 
 /// The directory of the thread in `/proc`.
@@ -196,6 +204,26 @@ fn reactor() -> PathBuf {
     let found = || threads_named("quoit-reactor").pop();
     until("the thread sets its name", || found().is_some());
     found().expect("it has set its name")
+}
+
+fn id_of_reactor() -> i32 {
+    let directory = reactor();
+    let id = directory.file_name().and_then(|id| id.to_str());
+    id.expect("digits").parse().expect("a number")
+}
+
+/// The first one that this thread may use.
+fn one_processor() -> CpuSet {
+    let mut one = CpuSet::new();
+    one.set(cores::allowed().expect("its processors")[0]);
+    one
+}
+
+/// Whether the thread, 0 for this one, is in this scheduling class now.
+fn set_class(thread: i32, class: libc::c_int, sched_priority: libc::c_int) -> bool {
+    let parameter = libc::sched_param { sched_priority };
+    // SAFETY: the parameter outlives the call.
+    unsafe { libc::sched_setscheduler(thread, class, &raw const parameter) == 0 }
 }
 
 /// Waits until a thread sleeps in this system call, with this second argument.
@@ -259,22 +287,16 @@ fn no_signal_is_handled_on_the_thread() {
 /// Pins its thread to one processor, gives it a scheduling class, and starts the reactor from it.
 fn the_thread_inherits_neither_a_pin_nor_a_scheduling_class() {
     let all = sched_getaffinity(None).expect("its processors");
-    let mut one = CpuSet::new();
-    let first = (0..1024).find(|&number| all.is_set(number));
-    one.set(first.expect("a processor"));
-    for (class, sched_priority) in [(libc::SCHED_BATCH, 0), (libc::SCHED_FIFO, 1)] {
+    let one = one_processor();
+    for (class, priority) in [(libc::SCHED_BATCH, 0), (libc::SCHED_FIFO, 1)] {
         in_a_child(|| {
             sched_setaffinity(None, &one).expect("a thread can be pinned");
-            let parameter = libc::sched_param { sched_priority };
-            // SAFETY: the parameter outlives the call.
-            let set = unsafe { libc::sched_setscheduler(0, class, &raw const parameter) };
-            if set == -1 {
+            if !set_class(0, class, priority) {
                 // Not every process may use a real-time class.
                 return assert_eq!(class, libc::SCHED_FIFO);
             }
             let _ends = heap_out::<u64>(1);
-            let id = reactor().file_name().expect("its id").to_owned();
-            let id = id.to_str().expect("digits").parse().expect("a number");
+            let id = id_of_reactor();
             // It sets its name before both.
             until("it is in the ordinary class, on all processors", || {
                 // SAFETY: the call has no pointers.

@@ -49,9 +49,10 @@ pub(crate) fn a_terminal_shows_the_progress_of_a_command() {
 fn shows_progress(user: u32) {
     let options = RingOptions::new(1024).mode(0o666);
     let (_, name) = named::<[u8]>("progress", &options);
+    let copy = for_any_user();
     // Its messages are in pipes.
     let on_terminal = |words: &str| {
-        let script = format!("exec {PATH} {words}");
+        let script = format!("exec {}/quoit {words}", copy.path().display());
         let mut command = Terminal::command("bash", &["-c", &script]);
         command.uid(user);
         Terminal::start(SIZE, command)

@@ -1,7 +1,8 @@
 //! The tool as a process.
 
 use std::ffi::CStr;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -46,6 +47,14 @@ pub(crate) fn frames(name: &str, capacity: u64) -> (RingName, FrameProducer) {
 pub(crate) fn consumed(name: &str, capacity: u64) -> (RingName, FrameConsumer) {
     let (name, ring) = ring::<[u8]>(name, capacity);
     (name, ring.consumer().expect("a role"))
+}
+
+/// A copy of the tool, which any user can start: the build may be below a private directory.
+pub(crate) fn for_any_user() -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("ours");
+    fs::copy(PATH, directory.path().join("quoit")).expect("a copy");
+    directory
 }
 
 /// Gives this test a /dev/shm of its own, if it may have one.
