@@ -1,11 +1,14 @@
-//! Answers to small questions: of a `Select`, an error, an unlink.
+//! Answers to small questions: of a `Select`, an error, an unlink, a guard.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use quoit::{Error, Observer, RingOptions, Role, Select, SelectError, Selected, unlink_if_stale};
+use quoit::{
+    ClaimMany, Error, Observer, RingOptions, Role, Select, SelectError, Selected, unlink_if_stale,
+};
 
 use crate::common::names::RingName;
-use crate::common::rings::{ends, named};
+use crate::common::rings::{ends, heap, named};
 
 /// The reports of a `Select` belong to an endpoint, and not to its place in the list. Of the
 /// incarnations of three rings two are even, or two are odd.
@@ -48,4 +51,83 @@ fn a_closed_endpoint_that_keeps_its_role_is_waited_for() {
     let observer = Observer::open(&name).expect("a ring");
     assert!(observer.endpoint(Role::Producer).is_closed, "and no crash");
     assert!(unlinked().0);
+}
+
+/// What it says, or why it does not: the standard library refuses a slice.
+fn panics(call: impl FnOnce(), message: &str) {
+    let panicked = catch_unwind(AssertUnwindSafe(call)).expect_err(message);
+    let said = panicked.downcast_ref::<String>().expect("a text");
+    assert!(said.starts_with(message), "{said}, and not {message}");
+}
+
+/// And neither publishes nor releases anything: the message that is there is the next one.
+#[test]
+fn a_guard_refuses_more_than_it_has() {
+    let (mut producer, mut consumer) = heap::<u64>(8);
+    let mut slots = |call: &mut dyn FnMut(ClaimMany<'_, u64>), message: &str| {
+        panics(|| call(producer.try_claim_many(2).expect("room")), message);
+    };
+    slots(
+        &mut |mut claim| claim.write(2, 0),
+        "slot 2 written, 2 claimed",
+    );
+    for wrong in [&[0][..], &[0; 3]] {
+        let message = format!("{} records copied, 2 slots claimed", wrong.len());
+        slots(&mut |mut claim| claim.copy_from_slice(wrong), &message);
+    }
+    slots(
+        &mut |claim| claim.commit_first(3),
+        "3 slots committed, 2 claimed",
+    );
+    producer.try_push(7).expect("room");
+    let found = AssertUnwindSafe(|| consumer.try_peek_many().expect("one").release_first(2));
+    panics(found, "2 records released, 1 found");
+    assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [7]);
+
+    let (mut producer, mut consumer) = heap::<[u8]>(256);
+    let room = "bytes written at";
+    for (offset, len, message) in [
+        (1, 5, format!("5 {room} 1, 5 claimed")),
+        (6, 0, format!("0 {room} 6, 5 claimed")),
+        (usize::MAX, 1, format!("1 {room} {}, 5 claimed", usize::MAX)),
+    ] {
+        let mut claim = producer.try_claim(5).expect("room");
+        panics(|| claim.write_at(offset, &[0; 9][..len]), &message);
+        drop(claim);
+        let mut batch = producer.batch();
+        let mut frame = batch.try_claim(0, 5).expect("room");
+        panics(|| frame.write_at(offset, &[0; 9][..len]), &message);
+    }
+    for len in [4, 6] {
+        let message = format!("{len} bytes copied, 5 claimed");
+        let mut claim = producer.try_claim(5).expect("room");
+        panics(|| claim.copy_from_slice(&[0; 9][..len]), &message);
+        drop(claim);
+        let mut batch = producer.batch();
+        let mut frame = batch.try_claim(0, 5).expect("room");
+        panics(|| frame.copy_from_slice(&[0; 9][..len]), &message);
+    }
+    let claim = producer.try_claim(5).expect("room");
+    panics(|| claim.commit_first(6), "6 bytes committed, 5 claimed");
+    // Read from the inline copy, and from the ring.
+    for payload in ["seven", "a frame that is longer than an inline copy can be"] {
+        producer.try_push(payload.as_bytes()).expect("room");
+        let len = payload.len();
+        let frame = consumer.try_peek().expect("one");
+        let mut buffer = [0; 64];
+        let short = &mut buffer[..len - 1];
+        let message = format!("range end index {len} out of range");
+        panics(|| _ = frame.copy_to(short), &message);
+        for offset in [1, len + 1, usize::MAX] {
+            let message = format!("{len} bytes read at {offset}, of {len}");
+            panics(|| frame.read_at(offset, &mut buffer[..len]), &message);
+        }
+        drop(frame);
+        let mut frames = consumer.try_peek_many().expect("one");
+        assert!(frames.next_frame().expect("sound").is_some());
+        panics(|| frames.release_first(2), "2 frames released, 1 visited");
+        assert_eq!(consumer.try_pop(&mut buffer).expect("one").len, len);
+        assert_eq!(&buffer[..len], payload.as_bytes());
+    }
+    assert!(consumer.is_empty());
 }
