@@ -146,6 +146,14 @@ fn a_raw_consumer_requests_inline_copies_while_it_has_caught_up() {
         push();
         assert!(!file.has_inline_copy());
         assert_eq!(take(), Ok(false));
+        // Some that are waited for, each alone, request them again.
+        for _ in 0..8 {
+            assert_eq!(take(), Err(PopError::Empty));
+            push();
+            take().expect("a message");
+        }
+        push();
+        assert!(file.has_inline_copy());
     }
     let records = raw::records(8, 8).expect("a supported size");
     takes_copies::<u64>(records, &7);
