@@ -1,18 +1,22 @@
-//! A flush writes a ring in a file to the disk.
+//! A ring on a disk: a flush writes it, and an observer reads a sparse copy, which takes no room.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::common::fork::in_a_child;
 use crate::common::mappings::mapped;
 use crate::common::names::file_directory;
 use crate::common::rings::ends;
-use quoit::{Ring, RingOptions};
+use crate::common::segment_file::DATA;
+use quoit::{Observer, Ring, RingOptions};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tempfile::TempDir;
 
 crate::common::suite::tests! {
     a_flush_leaves_nothing_to_write,
     the_name_is_flushed_once,
+    an_observer_opens_a_sparse_copy_on_a_disk,
 }
 
 /// Dirty kilobytes of this process's mappings.
@@ -27,8 +31,12 @@ fn is_memory(directory: &Path) -> bool {
 }
 
 /// Cargo's directory for tests is on a disk more often than `/tmp` is.
+fn directory() -> TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory")
+}
+
 fn a_flush_leaves_nothing_to_write() {
-    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let directory = directory();
     let path = directory.path().join("ring");
     RingOptions::new(1 << 16)
         .create::<u64>(&path)
@@ -80,4 +88,21 @@ fn the_name_is_flushed_once() {
     // Its end is awaited by no call.
     mknodat(CWD, parent, FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");
     in_a_child(|| drop(late.sync_all().expect_err("there is no directory")));
+}
+
+/// In memory it is refused: `room.rs` has that.
+fn an_observer_opens_a_sparse_copy_on_a_disk() {
+    let directory = directory();
+    let path = directory.path().join("ring");
+    let ring = RingOptions::new(1 << 16).create::<u64>(&path);
+    drop(ring.expect("a ring"));
+    let length = fs::metadata(&path).expect("it exists").len();
+    let file = File::options().write(true).open(&path);
+    let file = file.expect("the file of this process");
+    file.set_len(DATA).expect("no process has it open");
+    file.set_len(length).expect("it takes no room");
+    let observer = Observer::open(&path);
+    assert_eq!(observer.is_err(), is_memory(directory.path()));
+    let taken = file.metadata().expect("it is open").blocks() * 512;
+    assert!(taken < length, "{taken} bytes");
 }
