@@ -281,10 +281,14 @@ fn many_futexes() -> Found {
     warning(found, fix)
 }
 
-/// Numbers as people write them.
+/// As the kernel writes a list of cores, such as `0-3,8`.
 fn list(cores: &[u32]) -> String {
-    let cores: Vec<_> = cores.iter().map(u32::to_string).collect();
-    cores.join(",")
+    let runs = cores.chunk_by(|core, next| core + 1 == *next);
+    let runs = runs.map(|run| match run {
+        [first, .., last] => format!("{first}-{last}"),
+        _ => run[0].to_string(),
+    });
+    runs.collect::<Vec<_>>().join(",")
 }
 
 fn cores(machine: &Machine) -> Found {
