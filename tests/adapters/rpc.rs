@@ -26,7 +26,7 @@ crate::common::suite::tests! {
     a_reply_that_has_arrived_is_taken_after_the_deadline,
     a_request_says_how_long_its_client_waits,
     a_server_whose_endpoint_is_closed_answers_what_is_left,
-    a_server_is_told_that_no_client_can_read_its_replies,
+    a_server_learns_that_no_client_can_read_its_replies,
     a_service_continues_after_kill_9,
 }
 
@@ -358,7 +358,7 @@ fn a_server_whose_endpoint_is_closed_answers_what_is_left() {
 }
 
 /// Until no client is left at the requests either: then it answers the rest.
-fn a_server_is_told_that_no_client_can_read_its_replies() {
+fn a_server_learns_that_no_client_can_read_its_replies() {
     let (requests_in, requests) = heap::<[u8]>(1024);
     let (ring, name) = named::<[u8]>("unread", &RingOptions::new(1024));
     let (replies_in, replies) = ends(&ring);
@@ -369,9 +369,7 @@ fn a_server_is_told_that_no_client_can_read_its_replies() {
     let (requests_in, _) = client.into_inner();
     drop(name);
     for _ in 0..2 {
-        let mut turns = 0..2;
-        let served = server.serve(echo, || turns.next().is_none());
-        assert_eq!(served, Err(PopError::Superseded));
+        assert_eq!(server.answer(PATIENCE, echo), Err(PopError::Superseded));
     }
     drop(requests_in);
     assert_eq!(answer(&mut server, 1).len(), 0, "it was handled before");
