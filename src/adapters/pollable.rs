@@ -47,7 +47,7 @@ use crate::segment::off_standard;
 /// - **While the endpoint cannot be waited for**; [`failure`](Self::failure) says why.
 ///
 /// A poisoned endpoint has work, an error to report, until you drop it. An endpoint that you closed
-/// yourself is readable only while there is something left to read.
+/// yourself waits for nothing: its descriptor is readable only if a `get` has left something to read.
 ///
 /// The descriptor is an eventfd, and therefore always writable: ask for `EPOLLIN` alone.
 /// Level-triggered loops need not drain the ring. Edge-triggered ones need not either: a guard that
@@ -231,9 +231,9 @@ impl<E> Pollable<E> {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and takes a lock, here and when the guard is dropped; no allocation. If you put
-    /// another endpoint in, the drop waits until the thread `quoit-reactor` has left the old one's
-    /// sleep.
+    /// Makes syscalls and takes a lock, here and when the guard is dropped. Allocates only to count a
+    /// missed wake-up, or to start the thread `quoit-reactor` again. If you put another endpoint in,
+    /// the drop waits until that thread has left the old one's sleep.
     pub fn get(&mut self) -> Ready<'_, E> {
         self.disarm();
         Ready { pollable: self }

@@ -200,11 +200,10 @@ fn a_closed_endpoint_is_not_readable() {
 
 fn without_a_descriptor_the_endpoint_is_returned() {
     let (_producer, consumer) = heap::<u64>(4);
-    let before = set_limit(Resource::Nofile, 64);
+    set_limit(Resource::Nofile, 64);
     let files = take_all_but(0);
     let refused = consumer.into_pollable();
     drop(files);
-    set_limit(Resource::Nofile, before);
     let refused = refused.expect_err("no descriptor is left");
     is!(refused.reason() => AsyncError::NoDescriptor(_));
     assert!(refused.to_string().contains("ulimit -n"), "{refused}");
@@ -275,11 +274,10 @@ fn a_raw_endpoint_is_armed_before_each_wait() {
     let ring = RawRing::open(&options, content, name.as_ref()).expect("the ring");
     let mut reader = Reachable::new(ring.consumer().expect("the role is free"));
     // Without a descriptor it is as it was.
-    let before = set_limit(Resource::Nofile, 64);
+    set_limit(Resource::Nofile, 64);
     let files = take_all_but(0);
     is!(reader.arm(1) => Err(AsyncError::NoDescriptor(_)));
     drop(files);
-    set_limit(Resource::Nofile, before);
     let bell = reader.arm(1).expect("a descriptor");
     let mut child = start(Role::Producer, &name, "0");
     becomes_readable(&bell); // it has attached

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::common::PATIENCE;
 use crate::common::fork::{forked, kill};
 use crate::common::program::stop;
-use crate::common::rings::{consumer, heap, named, producer};
+use crate::common::rings::{consumer, ends, heap, named, producer};
 use quoit::rpc::{Call, CallError, Client, Server};
 use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
 
@@ -26,6 +26,7 @@ crate::common::suite::tests! {
     a_reply_that_has_arrived_is_taken_after_the_deadline,
     a_request_says_how_long_its_client_waits,
     a_server_whose_endpoint_is_closed_answers_what_is_left,
+    a_server_learns_that_no_client_can_read_its_replies,
     a_service_continues_after_kill_9,
 }
 
@@ -92,6 +93,15 @@ fn answer(server: &mut Server, requests: usize) -> Vec<Vec<u8>> {
 /// Starts a call that has time.
 fn start(client: &mut Client, request: &[u8]) -> Call {
     client.start(request, PATIENCE).expect("room")
+}
+
+/// Leaves no room for a long reply.
+fn fill_replies(client: &mut Client, server: &mut Server) {
+    for _ in 0..2 {
+        let call = start(client, &[7; 480]);
+        client.cancel(call);
+        answer(server, 1);
+    }
 }
 
 /// The reply to a call.
@@ -292,11 +302,7 @@ fn a_reply_that_has_arrived_is_taken_after_the_deadline() {
 /// It stops neither an answer nor a server. The handler is not called again.
 fn a_reply_that_finds_no_room_is_kept_as_long_as_its_client_waits() {
     let (mut client, mut server) = pair();
-    for _ in 0..2 {
-        let call = start(&mut client, &[7; 480]);
-        client.cancel(call);
-        answer(&mut server, 1);
-    }
+    fill_replies(&mut client, &mut server);
     let mut handled = 0;
     let mut serve = |turns| {
         let count = |request: &[u8], reply: &mut Vec<u8>| {
@@ -349,6 +355,24 @@ fn a_server_whose_endpoint_is_closed_answers_what_is_left() {
     let served = Server::new(requests, replies).serve(echo, || turns.next().is_none());
     assert_eq!(served, Err(PopError::Abandoned));
     assert_eq!(reply_to(&mut client, &call), b"last");
+}
+
+/// Until no client is left at the requests either: then it answers the rest.
+fn a_server_learns_that_no_client_can_read_its_replies() {
+    let (requests_in, requests) = heap::<[u8]>(1024);
+    let (ring, name) = named::<[u8]>("unread", &RingOptions::new(1024));
+    let (replies_in, replies) = ends(&ring);
+    let mut client = Client::new(requests_in, replies);
+    let mut server = Server::new(requests, replies_in);
+    fill_replies(&mut client, &mut server);
+    let _unanswered = start(&mut client, &[7; 480]);
+    let (requests_in, _) = client.into_inner();
+    drop(name);
+    for _ in 0..2 {
+        assert_eq!(server.answer(PATIENCE, echo), Err(PopError::Superseded));
+    }
+    drop(requests_in);
+    assert_eq!(answer(&mut server, 1).len(), 0, "it was handled before");
 }
 
 /// A server dies during any call, which stays in flight: the next server answers it.

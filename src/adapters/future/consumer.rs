@@ -276,7 +276,8 @@ impl<T: Record> AsyncConsumer<T> {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and takes a lock, and the task sleeps; no allocation.
+    /// Makes syscalls and takes a lock, and the task sleeps. Allocates only to count a missed wake-up,
+    /// or to start the thread `quoit-reactor` again.
     ///
     /// # Examples
     ///
@@ -510,7 +511,8 @@ impl AsyncFrameConsumer {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and takes a lock, and the task sleeps; no allocation.
+    /// Makes syscalls and takes a lock, and the task sleeps. Allocates only to count a missed wake-up,
+    /// or to start the thread `quoit-reactor` again.
     pub async fn wait_for_peer(&mut self) -> Result<(), PeerError> {
         self.inner.wait_for_producer().await
     }

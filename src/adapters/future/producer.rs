@@ -244,7 +244,8 @@ impl<T: Record> AsyncProducer<T> {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and takes a lock, and the task sleeps; no allocation.
+    /// Makes syscalls and takes a lock, and the task sleeps. Allocates only to count a missed wake-up,
+    /// or to start the thread `quoit-reactor` again.
     pub async fn wait_for_peer(&mut self) -> Result<(), PeerError> {
         self.inner.wait_for_consumer().await
     }
@@ -439,7 +440,8 @@ impl AsyncFrameProducer {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and takes a lock, and the task sleeps; no allocation.
+    /// Makes syscalls and takes a lock, and the task sleeps. Allocates only to count a missed wake-up,
+    /// or to start the thread `quoit-reactor` again.
     pub async fn wait_for_peer(&mut self) -> Result<(), PeerError> {
         self.inner.wait_for_consumer().await
     }

@@ -14,6 +14,7 @@ use quoit::{ClaimError, PeerError, PopError, RingOptions, Role};
 use super::calls::AsyncCalls;
 use super::{Plain, Stream, async_pair, bell, heap_out, is_pending, poll_once, poll_with};
 use crate::common::PATIENCE;
+use crate::common::allocations::allocated;
 use crate::common::calls::{Wait, fill, push};
 use crate::common::fork::in_a_child;
 use crate::common::positions::start;
@@ -115,7 +116,9 @@ fn a_child_of_fork_may_drop_inherited_endpoints() {
         .each_ref()
         .map(|alone| consumer(&alone.0).asynchronous());
     let (mut attached, mut closed) = (pin!(first.wait_for_peer()), pin!(second.closed()));
+    let before = allocated();
     assert!(is_pending(attached.as_mut()) && is_pending(closed.as_mut()));
+    assert_eq!(allocated(), before, "the thread runs");
     let (mut busy_in, mut busy) = heap_out::<u64>(CAPACITY);
     let reader = thread::spawn(move || block_on(async { while busy.next().await.is_some() {} }));
     for _ in 0..200 {
