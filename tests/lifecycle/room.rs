@@ -10,7 +10,7 @@ use std::thread;
 
 use quoit::{Error, Holder, Observer, Ring, RingOptions, Shape, StalePolicy};
 
-use crate::common::forbid::forbid;
+use crate::common::forbid::{forbid, refuse_with};
 use crate::common::fork::{in_a_child, in_a_directory};
 use crate::common::mappings::mapped;
 use crate::common::mounts::mount_a_megabyte;
@@ -57,7 +57,8 @@ fn only_some_capacities_are_possible() {
     }
 }
 
-/// For a new ring and for one that is opened: only the latter's mapping has a name in `smaps`.
+/// For a new ring and for one that is opened: only the latter's mapping has a name in `smaps`. Also
+/// on Linux before 5.14, which has no `MADV_POPULATE_WRITE`.
 fn prefault_maps_every_page_and_lock_memory_keeps_them() {
     let prefault: fn(RingOptions) -> RingOptions = |options| options.prefault(true);
     let lock: fn(RingOptions) -> RingOptions = |options| options.lock_memory(true);
@@ -70,9 +71,16 @@ fn prefault_maps_every_page_and_lock_memory_keeps_them() {
         assert!(mapped(&name.file(), field) < size, "there is nothing to do");
         drop(plain);
         let options = all(options);
-        let _ring = options.open::<u8>(&name).expect("it opens");
-        assert_eq!(mapped(&name.file(), field), size);
-        named::<u8>("new", &options);
+        let is_done = || {
+            let _ring = options.open::<u8>(&name).expect("it opens");
+            assert_eq!(mapped(&name.file(), field), size);
+            named::<u8>("new", &options);
+        };
+        is_done();
+        in_a_child(|| {
+            refuse_with(libc::SYS_madvise, libc::EINVAL, None);
+            is_done();
+        });
     }
 }
 
