@@ -236,14 +236,12 @@ impl Sleeper {
         self.barrier_due
     }
 
-    /// After the barrier, or its failure: then this sleep must be short, and the peer does
-    /// not omit the fence again.
-    pub(crate) fn barrier_done(&mut self, barrier: bool) -> bool {
+    /// After the barrier, or its failure: then the peer does not omit the fence again.
+    pub(crate) fn barrier_done(&mut self, barrier: bool) {
         self.barrier_due = false;
         if !barrier {
             self.grant_interval = u64::MAX;
         }
-        barrier
     }
 
     /// The second step of a park: the peer wakes this endpoint from now on. The second poll
