@@ -281,10 +281,16 @@ fn many_futexes() -> Found {
     warning(found, fix)
 }
 
-/// Numbers as people write them.
+/// Numbers as the kernel writes them: a host has hundreds.
 fn list(cores: &[u32]) -> String {
-    let cores: Vec<_> = cores.iter().map(u32::to_string).collect();
-    cores.join(",")
+    let runs = cores.chunk_by(|core, next| core + 1 == *next);
+    let runs: Vec<_> = runs
+        .map(|run| match run {
+            [first, .., last] => format!("{first}-{last}"),
+            _ => run[0].to_string(),
+        })
+        .collect();
+    runs.join(",")
 }
 
 fn cores(machine: &Machine) -> Found {
