@@ -272,5 +272,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let known = UNITS.iter().find(|(name, _)| *name == unit);
     let (_, seconds) = known.ok_or("a number and its unit: 500ms, 2s, 5m, 1h")?;
     let number: f64 = number.parse().map_err(|error| format!("{error}"))?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
+    let duration = Duration::try_from_secs_f64(number * seconds);
+    duration.map_err(|_| "below 0, or too long".to_owned())
 }
