@@ -314,10 +314,10 @@ impl RawProducer {
         }
     }
 
-    /// After a publish: wakes the peer if its word requires it. `false` in a forked child,
-    /// whose endpoint is then closed.
-    pub fn moved(&mut self) -> bool {
-        self.end.moved(0)
+    /// After a publish of these units: wakes the peer if its word requires it. `false` in a forked
+    /// child, whose endpoint is then closed, and has its position before them.
+    pub fn moved(&mut self, units: u64) -> bool {
+        self.end.moved(units)
     }
 }
 

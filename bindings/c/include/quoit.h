@@ -436,9 +436,9 @@ enum quoit_status quoit_producer_wait(struct quoit_producer *producer,
                                       uint64_t wanted,
                                       uint64_t timeout_ns);
 
-// Does what the consumer's sleep word asks for after a publish: perhaps a wake. For
+// Does what the consumer's sleep word asks for after a publish of these units: perhaps a wake. For
 // quoit_inline.h. QUOIT_ABANDONED in a forked child, where nothing was published.
-enum quoit_status quoit_producer_moved(struct quoit_producer *producer);
+enum quoit_status quoit_producer_moved(struct quoit_producer *producer, uint64_t units);
 
 // Whether a consumer of this thread has waited since the last such question: there is time to take
 // the lines of the next record while the last one is in flight. For quoit_inline.h.

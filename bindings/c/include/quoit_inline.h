@@ -59,8 +59,9 @@ typedef struct quoit_frames {
 
 /* ---- What the public calls are made of. They check no arguments. ---- */
 
-/* Stores the tail, and checks whether the consumer sleeps. */
-static inline __attribute__((always_inline)) quoit_status quoit_i_move_tail(quoit_producer *p, uint64_t tail) {
+/* Stores the tail, which moves by `units`, and checks whether the consumer sleeps. */
+static inline __attribute__((always_inline)) quoit_status quoit_i_move_tail(quoit_producer *p, uint64_t tail,
+                                                                            uint64_t units) {
     uint64_t *line = p->line;
     const uint32_t *peer = p->peer;
     p->tail = tail;
@@ -69,11 +70,11 @@ static inline __attribute__((always_inline)) quoit_status quoit_i_move_tail(quoi
     /* awake -> drowsy: the position is stored before the word is loaded. */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (QUOIT_LIKELY(__atomic_load_n(peer, __ATOMIC_RELAXED) == p->calm)) return QUOIT_OK;
-    return quoit_producer_moved(p);
+    return quoit_producer_moved(p, units);
 }
 
 static inline quoit_status quoit_i_publish(quoit_producer *p, uint64_t units) {
-    return quoit_i_move_tail(p, p->tail + units);
+    return quoit_i_move_tail(p, p->tail + units, units);
 }
 
 /* The same for one message that is also copied into the tail's line. */
@@ -291,7 +292,7 @@ static inline __attribute__((always_inline)) quoit_status quoit_i_push(quoit_pro
     }
     uint32_t hint = p->hint;
     quoit_i_copy_in(quoit_i_slot(p->data, p->mask, tail, size), record, size, hint);
-    if (QUOIT_LIKELY(!hint)) return quoit_i_move_tail(p, tail + 1);
+    if (QUOIT_LIKELY(!hint)) return quoit_i_move_tail(p, tail + 1, 1);
     return quoit_i_push_to_waiting(p, record, size);
 }
 

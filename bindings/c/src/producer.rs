@@ -97,6 +97,7 @@ impl View for quoit_producer {
     }
 
     fn refresh(&mut self, raw: &RawProducer) {
+        self.tail = raw.position();
         self.end = self.tail.wrapping_add(raw.room());
         self.calm = raw.calm();
         self.hint = raw.hint().into();
@@ -140,13 +141,16 @@ pub unsafe extern "C" fn quoit_producer_wait(
     })
 }
 
-/// Does what the consumer's sleep word asks for after a publish: perhaps a wake. For
+/// Does what the consumer's sleep word asks for after a publish of these units: perhaps a wake. For
 /// quoit_inline.h. QUOIT_ABANDONED in a forked child, where nothing was published.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn quoit_producer_moved(producer: *mut quoit_producer) -> quoit_status {
+pub unsafe extern "C" fn quoit_producer_moved(
+    producer: *mut quoit_producer,
+    units: u64,
+) -> quoit_status {
     guard(|| {
         // SAFETY: null or valid, and this thread's.
-        let is_ours = unsafe { enter(producer, |end| end.moved()) }.ok_or(QUOIT_INVALID)?;
+        let is_ours = unsafe { enter(producer, |end| end.moved(units)) }.ok_or(QUOIT_INVALID)?;
         if is_ours {
             Ok(())
         } else {

@@ -144,7 +144,7 @@ static void nulls(void) {
     IS(quoit_skip_to_latest_frame(NULL, &size), QUOIT_INVALID);
     IS(quoit_producer_poll(NULL, 1), QUOIT_INVALID);
     IS(quoit_producer_wait(NULL, 1, 0), QUOIT_INVALID);
-    IS(quoit_producer_moved(NULL), QUOIT_INVALID);
+    IS(quoit_producer_moved(NULL, 0), QUOIT_INVALID);
     IS(quoit_producer_arm(NULL, 1, &fd), QUOIT_INVALID);
     IS(quoit_producer_close(NULL), QUOIT_INVALID);
     IS(quoit_producer_wait_for_peer(NULL, 0), QUOIT_INVALID);
@@ -845,6 +845,7 @@ static void forking(void) {
     pid_t child = fork();
     if (child == 0) {
         IS(quoit_try_push(pair.p, &value, 8), QUOIT_ABANDONED);
+        CHECK(pair.p->tail == 1);
         close_pair(pair);
         _exit(0);
     }

@@ -142,7 +142,7 @@ impl Side for RawProducer {
         let tail = self.position().wrapping_add(units);
         store(self.words().own, tail);
         self.follow(tail);
-        self.moved()
+        self.moved(units)
     }
 }
 
