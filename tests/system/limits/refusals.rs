@@ -25,6 +25,7 @@ crate::common::suite::tests! {
     a_ring_stays_if_its_creator_gets_no_role,
     a_ring_larger_than_all_of_shared_memory_is_an_error,
     incarnations_differ_without_getrandom,
+    a_dropped_ring_takes_no_addresses,
 }
 
 const REFUSALS: &str = include_str!("refusals.txt");
@@ -268,4 +269,19 @@ fn a_ring_larger_than_all_of_shared_memory_is_an_error() {
         );
     }
     assert_eq!(files_in(directory.path()), [""; 0]);
+}
+
+/// On the heap, and mapped.
+fn a_dropped_ring_takes_no_addresses() {
+    const BYTES: u64 = 8 << 20;
+    let options = RingOptions::new(BYTES);
+    let makes: [&dyn Fn() -> Result<(), Error>; 2] = [&|| options.heap::<u8>().map(drop), &|| {
+        options.create_anonymous::<u8>()?.producer().map(drop)
+    }];
+    in_a_child(|| {
+        with_more_addresses(4 * BYTES).expect("its own limit");
+        for make in makes {
+            (0..16).for_each(|_| make().expect("the last one is dropped"));
+        }
+    });
 }
