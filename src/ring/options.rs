@@ -569,9 +569,10 @@ impl RingOptions {
                 "a new ring needs a capacity; set it with RingOptions::capacity",
             );
         };
+        let larger = capacity.checked_next_power_of_two();
         match length(units(content), capacity) {
             Some(length) => Ok(length),
-            None if !capacity.is_power_of_two() => invalid(
+            None if larger.is_some_and(|larger| larger != capacity) => invalid(
                 capacity,
                 "a capacity is a power of two; take the next larger one",
             ),
