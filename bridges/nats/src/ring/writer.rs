@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::ptr;
+use std::{mem, ptr};
 
 use quoit::ClaimError;
 use quoit::observer::{RingInfo, ShapeKind};
@@ -164,11 +164,11 @@ impl Writer {
     /// Publishes what is staged by one store of the tail.
     pub(crate) fn publish(&mut self) -> Result<(), Error> {
         let tail = self.staged();
-        self.staged = 0;
+        let units = mem::take(&mut self.staged);
         let end = self.end.get();
         store(end.words().own, tail);
         end.follow(tail);
-        match end.moved() {
+        match end.moved(units) {
             true => Ok(()),
             false => Err(self.failed(ClaimError::Abandoned)),
         }
