@@ -569,10 +569,11 @@ impl RingOptions {
                 "a new ring needs a capacity; set it with RingOptions::capacity",
             );
         };
-        let larger = capacity.checked_next_power_of_two();
-        match length(units(content), capacity) {
+        let length = |capacity| length(units(content), capacity);
+        let larger = || capacity.checked_next_power_of_two().and_then(length);
+        match length(capacity) {
             Some(length) => Ok(length),
-            None if larger.is_some_and(|larger| larger != capacity) => invalid(
+            None if larger().is_some() => invalid(
                 capacity,
                 "a capacity is a power of two; take the next larger one",
             ),

@@ -26,7 +26,7 @@ crate::common::suite::tests! {
     a_reply_that_has_arrived_is_taken_after_the_deadline,
     a_request_says_how_long_its_client_waits,
     a_server_whose_endpoint_is_closed_answers_what_is_left,
-    a_server_learns_that_no_client_can_read_its_replies,
+    a_server_reports_that_no_client_can_read_its_replies,
     a_service_continues_after_kill_9,
 }
 
@@ -357,8 +357,8 @@ fn a_server_whose_endpoint_is_closed_answers_what_is_left() {
     assert_eq!(reply_to(&mut client, &call), b"last");
 }
 
-/// Until no client is left at the requests either: then it answers the rest.
-fn a_server_learns_that_no_client_can_read_its_replies() {
+/// Once no client is attached to the requests either, it answers what is left.
+fn a_server_reports_that_no_client_can_read_its_replies() {
     let (requests_in, requests) = heap::<[u8]>(1024);
     let (ring, name) = named::<[u8]>("unread", &RingOptions::new(1024));
     let (replies_in, replies) = ends(&ring);

@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use quoit::{
-    ClaimMany, Error, Observer, RingOptions, Role, Select, SelectError, Selected, unlink_if_stale,
+    BatchFrame, ClaimMany, Error, FrameClaim, Observer, RingOptions, Role, Select, SelectError,
+    Selected, unlink_if_stale,
 };
 
 use crate::common::names::RingName;
@@ -53,14 +54,14 @@ fn a_closed_endpoint_that_keeps_its_role_is_waited_for() {
     assert!(unlinked().0);
 }
 
-/// What it says, or why it does not: the standard library refuses a slice.
+/// Requires that the call panics with a message that begins so.
 fn panics(call: impl FnOnce(), message: &str) {
     let panicked = catch_unwind(AssertUnwindSafe(call)).expect_err(message);
     let said = panicked.downcast_ref::<String>().expect("a text");
     assert!(said.starts_with(message), "{said}, and not {message}");
 }
 
-/// And neither publishes nor releases anything: the message that is there is the next one.
+/// It panics, and neither publishes nor releases anything.
 #[test]
 fn a_guard_refuses_more_than_it_has() {
     let (mut producer, mut consumer) = heap::<u64>(8);
@@ -85,27 +86,34 @@ fn a_guard_refuses_more_than_it_has() {
     assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [7]);
 
     let (mut producer, mut consumer) = heap::<[u8]>(256);
-    let room = "bytes written at";
-    for (offset, len, message) in [
-        (1, 5, format!("5 {room} 1, 5 claimed")),
-        (6, 0, format!("0 {room} 6, 5 claimed")),
-        (usize::MAX, 1, format!("1 {room} {}, 5 claimed", usize::MAX)),
-    ] {
+    let mut refused = |in_claim: &dyn Fn(&mut FrameClaim<'_>),
+                       in_batch: &dyn Fn(&mut BatchFrame<'_>),
+                       message: &str| {
         let mut claim = producer.try_claim(5).expect("room");
-        panics(|| claim.write_at(offset, &[0; 9][..len]), &message);
+        panics(|| in_claim(&mut claim), message);
         drop(claim);
         let mut batch = producer.batch();
         let mut frame = batch.try_claim(0, 5).expect("room");
-        panics(|| frame.write_at(offset, &[0; 9][..len]), &message);
+        panics(|| in_batch(&mut frame), message);
+    };
+    for (offset, len) in [(1, 5), (6, 0), (usize::MAX, 1)] {
+        let (bytes, message) = (
+            &[0; 9][..len],
+            format!("{len} bytes written at {offset}, 5 claimed"),
+        );
+        refused(
+            &|claim| claim.write_at(offset, bytes),
+            &|frame| frame.write_at(offset, bytes),
+            &message,
+        );
     }
     for len in [4, 6] {
-        let message = format!("{len} bytes copied, 5 claimed");
-        let mut claim = producer.try_claim(5).expect("room");
-        panics(|| claim.copy_from_slice(&[0; 9][..len]), &message);
-        drop(claim);
-        let mut batch = producer.batch();
-        let mut frame = batch.try_claim(0, 5).expect("room");
-        panics(|| frame.copy_from_slice(&[0; 9][..len]), &message);
+        let (bytes, message) = (&[0; 9][..len], format!("{len} bytes copied, 5 claimed"));
+        refused(
+            &|claim| claim.copy_from_slice(bytes),
+            &|frame| frame.copy_from_slice(bytes),
+            &message,
+        );
     }
     let claim = producer.try_claim(5).expect("room");
     panics(|| claim.commit_first(6), "6 bytes committed, 5 claimed");

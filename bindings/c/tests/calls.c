@@ -837,6 +837,39 @@ static void closing(void) {
     close_pair(pair);
 }
 
+static quoit_status commit_two(quoit_producer *p) {
+    quoit_slots slots;
+    OK(quoit_try_claim(p, 2, &slots));
+    return quoit_commit(p, 2);
+}
+
+static quoit_status push_a_frame(quoit_producer *p) { return quoit_try_push_frame(p, 1, "frame", 5); }
+
+static quoit_status commit_two_frames(quoit_producer *p) {
+    for (int i = 0; i < 2; i++) OK(quoit_try_batch_frame(p, 1, "frame", 5));
+    return quoit_commit_batch(p);
+}
+
+/* What a child could not publish does not move its position. */
+static void positions_of_children(void) {
+    const struct {
+        quoit_options *(*ring)(void);
+        quoit_status (*publish)(quoit_producer *);
+    } forms[] = {{records, commit_two}, {frames, push_a_frame}, {frames, commit_two_frames}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct pair pair = open_pair(forms[i].ring());
+        pid_t child = fork();
+        if (child == 0) {
+            IS(forms[i].publish(pair.p), QUOIT_ABANDONED);
+            CHECK(pair.p->tail == 0);
+            _exit(0);
+        }
+        int status;
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+        close_pair(pair);
+    }
+}
+
 /* A child holds no role, and its copies change nothing. */
 static void forking(void) {
     struct pair pair = open_pair(records());
@@ -911,5 +944,6 @@ int main(int argc, char **argv) {
     selects();
     closing();
     forking();
+    positions_of_children();
     return 0;
 }

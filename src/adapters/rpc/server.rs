@@ -107,9 +107,9 @@ impl Server {
     /// # Errors
     ///
     /// [`PopError::Superseded`] if the ring of the requests was unlinked or replaced and the client
-    /// has closed or crashed, or if the ring of the replies was, is full and has no reader, and the
-    /// client of the requests is there; [`PopError::Abandoned`] if you
-    /// [closed](FrameConsumer::close) the consumer of the requests and none are left;
+    /// has closed or crashed. The same while a client is attached to the requests, if the ring of
+    /// the replies was unlinked or replaced, is full, and has no reader. [`PopError::Abandoned`] if
+    /// you [closed](FrameConsumer::close) the consumer of the requests and none are left;
     /// [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time
@@ -155,8 +155,8 @@ impl Server {
     ///
     /// [`PopError::TimedOut`] if no request arrived in time, or its reply had no room;
     /// [`PopError::Abandoned`] if there are none and the client has closed or crashed;
-    /// [`PopError::Superseded`] if, in addition, the ring of the requests was unlinked or replaced, or
-    /// as in [`serve`](Self::serve) if that of the replies was, and then the request stays;
+    /// [`PopError::Superseded`] if, in addition, the ring of the requests was unlinked or replaced, and
+    /// for the ring of the replies as in [`serve`](Self::serve): then the request stays;
     /// [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time
@@ -261,7 +261,7 @@ impl Server {
         match self.replies.push_parts_timeout(unsent.kind, &parts, until) {
             Err(ClaimError::Corrupt) => Err(PopError::Corrupt),
             Err(ClaimError::TimedOut) if !unsent.deadline.is_over() => Err(PopError::TimedOut),
-            // A client is there that gets no reply through this ring.
+            // An attached client cannot get its reply through this ring.
             Err(ClaimError::Superseded) if !self.requests.is_abandoned() => {
                 Err(PopError::Superseded)
             }

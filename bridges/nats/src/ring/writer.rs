@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::{mem, ptr};
+use std::mem;
+use std::ptr;
 
 use quoit::ClaimError;
 use quoit::observer::{RingInfo, ShapeKind};
